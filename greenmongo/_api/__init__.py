@@ -1,0 +1,1 @@
+"""The public blocking classes: validate, build a command, hand it to the executor, shape the result."""

@@ -1,0 +1,34 @@
+"""A point in time by which an operation must have ended (client-side operations timeout)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Deadline"]
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """An absolute time on the monotonic clock, in seconds; `now` is always an argument."""
+
+    at: float
+
+    @classmethod
+    def after(cls, seconds: float, now: float) -> Deadline:
+        """Return the deadline `seconds` from `now`."""
+        return cls(now + seconds)
+
+    def remaining(self, now: float) -> float:
+        """Return the seconds left, never below zero."""
+        return max(0.0, self.at - now)
+
+    def has_passed(self, now: float) -> bool:
+        """Tell whether no time is left."""
+        return now >= self.at
+
+    def as_max_time_ms(self, now: float, round_trip_time: float) -> int:
+        """Return what the server may use: the time left less one round trip, in milliseconds.
+
+        Zero or less means that sending the command cannot succeed in time.
+        """
+        return int((self.at - now - round_trip_time) * 1000)

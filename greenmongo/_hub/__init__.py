@@ -1,0 +1,1 @@
+"""The crossing: the hub thread and the ways in. Knows nothing of MongoDB."""

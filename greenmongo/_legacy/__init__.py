@@ -1,0 +1,1 @@
+"""The PyMongo 2.x face: Connection, ReplicaSetConnection and their methods."""

@@ -1,0 +1,1 @@
+"""The deeds: sockets, pool, topology and executor. Everything here runs on the hub thread."""
