@@ -1,0 +1,124 @@
+"""A call on its way through the hub thread: what to run, for whom, and what came of it.
+
+    SUBMITTED --picked up--> RUNNING --result posted--> DONE
+        |                       |
+      left before start       left while running
+        v                       v
+    CANCELLED (never runs)   ABANDONED (the worker is thrown out of its wait)
+
+Only the hub thread moves the state. A caller that leaves submits `abandon`; since the inbox is
+in order, that job arrives after the call itself.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Any
+
+from greenmongo._hub.errors import CallAbandoned, HubClosed
+
+if TYPE_CHECKING:
+    import contextvars
+    from collections.abc import Callable
+
+    from greenmongo._hub.context import Context
+    from greenmongo._hub.workers import Worker, Workers
+
+__all__ = ["Call", "CallState"]
+
+
+class CallState(enum.Enum):
+    """Where a call is in its life."""
+
+    SUBMITTED = enum.auto()
+    RUNNING = enum.auto()
+    DONE = enum.auto()
+    CANCELLED = enum.auto()
+
+
+_SUBMITTED = CallState.SUBMITTED
+_RUNNING = CallState.RUNNING
+_DONE = CallState.DONE
+_CANCELLED = CallState.CANCELLED
+
+
+class Call:
+    """One function to be run on a worker greenlet of the hub thread.
+
+    Subclasses say how the outcome reaches the caller by implementing `deliver`.
+    """
+
+    __slots__ = ("args", "context", "fn", "kwargs", "state", "variables", "worker", "workers")
+
+    def __init__(
+        self,
+        workers: Workers,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        context: Context | None = None,
+        variables: contextvars.Context | None = None,
+    ) -> None:
+        self.workers = workers
+        self.fn = fn
+        self.args = args
+        self.kwargs = kwargs
+        self.context = context
+        self.variables = variables
+        self.state = _SUBMITTED
+        self.worker: Worker | None = None
+
+    def deliver(self, value: Any, error: BaseException | None) -> None:
+        """Hand the outcome to the caller. Hub side; must not block."""
+        raise NotImplementedError
+
+    def begin(self) -> None:
+        """Start on an idle worker. Hub side: this is the job put into the inbox."""
+        if self.state is _SUBMITTED:
+            self.workers.start(self)
+
+    def refuse(self, error: BaseException) -> None:
+        """Answer a call that will never run."""
+        if self.state is _SUBMITTED or self.state is _RUNNING:
+            self.state = _DONE
+            self.deliver(None, error)
+
+    def execute(self, worker: Worker) -> None:
+        """Run the function on `worker` and deliver what came of it."""
+        if self.state is not _SUBMITTED:
+            return
+        self.state = _RUNNING
+        self.worker = worker
+        try:
+            if self.variables is None:
+                value = self.fn(*self.args, **self.kwargs)
+            else:
+                value = self.variables.run(self.fn, *self.args, **self.kwargs)
+        except BaseException as error:  # noqa: BLE001 - the caller gets it, whatever it is
+            self.worker = None
+            self._settle(None, error)
+        else:
+            self.worker = None
+            self._settle(value, None)
+
+    def _settle(self, value: Any, error: BaseException | None) -> None:
+        if self.state is _RUNNING:
+            self.state = _DONE
+            self.deliver(value, error)
+
+    def abandon(self) -> None:
+        """Take note that the caller has left. Hub side: a job put into the inbox."""
+        state, worker = self.state, self.worker
+        if state is _SUBMITTED:
+            self.state = _CANCELLED
+        elif state is _RUNNING:
+            self.state = _CANCELLED
+            if worker is not None:
+                worker.throw(CallAbandoned("the caller has left"))
+
+    def stop(self) -> None:
+        """End a call because the hub stops: the caller gets `HubClosed`. Hub side."""
+        worker = self.worker
+        self.refuse(HubClosed("the hub thread stopped during the call"))
+        if worker is not None:
+            worker.throw(CallAbandoned("the hub thread stops"))

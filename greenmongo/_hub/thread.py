@@ -1,0 +1,274 @@
+"""The hub thread: one native thread running one gevent hub, unpatched, for everybody.
+
+Life: `acquire()` leases the process's hub thread and starts it if need be; the thread stops when
+the last lease is given back, when the process ends (an `atexit` hook stops and joins it: a
+native thread that still runs a hub at interpreter exit crashes), or when it dies of a bug. In
+each case every call still waiting gets `HubClosed`; the next `acquire()` starts a new thread.
+
+After a fork the child has the objects but not the thread. It must not touch the parent's event
+loop (its epoll descriptor is shared), so the old objects are kept alive, unused, and a new
+thread is started on first use.
+
+Functions are marked by where they may be called: hub side, caller side, any side.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from gevent.hub import Waiter, getcurrent
+
+from greenmongo._hub.call import Call
+from greenmongo._hub.context import Context, current_context
+from greenmongo._hub.errors import HubClosed, WrongHub
+from greenmongo._hub.inbox import Inbox
+from greenmongo._hub.native import RLock, allocate_lock, get_ident, start_new_thread
+from greenmongo._hub.outbox import Outbox
+from greenmongo._hub.waiter import run_and_wait
+from greenmongo._hub.workers import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gevent._types import _Loop
+    from gevent.hub import Hub
+
+__all__ = ["HubThread", "acquire", "process_generation"]
+
+STOP_GRACE = 2.0
+"""Seconds that running calls get to unwind when the hub stops."""
+
+
+class HubThread:
+    """A native thread with a gevent hub that runs calls on worker greenlets."""
+
+    hub: Hub
+    loop: _Loop
+    inbox: Inbox
+    outbox: Outbox
+    workers: Workers
+
+    def __init__(self) -> None:
+        self.ident = 0
+        self.generation = _state.generation
+        self._leases = 0
+        self._started = allocate_lock()
+        self._started.acquire()
+        self._exited = allocate_lock()
+        self._exited.acquire()
+        self._stop_requested: Waiter[None] | None = None
+        self._is_over = False
+        self._on_stop: list[Callable[[], object]] = []
+        start_new_thread(self._main, ())
+        self._started.acquire()
+
+    def __repr__(self) -> str:
+        state = "over" if self._is_over else "running"
+        return f"<greenmongo-hub-{self.ident} {state}, {self._leases} leases>"
+
+    # ---- any side -------------------------------------------------------------------------
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether calls can still be submitted from this process."""
+        return not self._is_over and self.generation == _state.generation
+
+    def is_current(self) -> bool:
+        """Tell whether the caller runs on the hub thread."""
+        return get_ident() == self.ident
+
+    def submit(self, job: Callable[[], object]) -> None:
+        """Have `job()` called on the hub; it must not block or raise.
+
+        While the interpreter exits, the job of a daemon thread is dropped: nobody can use its
+        result any more, and an error would only be printed.
+
+        Raises:
+            HubClosed: the hub has stopped, or belongs to the parent process.
+        """
+        if self.generation != _state.generation:
+            raise HubClosed("the hub thread belongs to the parent process")
+        try:
+            self.inbox.put(job)
+        except HubClosed:
+            if _state.exiting_thread in {None, get_ident()}:
+                raise
+
+    def submit_quietly(self, job: Callable[[], object]) -> None:
+        """Submit a job that is moot once the hub has stopped."""
+        if self.is_usable:
+            try:
+                self.inbox.put(job)
+            except HubClosed:
+                return
+
+    def run(
+        self,
+        fn: Callable[..., Any],
+        *args: Any,
+        context: Context | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Run `fn` on the hub thread and wait for its result: directly if this is it. Any side."""
+        if get_ident() != self.ident or self.generation != _state.generation:
+            return run_and_wait(self, fn, args, kwargs, context)
+        if getcurrent() is self.hub:
+            raise WrongHub(
+                f"{getattr(fn, '__qualname__', fn)!s} blocks, and was called from a callback of "
+                "the driver's own hub (an event listener?), where nothing may block"
+            )
+        return fn(*args, **kwargs)
+
+    def identify(self, *, use_greenlets: bool) -> Context:
+        """Return the identity of the caller, to whom a request would belong. Caller side."""
+        return current_context(use_greenlets=use_greenlets)
+
+    def release(self) -> None:
+        """Give a lease back; the last one stops the thread. Any side."""
+        with _state.lock:
+            self._leases -= 1
+            is_last = self._leases == 0 and self.generation == _state.generation
+            if is_last and _state.current is self:
+                _state.current = None
+        if is_last:
+            self.submit_quietly(self._stop)
+
+    def stop_and_join(self, timeout: float = STOP_GRACE + 1.0) -> bool:
+        """Stop the thread and wait until it has ended; True if it did in time. Any other thread."""
+        self.submit_quietly(self._stop)
+        ended = self._exited.acquire(True, timeout)
+        if ended:
+            self._exited.release()
+        return ended
+
+    # ---- hub side -------------------------------------------------------------------------
+
+    def on_stop(self, action: Callable[[], object]) -> None:
+        """Have `action()` called, once, when the hub is about to stop."""
+        self._on_stop.append(action)
+
+    def forget_on_stop(self, action: Callable[[], object]) -> None:
+        """Undo `on_stop`."""
+        if action in self._on_stop:
+            self._on_stop.remove(action)
+
+    def _stop(self) -> None:
+        waiter, self._stop_requested = self._stop_requested, None
+        if waiter is not None:
+            waiter.switch(None)
+
+    def _main(self) -> None:
+        self.ident = get_ident()
+        self.hub = hub = gevent.get_hub()
+        hub.name = f"greenmongo-hub-{self.ident}"
+        self.loop = hub.loop
+        self.inbox = Inbox(hub.loop, self._report)
+        self.outbox = Outbox(hub.loop)
+        self.workers = Workers(hub)
+        waiter: Waiter[None] = Waiter(hub)
+        self._stop_requested = waiter
+        self._started.release()
+        try:
+            waiter.get()
+        except BaseException as error:  # noqa: BLE001 - LoopExit or worse: answer the callers
+            self._report(error)
+        finally:
+            self._shut_down()
+
+    def _shut_down(self) -> None:
+        with _state.lock:
+            self._is_over = True
+            if _state.current is self:
+                _state.current = None
+        try:
+            for action in self._on_stop:
+                action()
+            is_exiting = _state.exiting_thread is not None
+            left = self.inbox.close()
+            if not is_exiting:
+                _refuse(left)
+            self._unwind_workers(is_exiting)
+            self.outbox.close()
+            self.hub.destroy(destroy_loop=True)
+        finally:
+            self._exited.release()
+
+    def _unwind_workers(self, is_exiting: bool) -> None:
+        # The thread's main greenlet cannot throw into a worker that would then switch to the
+        # hub and never come back here, so the hub does it, in its own time.
+        for worker in list(self.workers.busy):
+            call = worker.call
+            if call is not None:
+                self.loop.run_callback(call.abandon if is_exiting else call.stop)
+        with gevent.Timeout(STOP_GRACE, False):
+            while self.workers.busy:
+                gevent.sleep(0.001)
+        self.loop.run_callback(self.workers.dismiss)
+        gevent.sleep(0)
+
+    def _report(self, error: BaseException) -> None:
+        self.hub.handle_error(self, type(error), error, error.__traceback__)
+
+
+def _refuse(jobs: list[Callable[[], object]]) -> None:
+    """Answer the calls among jobs that will not run."""
+    for job in jobs:
+        call = getattr(job, "__self__", None)
+        if isinstance(call, Call):
+            call.refuse(HubClosed("the hub thread stopped before the call began"))
+
+
+class _ProcessState:
+    """The process's hub thread. The one global of the driver."""
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        self.generation = 0
+        self.current: HubThread | None = None
+        self.all: list[HubThread] = []
+        self.leaked: list[HubThread] = []
+        self.exiting_thread: int | None = None
+
+
+_state = _ProcessState()
+
+
+def process_generation() -> int:
+    """Return a number that differs in a forked child."""
+    return _state.generation
+
+
+def acquire() -> HubThread:
+    """Lease the process's hub thread, starting it if need be; `release()` it when done."""
+    with _state.lock:
+        thread = _state.current
+        if thread is None or not thread.is_usable:
+            thread = _state.current = HubThread()
+            _state.all = [old for old in _state.all if not old._is_over]
+            _state.all.append(thread)
+        thread._leases += 1
+        return thread
+
+
+def _stop_all() -> None:
+    with _state.lock:
+        _state.exiting_thread = get_ident()
+        _state.current = None
+        running = list(_state.all)
+    for thread in running:
+        if thread.generation == _state.generation:
+            thread.stop_and_join()
+
+
+def _forget_after_fork() -> None:
+    _state.lock = RLock()
+    _state.generation += 1
+    _state.leaked.extend(_state.all)
+    _state.current, _state.all = None, []
+
+
+atexit.register(_stop_all)
+os.register_at_fork(after_in_child=_forget_after_fork)

@@ -1,0 +1,192 @@
+"""How a blocking caller waits for the hub thread.
+
+A thread without a gevent hub waits on a native lock. A greenlet waits on a gevent waiter of its
+own hub, so that the other greenlets of its thread go on. Either may be interrupted (signal
+handler, kill, gevent.Timeout): then only the waiter goes and the call is abandoned.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from gevent._hub_local import get_hub_if_exists
+from gevent.hub import Waiter, getcurrent
+
+from greenmongo._hub.call import Call
+from greenmongo._hub.errors import HubClosed, WrongHub
+from greenmongo._hub.native import ThreadLocal, allocate_lock
+from greenmongo._hub.outbox import Port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gevent.hub import Hub
+
+    from greenmongo._hub.context import Context
+    from greenmongo._hub.thread import HubThread
+
+__all__ = ["run_and_wait"]
+
+_Outcome = tuple[Any, BaseException | None]
+
+
+def run_and_wait(
+    thread: HubThread,
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    context: Context | None,
+) -> Any:
+    """Run `fn` on a worker of the hub thread and return its result. Caller side.
+
+    Raises:
+        WrongHub: the caller is a callback of a hub, which cannot wait.
+        HubClosed: the hub thread stopped first.
+    """
+    hub = get_hub_if_exists()
+    call: _LockCall | _GreenletCall
+    if hub is None:
+        call = _LockCall(thread, fn, args, kwargs, context)
+    elif getcurrent() is hub:
+        raise WrongHub(
+            f"{getattr(fn, '__qualname__', fn)!s} blocks, and was called from a callback of a "
+            "gevent hub, where nothing may block; call it from a greenlet (gevent.spawn)"
+        )
+    else:
+        call = _GreenletCall(thread, fn, args, kwargs, context, hub)
+    try:
+        thread.submit(call.begin)
+        value, error = call.wait()
+    except HubClosed:
+        raise
+    except BaseException:
+        thread.submit_quietly(call.abandon)
+        raise
+    if error is None:
+        return value
+    try:
+        raise error
+    finally:
+        # The traceback holds this frame; the frame must not hold the error.
+        del error, call
+
+
+class _LockCall(Call):
+    """The caller is a thread without a hub."""
+
+    __slots__ = ("lock", "outcome")
+
+    def __init__(
+        self,
+        thread: HubThread,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        context: Context | None,
+    ) -> None:
+        super().__init__(thread.workers, fn, args, kwargs, context)
+        self.lock = allocate_lock()
+        self.lock.acquire()
+        self.outcome: _Outcome = (None, None)
+
+    def deliver(self, value: Any, error: BaseException | None) -> None:
+        self.outcome = (value, error)
+        self.lock.release()
+
+    def wait(self) -> _Outcome:
+        self.lock.acquire()
+        return self.outcome
+
+
+class _GreenletCall(Call):
+    """The caller is a greenlet of another hub."""
+
+    __slots__ = ("port", "thread", "waiter")
+
+    def __init__(
+        self,
+        thread: HubThread,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        context: Context | None,
+        hub: Hub,
+    ) -> None:
+        super().__init__(thread.workers, fn, args, kwargs, context)
+        self.thread = thread
+        self.port = _port_of(hub)
+        self.waiter: Waiter[_Outcome] = Waiter(hub)
+
+    def deliver(self, value: Any, error: BaseException | None) -> None:
+        self.thread.outbox.post(self.port, self, value, error)
+
+    def wait(self) -> _Outcome:
+        self.port.expect()
+        try:
+            return self.waiter.get()
+        finally:
+            self.port.forget()
+
+
+class _HubPort(Port):
+    """The way back to the greenlets of one foreign hub.
+
+    Its watcher is referenced only while somebody waits, so that `gevent.get_hub().join()`
+    returns although a client is open.
+    """
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__()
+        self.hub = weakref.ref(hub)
+        self._arrived: deque[tuple[_GreenletCall, _Outcome]] = deque()
+        self._wake_up = hub.loop.async_()
+        self._waiting = 0
+
+    def expect(self) -> None:
+        """One more greenlet waits. Caller side."""
+        self._waiting += 1
+        if self._waiting == 1:
+            self._wake_up.start(self._hand_out)
+            if self._arrived:
+                self._wake_up.send()
+
+    def forget(self) -> None:
+        """One greenlet less waits. Caller side."""
+        self._waiting -= 1
+        if self._waiting == 0:
+            self._wake_up.stop()
+            self._arrived.clear()
+
+    def flush(self, results: list[tuple[Call, Any, BaseException | None]]) -> None:
+        for call, value, error in results:
+            if isinstance(call, _GreenletCall):
+                self._arrived.append((call, (value, error)))
+        try:
+            self._wake_up.send()
+        except ValueError:
+            # The other thread ended and destroyed its loop: nobody is left to tell.
+            self._arrived.clear()
+
+    def _hand_out(self) -> None:
+        arrived = self._arrived
+        for _ in range(len(arrived)):
+            if not arrived:
+                return
+            call, outcome = arrived.popleft()
+            call.waiter.switch(outcome)
+
+
+class _ThreadPort(ThreadLocal):
+    port: _HubPort | None = None
+
+
+_thread = _ThreadPort()
+
+
+def _port_of(hub: Hub) -> _HubPort:
+    port = _thread.port
+    if port is None or port.hub() is not hub:
+        port = _thread.port = _HubPort(hub)
+    return port

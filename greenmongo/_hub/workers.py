@@ -1,0 +1,72 @@
+"""The greenlets of the hub thread that run calls, kept on a free list instead of made per call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from greenlet import greenlet
+
+if TYPE_CHECKING:
+    from gevent.hub import Hub
+
+    from greenmongo._hub.call import Call
+    from greenmongo._hub.context import Context
+
+__all__ = ["Worker", "Workers"]
+
+IDLE_LIMIT = 1_000
+"""Idle workers kept; each costs about 1 KB. Above it a worker that becomes idle ends."""
+
+
+class Worker(greenlet):
+    """Runs one call after another; `context` is whose request the current call belongs to."""
+
+    context: Context | None = None
+    call: Call | None = None
+
+    def __init__(self, workers: Workers) -> None:
+        super().__init__(parent=workers.hub)
+        self._workers = workers
+
+    def run(self, call: Call | None) -> None:
+        """Run calls until told to stop with None, or until there are idle workers enough."""
+        workers = self._workers
+        hub_switch = workers.hub_switch
+        while call is not None:
+            self.context = call.context
+            self.call = call
+            call.execute(self)
+            # Nothing of the call may live on in an idle worker.
+            self.context = self.call = call = None
+            if not workers.rest(self):
+                return
+            call = hub_switch()
+
+
+class Workers:
+    """The idle and the busy workers of one hub. Hub side only."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self.hub_switch: Any = hub.switch
+        self._idle: list[Worker] = []
+        self.busy: set[Worker] = set()
+
+    def start(self, call: Call) -> None:
+        """Run `call` on an idle worker, at once, until it waits for something."""
+        worker = self._idle.pop() if self._idle else Worker(self)
+        self.busy.add(worker)
+        worker.switch(call)
+
+    def rest(self, worker: Worker) -> bool:
+        """Take a worker back; False tells it to end."""
+        self.busy.discard(worker)
+        if len(self._idle) >= IDLE_LIMIT:
+            return False
+        self._idle.append(worker)
+        return True
+
+    def dismiss(self) -> None:
+        """End the idle workers."""
+        while self._idle:
+            self._idle.pop().switch(None)
