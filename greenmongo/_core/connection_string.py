@@ -1,0 +1,125 @@
+"""Take `host` arguments and connection strings apart, without any look-up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pymongo.errors import ConfigurationError, InvalidURI
+from pymongo.uri_parser import parse_uri, split_hosts
+
+from greenmongo._core.option_values import read_uri_options
+
+if TYPE_CHECKING:
+    from greenmongo._core.types import Address
+
+__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "Target", "read_hosts", "read_uri"]
+
+DEFAULT_HOST = "localhost"
+DEFAULT_PORT = 27017
+
+_SCHEME = "mongodb://"
+_SRV_SCHEME = "mongodb+srv://"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the `host` argument says: where to connect, as whom, and how."""
+
+    seeds: tuple[Address, ...]
+    """Empty for a `mongodb+srv://` URI, whose hosts only DNS knows."""
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    database: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """Validated options under their lower-case names."""
+    fqdn: str | None = None
+    """The name whose SRV records list the hosts, for a `mongodb+srv://` URI."""
+
+
+def read_hosts(host: str | Sequence[str] | None, port: int | None) -> Target:
+    """Read the `host` and `port` arguments of a client.
+
+    Raises:
+        ConfigurationError: no host, or more than one URI; `InvalidURI` for a malformed URI.
+        TypeError: `host` or `port` is of the wrong type.
+        ValueError: a port is not a number between 1 and 65535.
+    """
+    if port is None:
+        port = DEFAULT_PORT
+    if not isinstance(port, int):
+        raise TypeError(f"port must be an instance of int, not {type(port)}: {port!r}")
+    entries = _as_list(host)
+    # A host name holds no slash, so whatever does is a URI.
+    if sum("/" in entry for entry in entries) > 1:
+        raise ConfigurationError("host must not contain multiple MongoDB URIs")
+    target = Target(seeds=())
+    seeds: list[Address] = []
+    for entry in entries:
+        if "/" in entry:
+            target = read_uri(entry, port)
+            seeds += target.seeds
+        else:
+            seeds += split_hosts(entry, port)
+    if not seeds and target.fqdn is None:
+        raise ConfigurationError("need to specify at least one host")
+    return Target(
+        seeds=_unique(seeds),
+        username=target.username,
+        password=target.password,
+        database=target.database,
+        options=target.options,
+        fqdn=target.fqdn,
+    )
+
+
+def read_uri(uri: str, default_port: int = DEFAULT_PORT) -> Target:
+    """Read one connection string; unknown and invalid options warn, as the specification wants.
+
+    Raises:
+        InvalidURI: the string is malformed.
+        ConfigurationError: an option of ours has a wrong value.
+        ValueError: a port is not a number between 1 and 65535.
+    """
+    base, _, query = uri.partition("?")
+    is_srv = base.startswith(_SRV_SCHEME)
+    if is_srv:
+        # The parser would ask the DNS: it is given a plain URI of the same shape instead.
+        base = _SCHEME + base[len(_SRV_SCHEME) :]
+    parsed = parse_uri(base, None if is_srv else default_port)
+    seeds: list[Address] = parsed["nodelist"]
+    return Target(
+        seeds=() if is_srv else _unique(seeds),
+        username=parsed["username"] or None,
+        password=parsed["password"] or None,
+        database=parsed["database"],
+        options=read_uri_options(query) if query else {},
+        fqdn=_srv_name(seeds) if is_srv else None,
+    )
+
+
+def _srv_name(seeds: Sequence[Address]) -> str:
+    if len(seeds) != 1:
+        raise InvalidURI(f"{_SRV_SCHEME} URIs must include one, and only one, hostname")
+    name, port = seeds[0]
+    if port is not None:
+        raise InvalidURI(f"{_SRV_SCHEME} URIs must not include a port number")
+    return name
+
+
+def _as_list(host: str | Sequence[str] | None) -> list[str]:
+    if host is None:
+        return [DEFAULT_HOST]
+    if isinstance(host, str):
+        return [host]
+    if isinstance(host, Sequence) and not isinstance(host, bytes):
+        entries = list(host)
+        if all(isinstance(entry, str) for entry in entries):
+            return entries
+    raise TypeError(f"host must be an instance of str or a list of str, not {host!r}")
+
+
+def _unique(seeds: Iterable[Address]) -> tuple[Address, ...]:
+    """Drop repeated seeds, keeping the order."""
+    return tuple(dict.fromkeys(seeds))

@@ -1,0 +1,204 @@
+"""The options' names, and what counts as a value for each."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from pymongo.errors import ConfigurationError, InvalidURI
+from pymongo.monitoring import (
+    CommandListener,
+    ConnectionPoolListener,
+    ServerHeartbeatListener,
+    ServerListener,
+    TopologyListener,
+)
+from pymongo.read_preferences import (
+    Nearest,
+    Primary,
+    PrimaryPreferred,
+    Secondary,
+    SecondaryPreferred,
+)
+from pymongo.uri_parser import split_options, validate_options
+
+__all__ = ["OPTION_NAMES", "read_keywords", "read_uri_options", "spelled"]
+
+_URI_OPTIONS = """
+    appname authMechanism authMechanismProperties authSource compressors connect connectTimeoutMS
+    datetime_conversion directConnection driver enableOverloadRetargeting fsync
+    heartbeatFrequencyMS journal loadBalanced localThresholdMS maxAdaptiveRetries maxConnecting
+    maxIdleTimeMS maxPoolSize maxStalenessSeconds minPoolSize readConcernLevel readPreference
+    readPreferenceTags replicaSet retryReads retryWrites serverMonitoringMode
+    serverSelectionTimeoutMS server_api socketTimeoutMS srvAllowedHostsSuffix srvMaxHosts
+    srvServiceName ssl timeoutMS tls tlsAllowInvalidCertificates tlsAllowInvalidHostnames tlsCAFile
+    tlsCRLFile tlsCertificateKeyFile tlsCertificateKeyFilePassword tlsDisableOCSPEndpointCheck
+    tlsInsecure tz_aware unicode_decode_error_handler uuidRepresentation w wTimeoutMS
+    waitQueueMultiple waitQueueTimeoutMS zlibCompressionLevel
+""".split()
+
+_LISTENERS = (
+    CommandListener,
+    ServerHeartbeatListener,
+    ServerListener,
+    TopologyListener,
+    ConnectionPoolListener,
+)
+_READ_MODES = (Primary, PrimaryPreferred, Secondary, SecondaryPreferred, Nearest)
+
+
+def _anything(name: str, value: Any) -> Any:  # noqa: ARG001 - the signature of a check
+    """Leave the check to the class the value is handed to (`CodecOptions`)."""
+    return value
+
+
+def _text_or_none(name: str, value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise TypeError(f"Wrong type for {name}, value must be an instance of str, not {type(value)}")
+
+
+def _callable_or_none(name: str, value: Any) -> Callable[..., Any] | None:
+    if value is None or callable(value):
+        return value  # type: ignore[no-any-return]
+    raise TypeError(f"{name} must be a callable, not {type(value)}")
+
+
+def _read_mode(name: str, value: Any) -> Any:
+    if isinstance(value, _READ_MODES):
+        return value
+    raise TypeError(f"{name}: {value!r} is not a read preference")
+
+
+def _listeners(name: str, value: Any) -> tuple[Any, ...]:
+    if not isinstance(value, Sequence):
+        raise TypeError(f"{name} must be a list or tuple, not {type(value)}")
+    for listener in value:
+        if not isinstance(listener, _LISTENERS):
+            kinds = ", ".join(kind.__name__ for kind in _LISTENERS)
+            raise TypeError(f"Listeners for {name} must be one of {kinds}, not {type(listener)}")
+    return tuple(value)
+
+
+def _no_encryption(name: str, value: Any) -> None:
+    if value is not None:
+        raise ConfigurationError(f"{name} is not supported yet: pass None or leave it out")
+
+
+def _switch(name: str, value: Any) -> bool:
+    """Check one of our own switches; these are never ignored with a warning."""
+    if isinstance(value, bool):
+        return value
+    if value in ("true", "false") and isinstance(value, str):
+        return value == "true"
+    raise ConfigurationError(
+        f"{name} must be True or False (in a URI: true or false), not {value!r}"
+    )
+
+
+_OURS: Mapping[str, Callable[[str, Any], Any]] = {
+    "auto_start_request": _switch,
+    "use_greenlets": _switch,
+}
+_KEYWORDS: Mapping[str, Callable[[str, Any], Any]] = {
+    "auto_encryption_opts": _no_encryption,
+    "document_class": _anything,
+    "event_listeners": _listeners,
+    "password": _text_or_none,
+    "read_preference": _read_mode,
+    "server_selector": _callable_or_none,
+    "srv_host_validator": _callable_or_none,
+    "type_registry": _anything,
+    "tzinfo": _anything,
+    "username": _text_or_none,
+    **_OURS,
+}
+
+_ALIASES = {
+    "max_adaptive_retries": "maxadaptiveretries",
+    "enable_overload_retargeting": "enableoverloadretargeting",
+}
+_NOT_GIVEN_IF_NONE = {"connect", "document_class", "type_registry", "tz_aware"}
+
+OPTION_NAMES: Mapping[str, str] = {
+    name.lower(): name for name in (*_URI_OPTIONS, *_KEYWORDS, *_ALIASES)
+}
+"""Every option as it is documented, under its lower-case name."""
+
+
+def spelled(name: str) -> str:
+    """Return the documented spelling of an option's name."""
+    return OPTION_NAMES.get(name.lower(), name)
+
+
+def read_keywords(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Check keyword arguments; the result has lower-case names.
+
+    Raises:
+        ConfigurationError: no option has that name.
+        TypeError, ValueError: the value is no value of that option.
+    """
+    checked: dict[str, Any] = {}
+    for given, value in keywords.items():
+        name = given.lower()
+        if name not in OPTION_NAMES:
+            raise ConfigurationError(_unknown(given))
+        if value is None and name in _NOT_GIVEN_IF_NONE:
+            continue
+        check = _KEYWORDS.get(name)
+        name = _ALIASES.get(name, name)
+        checked[name] = check(given, value) if check else _validated(given, name, value)
+    return checked
+
+
+def read_uri_options(query: str) -> dict[str, Any]:
+    """Check the options of a URI; the result has lower-case names.
+
+    What is unknown or invalid is left out with a warning. Our own switches raise: taking
+    `auto_start_request=yes` for "no" would change what a program reads back.
+
+    Raises:
+        InvalidURI: this is no list of options, or security options contradict each other.
+        ConfigurationError: a switch of ours is neither true nor false.
+    """
+    checked: dict[str, Any] = {}
+    for given, value in split_options(query, validate=False, warn=True, normalize=False).items():
+        name = given.lower()
+        if name in _OURS:
+            checked[name] = _OURS[name](name, value)
+        elif name not in OPTION_NAMES or (name in _KEYWORDS or name in _ALIASES):
+            warnings.warn(_unknown(given), stacklevel=2)
+        else:
+            checked |= _validated_or_warned(spelled(name), value)
+    if checked.get("authsource") == "":
+        raise InvalidURI("the authSource database cannot be an empty string")
+    return checked
+
+
+def _validated(given: str, name: str, value: Any) -> Any:
+    public = spelled(name)
+    try:
+        return validate_options({public: value})[public]
+    except IsADirectoryError:
+        # PyMongo opens the file to see whether it is there; ours may be a directory of CAs.
+        if name != "tlscafile":
+            raise
+        return value
+
+
+def _validated_or_warned(public: str, value: Any) -> dict[str, Any]:
+    try:
+        found = validate_options({public: value}, warn=True)
+    except IsADirectoryError:
+        if public != "tlsCAFile":
+            raise
+        found = {public: value}
+    return {name.lower(): value for name, value in found.items()}
+
+
+def _unknown(name: str) -> str:
+    message = f"Unknown option: {name}."
+    close = get_close_matches(name.lower(), OPTION_NAMES, n=1, cutoff=0.6)
+    return f"{message} Did you mean {OPTION_NAMES[close[0]]}?" if close else message
