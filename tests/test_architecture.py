@@ -1,0 +1,240 @@
+"""The shape of the code, checked: who may import what, and how long a module may grow.
+
+The tables are the documentation. A new module needs a line here only if it is to be an exception.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("greenmongo", "bridge")
+MAX_LINES = 600
+
+# Lowest first; a module imports its own layer and those below. The longest matching prefix counts.
+RANKS = {
+    "greenmongo._wire": 0,
+    "greenmongo._core": 1,
+    "greenmongo.errors": 1,  # names for what every layer above the bytes may raise
+    "greenmongo.monitoring": 1,  # events that _core builds and listeners receive
+    "greenmongo._hub": 2,
+    "greenmongo._net": 3,
+    "greenmongo._api": 4,
+    "greenmongo._legacy": 5,
+    "greenmongo": 6,  # the public face: __init__, hub, gridfs, embedded, cli
+    "bridge": 7,
+}
+FACADE = 4
+BRIDGE_RANKS = {
+    "bridge._outcome": 0,
+    "bridge.errors": 0,
+    "bridge._wakeup": 1,
+    "bridge._lane": 2,
+    "bridge._delegate": 3,
+    "bridge._": FACADE,  # _client, _collection, ...: facades, equal among themselves
+    "bridge.motor": 5,
+    "bridge": 6,
+}
+# Islands: they use nothing of ours but what stands here, so that a test server never depends on
+# the driver that it is there to test.
+ISLANDS = {"greenmongo.embedded": ("greenmongo.embedded", "greenmongo._wire")}
+
+PURE = ("greenmongo._wire", "greenmongo._core")
+IMPURE = {
+    "gevent", "greenlet", "os", "random", "secrets", "select", "selectors", "socket", "ssl",
+    "subprocess", "threading", "_thread", "time",
+}  # fmt: skip
+CONFINED = {
+    "gevent": ("greenmongo._hub", "greenmongo._net", "bridge._lane"),
+    "greenlet": ("greenmongo._hub", "greenmongo._net", "bridge._lane"),
+    "asyncio": ("bridge",),
+    "anyio": (
+        "bridge",
+        # `async with MongoServer()` moves its blocking half to a thread, on any event loop.
+        "greenmongo.embedded._threads",
+    ),
+    "trio": ("bridge",),
+    "sniffio": ("bridge",),
+}
+PYMONGO_VALUES = {
+    "collation", "errors", "monitoring", "operations", "read_concern", "read_preferences",
+    "results", "server_api", "uri_parser", "write_concern",
+}  # fmt: skip
+PYMONGO_NAMES = {("pymongo.collection", "ReturnDocument")}  # it lives nowhere else
+WITHOUT_PYMONGO = ("greenmongo._wire", "greenmongo.embedded")
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module (`name` is None for `import module`), and how it is written."""
+
+    module: str
+    name: str | None
+    line: int
+    relative: bool
+    in_function: bool
+
+
+def is_within(module: str, prefixes: tuple[str, ...]) -> bool:
+    return any(module == prefix or module.startswith(prefix + ".") for prefix in prefixes)
+
+
+def rank(module: str, table: dict[str, int]) -> int:
+    matches = [
+        p for p in table if is_within(module, (p,)) or (p[-1] == "_" and module.startswith(p))
+    ]
+    return table[max(matches, key=len)]
+
+
+def imports_of(tree: ast.Module) -> Iterator[Import]:
+    def walk(node: ast.AST, in_function: bool) -> Iterator[Import]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import):
+                for alias in child.names:
+                    yield Import(alias.name, None, child.lineno, False, in_function)
+            elif isinstance(child, ast.ImportFrom):
+                for alias in child.names:
+                    module, relative = child.module or "", child.level > 0
+                    yield Import(module, alias.name, child.lineno, relative, in_function)
+            inside = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef))
+            yield from walk(child, in_function or inside)
+
+    return walk(tree, False)
+
+
+def layer_violations(module: str, imported: Import, target: str) -> Iterator[str]:
+    if rank(target, RANKS) > rank(module, RANKS):
+        yield f"imports upward: {target}"
+    if is_within(module, ("bridge",)):
+        if is_within(target, ("bridge",)):
+            if rank(target, BRIDGE_RANKS) > rank(module, BRIDGE_RANKS):
+                yield f"imports upward within bridge: {target}"
+        elif ".".join(target.split(".")[:2]).startswith("greenmongo._"):
+            yield f"bridge imports a private module: {target}"
+    for island, allowed in ISLANDS.items():
+        if is_within(module, (island,)) and not is_within(target, allowed):
+            yield f"{island} must not depend on {target}"
+    if imported.in_function:
+        yield f"lazy import of our own module: {target}"
+
+
+def package_violations(module: str, imported: Import) -> Iterator[str]:
+    top = imported.module.split(".")[0]
+    if top in IMPURE and is_within(module, PURE):
+        yield f"impure import in a pure layer: {imported.module}"
+    if top in CONFINED and not is_within(module, CONFINED[top]):
+        yield f"{top} is not for this layer"
+    if top == "pymongo":
+        if is_within(module, WITHOUT_PYMONGO):
+            yield "pymongo is not for this layer"
+        is_value = imported.module.removeprefix("pymongo.") in PYMONGO_VALUES
+        if not is_value and (imported.module, imported.name) not in PYMONGO_NAMES:
+            yield f"not a public value module: {imported.module} ({imported.name})"
+    names = [*imported.module.split("."), imported.name or ""]
+    if top in {"bson", "pymongo"} and any(n.startswith("_") and n[:2] != "__" for n in names):
+        yield f"private name: {imported.module} ({imported.name})"
+
+
+def violations(module: str, source: str) -> list[str]:
+    """Return what is wrong with the source text of `module`, one line each."""
+    found = []
+    if (length := len(source.splitlines())) > MAX_LINES:
+        found.append(f"{module}: {length} lines, more than {MAX_LINES}")
+    for imported in imports_of(ast.parse(source)):
+        where = f"{module}:{imported.line}"
+        if imported.relative:
+            found.append(f"{where}: relative import")
+            continue
+        if is_within(imported.module, PACKAGES):
+            target = imported.module
+            # `from greenmongo import _net` names a module too.
+            if imported.name and (target in PACKAGES and imported.name.startswith("_")):
+                target = f"{target}.{imported.name}"
+            found += [f"{where}: {what}" for what in layer_violations(module, imported, target)]
+        found += [f"{where}: {what}" for what in package_violations(module, imported)]
+    return found
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            yield name.removesuffix(".__init__"), path
+
+
+@pytest.mark.parametrize(("module", "path"), list(modules()), ids=[name for name, _ in modules()])
+def test_the_module_keeps_to_its_layer(module: str, path: Path) -> None:
+    assert violations(module, path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("greenmongo._wire.op_msg", "from greenmongo._core.types import Document"),
+        ("greenmongo._core.retry", "import greenmongo._net.pool"),
+        ("greenmongo._hub.thread", "from greenmongo import _net"),
+        ("greenmongo._net.pool", "if TYPE_CHECKING:\n    from greenmongo._api.client import X"),
+        ("greenmongo._api.client", "import greenmongo"),
+        ("greenmongo._api.client", "import bridge"),
+        ("greenmongo.cli", "from bridge import AsyncMongoClient"),
+        ("bridge._client", "from greenmongo._net.pool import Pool"),
+        ("bridge._outcome", "from bridge._wakeup import Wakeup"),
+        ("bridge._lane", "from bridge._delegate import Facade"),
+        ("bridge._delegate", "from bridge._client import AsyncMongoClient"),
+        ("bridge._client", "from bridge.motor import MotorClient"),
+        ("greenmongo._core.deadline", "import time"),
+        ("greenmongo._core.auth.scram", "from secrets import token_bytes"),
+        ("greenmongo._wire.framer", "import socket as s"),
+        ("greenmongo._core.retry", "def f() -> None:\n    import random"),
+        ("greenmongo._api.client", "from gevent.lock import RLock"),
+        ("bridge._client", "import gevent"),
+        ("greenmongo._hub.waiter", "import asyncio"),
+        ("greenmongo.embedded._server", "import anyio.to_thread"),
+        ("greenmongo._wire.op_msg", "from pymongo.errors import PyMongoError"),
+        ("greenmongo.embedded._server", "from pymongo.errors import PyMongoError"),
+        ("greenmongo.embedded._server", "from greenmongo._core.types import Document"),
+        ("greenmongo._api.client", "import pymongo"),
+        ("greenmongo._api.client", "from pymongo import InsertOne"),
+        ("greenmongo._api.client", "from pymongo.common import validate_boolean"),
+        ("greenmongo._api.client", "from pymongo.collection import Collection"),
+        ("greenmongo._api.client", "from pymongo.synchronous.pool import Pool"),
+        ("greenmongo._api.client", "from pymongo.operations import _Op"),
+        ("greenmongo._core.reply", "from bson import _dict_to_bson"),
+        ("greenmongo._api.client", "from . import database"),
+        ("greenmongo._api.client", "from .database import Database"),
+        ("greenmongo._api.client", "def f() -> None:\n    from greenmongo._net import pool"),
+        ("greenmongo._api.client", "x = 1\n" * (MAX_LINES + 1)),
+    ],
+    ids=lambda value: value.splitlines()[-1][:60],
+)
+def test_a_seeded_violation_is_caught(module: str, source: str) -> None:
+    assert len(violations(module, source)) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        (
+            "greenmongo._net.pool",
+            "import gevent\nimport socket\nfrom greenmongo._core import types",
+        ),
+        ("greenmongo._core.options", "from pymongo.uri_parser import parse_uri"),
+        ("greenmongo._api.collection", "from pymongo.collection import ReturnDocument"),
+        ("greenmongo._wire.op_msg", "import struct\nimport bson"),
+        ("greenmongo.embedded._threads", "import anyio.to_thread"),
+        (
+            "bridge._client",
+            "import greenmongo\nimport asyncio\nfrom greenmongo.hub import HubThread",
+        ),
+        ("bridge._client", "from bridge._database import AsyncDatabase"),
+        ("bridge._lane", "import gevent\nfrom bridge._outcome import capture"),
+        ("greenmongo._wire.compression", "def f() -> None:\n    import zstandard"),
+    ],
+)
+def test_what_the_rules_allow_passes(module: str, source: str) -> None:
+    assert violations(module, source) == []
