@@ -186,10 +186,6 @@ def _load(module: str) -> Any:
         raise WireError(f"a message needs the module {module}: {error}") from error
 
 
-def _plain(data: bytes) -> bytes:
-    return data
-
-
 def _plain_copy(data: bytes | memoryview, size: int) -> bytes:
     # Slicing keeps a peer that lies about the size from having everything copied.
     return bytes(data[: size + 1])
@@ -206,6 +202,6 @@ COMPRESSORS: Mapping[str, Compressor] = {
 
 _BY_ID: Mapping[int, Compressor] = {
     # Id 0 is never negotiated, but the specification lets a server send it.
-    0: Compressor("noop", 0, _plain, _plain_copy),
+    0: Compressor("noop", 0, bytes, _plain_copy),
     **{compressor.id: compressor for compressor in COMPRESSORS.values()},
 }
