@@ -1,0 +1,121 @@
+"""`python -m benchmarks`: find_one by _id, every door and every peer in one run."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pymongo import MongoClient
+
+from benchmarks import report
+from benchmarks.contenders import BASELINE, CONTENDERS, find
+from benchmarks.measure import COLLECTION, DATABASE, DOCUMENT, FILTER
+from benchmarks.race import Result, Schedule, race
+from benchmarks.server import FixedServer
+
+FULL = Schedule(levels=(1, 10, 100, 1000), rounds=5, seconds=0.5, warm_up=0.3, least=2)
+QUICK = Schedule(levels=(1, 10, 100, 1000), rounds=2, seconds=0.12, warm_up=0.06)
+
+DEFAULT_PLOT = Path(__file__).parent.parent / "docs" / "benchmark.png"
+
+
+@contextmanager
+def fixed_server() -> Iterator[str]:
+    """Run the fixed-reply server."""
+    with FixedServer() as server:
+        yield server.uri
+
+
+@contextmanager
+def mongod(uri: str | None) -> Iterator[str]:
+    """Use the server at `uri`, or run an embedded one; it has the document in either case."""
+    if uri is not None:
+        _seed(uri)
+        yield uri
+        return
+    from greenmongo.embedded import MongoServer
+
+    with MongoServer() as server:
+        _seed(server.uri)
+        yield server.uri
+
+
+def _seed(uri: str) -> None:
+    with MongoClient(uri) as client:
+        client[DATABASE][COLLECTION].replace_one(FILTER, DOCUMENT, upsert=True)
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a rough look, in under a minute")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        metavar="NAME",
+        default=list(CONTENDERS),
+        help=f"some of: {', '.join(CONTENDERS)}; {BASELINE} is what the others are compared with",
+    )
+    parser.add_argument(
+        "--target",
+        nargs="+",
+        choices=("fixed", "mongod"),
+        default=["fixed", "mongod"],
+        help="the fixed-reply server, a real one, or both (default)",
+    )
+    parser.add_argument("--mongo-uri", help="a running mongod, instead of the embedded one")
+    parser.add_argument("--concurrency", nargs="+", type=int, metavar="N", help="other levels")
+    parser.add_argument("--json", type=Path, metavar="PATH", help="write all rounds there")
+    parser.add_argument(
+        "--plot",
+        type=Path,
+        metavar="PATH",
+        help=f"write the plot there (a full run: docs/{DEFAULT_PLOT.name} unless told otherwise)",
+    )
+    return parser.parse_args(arguments)
+
+
+def run(options: argparse.Namespace) -> list[Result]:
+    """Race on every wanted server."""
+    base = QUICK if options.quick else FULL
+    schedule = Schedule(
+        levels=options.concurrency or base.levels,
+        rounds=base.rounds,
+        seconds=base.seconds,
+        warm_up=base.warm_up,
+        least=base.least,
+    )
+    contenders = [find(name) for name in options.only]
+    servers = {"fixed": fixed_server, "mongod": lambda: mongod(options.mongo_uri)}
+    results: list[Result] = []
+    for target in options.target:
+        with servers[target]() as uri:
+            results += race(target, uri, contenders, schedule, report.say)
+    return results
+
+
+def main() -> int:
+    """Measure, print, write; 1 if a contender is missing from the results."""
+    options = parse()
+    try:
+        results = run(options)
+    except ValueError as error:
+        report.say(str(error))
+        return 2
+    sys.stdout.write(report.table(results) + "\n")
+    facts = report.environment()
+    sys.stdout.write("\n" + ", ".join(f"{name} {value}" for name, value in facts.items()) + "\n")
+    if options.json:
+        options.json.write_text(report.as_json(results))
+    whole = not options.quick and set(options.only) == set(CONTENDERS)
+    path = options.plot or (DEFAULT_PLOT if whole else None)
+    if path and results:
+        report.plot(results, path)
+    return 0 if {result.contender for result in results} >= set(options.only) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

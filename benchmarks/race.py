@@ -1,0 +1,101 @@
+"""Interleaved rounds: A B C, A B C, ... so that a noisy minute hits everybody alike."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, fields, replace
+
+from benchmarks.contenders import Contender
+from benchmarks.measure import Job, Sample
+from benchmarks.worker import Worker, WorkerFailed
+
+__all__ = ["Result", "Schedule", "median_sample", "race"]
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long everything takes."""
+
+    levels: Sequence[int]
+    rounds: int
+    seconds: float
+    warm_up: float
+    least: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The median of one contender's rounds at one level of concurrency."""
+
+    target: str
+    contender: str
+    concurrency: int
+    median: Sample
+    rounds: tuple[Sample, ...]
+
+
+def median_sample(samples: Sequence[Sample]) -> Sample:
+    """Return the sample whose every figure is the median of that figure.
+
+    Rate and cost per call are what is compared, so wall and CPU time are scaled to the median
+    number of calls rather than taken by themselves.
+    """
+    values = {
+        field.name: statistics.median(getattr(sample, field.name) for sample in samples)
+        for field in fields(Sample)
+    }
+    calls = round(values["calls"])
+    wall = calls * statistics.median(sample.wall / sample.calls for sample in samples)
+    cpu = calls * statistics.median(sample.cpu / sample.calls for sample in samples)
+    return Sample(**{**values, "calls": calls, "wall": wall, "cpu": cpu})
+
+
+def _start(contenders: Iterable[Contender], uri: str, stack: ExitStack, tell: Tell) -> list[Worker]:
+    workers: list[Worker] = []
+    for contender in contenders:
+        try:
+            worker = Worker(contender.name, uri, patched=contender.patched)
+        except WorkerFailed as error:
+            tell(f"left out: {error}")
+        else:
+            stack.callback(worker.close)
+            workers.append(worker)
+    return workers
+
+
+def _rounds(workers: list[Worker], job: Job, schedule: Schedule, tell: Tell) -> Mapping[str, list[Sample]]:
+    samples: dict[str, list[Sample]] = {worker.name: [] for worker in workers}
+    warm_up = replace(job, seconds=schedule.warm_up)
+    for turn in range(schedule.rounds + 1):
+        # Everyone is first in turn: whoever follows a heavy neighbour inherits its heat.
+        shift = turn % len(workers) if workers else 0
+        for worker in workers[shift:] + workers[:shift]:
+            try:
+                sample = worker.measure(job if turn else warm_up)
+            except WorkerFailed as error:
+                tell(f"gave up: {error}")
+                workers.remove(worker)
+                del samples[worker.name]
+                continue
+            if turn:
+                samples[worker.name].append(sample)
+    return samples
+
+
+def race(
+    target: str, uri: str, contenders: Iterable[Contender], schedule: Schedule, tell: Tell
+) -> list[Result]:
+    """Measure all contenders at all levels against one server."""
+    results: list[Result] = []
+    with ExitStack() as stack:
+        workers = _start(contenders, uri, stack, tell)
+        for level in schedule.levels:
+            tell(f"{target}, {level} concurrent")
+            job = Job(level, schedule.seconds, least=schedule.least)
+            for name, samples in _rounds(workers, job, schedule, tell).items():
+                results.append(Result(target, name, level, median_sample(samples), tuple(samples)))
+    return results
