@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import resource
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pymongo import MongoClient
 
 from benchmarks import report
 from benchmarks.contenders import BASELINE, CONTENDERS, find
-from benchmarks.measure import COLLECTION, DATABASE, DOCUMENT, FILTER
+from benchmarks.measure import COLLECTION, DATABASE, DOCUMENT, FILTER, Job
 from benchmarks.race import Result, Schedule, race
 from benchmarks.server import FixedServer
 
-FULL = Schedule(levels=(1, 10, 100, 1000), rounds=5, seconds=0.5, warm_up=0.3, least=2)
-QUICK = Schedule(levels=(1, 10, 100, 1000), rounds=2, seconds=0.12, warm_up=0.06)
+LEVELS = (1, 10, 100, 1000)
+FULL = Schedule(rounds=5, warm_up=0.3)
+FULL_JOB = Job(concurrency=1, seconds=0.5, least=2)
+
+QUICK_LEVELS = (1, 100, 1000)
+# A shorter warm-up would leave pools growing while they are measured.
+QUICK = Schedule(rounds=2, warm_up=0.15)
+QUICK_JOB = Job(concurrency=1, seconds=0.12)
 
 DEFAULT_PLOT = Path(__file__).parent.parent / "docs" / "benchmark.png"
 
@@ -44,8 +53,18 @@ def mongod(uri: str | None) -> Iterator[str]:
 
 
 def _seed(uri: str) -> None:
-    with MongoClient(uri) as client:
+    client: MongoClient[dict[str, Any]] = MongoClient(uri)
+    with client:
         client[DATABASE][COLLECTION].replace_one(FILTER, DOCUMENT, upsert=True)
+
+
+def raise_file_limit() -> None:
+    """Allow as many open files as the system lets us: each contender has its own full pool.
+
+    The servers inherit the limit.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -80,26 +99,26 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def run(options: argparse.Namespace) -> list[Result]:
     """Race on every wanted server."""
-    base = QUICK if options.quick else FULL
-    schedule = Schedule(
-        levels=options.concurrency or base.levels,
-        rounds=base.rounds,
-        seconds=base.seconds,
-        warm_up=base.warm_up,
-        least=base.least,
+    schedule, job, levels = (
+        (QUICK, QUICK_JOB, QUICK_LEVELS) if options.quick else (FULL, FULL_JOB, LEVELS)
     )
+    jobs = [replace(job, concurrency=level) for level in options.concurrency or levels]
     contenders = [find(name) for name in options.only]
-    servers = {"fixed": fixed_server, "mongod": lambda: mongod(options.mongo_uri)}
+    servers: Mapping[str, Callable[[], AbstractContextManager[str]]] = {
+        "fixed": fixed_server,
+        "mongod": lambda: mongod(options.mongo_uri),
+    }
     results: list[Result] = []
     for target in options.target:
         with servers[target]() as uri:
-            results += race(target, uri, contenders, schedule, report.say)
+            results += race(target, uri, contenders, jobs, schedule, report.say)
     return results
 
 
 def main() -> int:
     """Measure, print, write; 1 if a contender is missing from the results."""
     options = parse()
+    raise_file_limit()
     try:
         results = run(options)
     except ValueError as error:

@@ -8,8 +8,15 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.measure import COLLECTION, DATABASE, AsyncCall, BlockingCall
-from benchmarks.measure import measure_greenlets, measure_tasks, measure_threads
+from benchmarks.measure import (
+    COLLECTION,
+    DATABASE,
+    AsyncCall,
+    BlockingCall,
+    measure_greenlets,
+    measure_tasks,
+    measure_threads,
+)
 from benchmarks.worker import converse, converse_async
 
 __all__ = ["BASELINE", "CONTENDERS", "Contender", "find"]
@@ -59,7 +66,8 @@ def _raw(uri: str) -> None:
 def _greenmongo_hub(uri: str) -> None:
     import greenmongo
 
-    with greenmongo.MongoClient(uri) as client:
+    client: greenmongo.MongoClient[dict[str, Any]] = greenmongo.MongoClient(uri)
+    with client:
         find_one: BlockingCall = client[DATABASE][COLLECTION].find_one
         converse(lambda job: greenmongo.run(measure_greenlets, find_one, job))
 
@@ -67,7 +75,8 @@ def _greenmongo_hub(uri: str) -> None:
 def _greenmongo_greenlets(uri: str) -> None:
     import greenmongo
 
-    with greenmongo.MongoClient(uri) as client:
+    client: greenmongo.MongoClient[dict[str, Any]] = greenmongo.MongoClient(uri)
+    with client:
         find_one: BlockingCall = client[DATABASE][COLLECTION].find_one
         converse(lambda job: measure_greenlets(find_one, job))
 
@@ -75,7 +84,8 @@ def _greenmongo_greenlets(uri: str) -> None:
 def _greenmongo_threads(uri: str) -> None:
     import greenmongo
 
-    with greenmongo.MongoClient(uri) as client:
+    client: greenmongo.MongoClient[dict[str, Any]] = greenmongo.MongoClient(uri)
+    with client:
         find_one: BlockingCall = client[DATABASE][COLLECTION].find_one
         converse(lambda job: measure_threads(find_one, job))
 
@@ -83,7 +93,8 @@ def _greenmongo_threads(uri: str) -> None:
 async def _bridge(uri: str) -> None:
     from bridge import AsyncMongoClient
 
-    async with AsyncMongoClient(uri) as client:
+    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(uri)
+    async with client:
         await _tasks(client[DATABASE][COLLECTION].find_one)
 
 
@@ -155,9 +166,7 @@ _ALL = (
     Contender(
         "uvloop", "bridge, uvloop", lambda uri: _on_loop(_bridge(uri), uvloop=True), ours=True
     ),
-    Contender(
-        BASELINE, "PyMongo async", lambda uri: _on_loop(_pymongo_async(uri), uvloop=False)
-    ),
+    Contender(BASELINE, "PyMongo async", lambda uri: _on_loop(_pymongo_async(uri), uvloop=False)),
     Contender(
         "pymongo-uvloop",
         "PyMongo async, uvloop",

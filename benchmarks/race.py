@@ -18,22 +18,19 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How long everything takes."""
+    """How often everything is measured, after a warm-up of so many seconds."""
 
-    levels: Sequence[int]
     rounds: int
-    seconds: float
     warm_up: float
-    least: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The median of one contender's rounds at one level of concurrency."""
+    """The median of one contender's rounds at one job."""
 
     target: str
     contender: str
-    concurrency: int
+    job: Job
     median: Sample
     rounds: tuple[Sample, ...]
 
@@ -55,24 +52,31 @@ def median_sample(samples: Sequence[Sample]) -> Sample:
 
 
 def _start(contenders: Iterable[Contender], uri: str, stack: ExitStack, tell: Tell) -> list[Worker]:
-    workers: list[Worker] = []
+    started: list[Worker] = []
     for contender in contenders:
+        worker = Worker(contender.name, uri, patched=contender.patched)
+        stack.callback(worker.close)
+        started.append(worker)
+    ready: list[Worker] = []
+    for worker in started:
         try:
-            worker = Worker(contender.name, uri, patched=contender.patched)
+            worker.wait_until_ready()
         except WorkerFailed as error:
             tell(f"left out: {error}")
         else:
-            stack.callback(worker.close)
-            workers.append(worker)
-    return workers
+            ready.append(worker)
+    return ready
 
 
-def _rounds(workers: list[Worker], job: Job, schedule: Schedule, tell: Tell) -> Mapping[str, list[Sample]]:
+def _rounds(
+    workers: list[Worker], job: Job, schedule: Schedule, tell: Tell
+) -> Mapping[str, list[Sample]]:
+    """Do the job in turns; who fails is left out of `workers` from then on."""
     samples: dict[str, list[Sample]] = {worker.name: [] for worker in workers}
     warm_up = replace(job, seconds=schedule.warm_up)
     for turn in range(schedule.rounds + 1):
         # Everyone is first in turn: whoever follows a heavy neighbour inherits its heat.
-        shift = turn % len(workers) if workers else 0
+        shift = turn % max(1, len(workers))
         for worker in workers[shift:] + workers[:shift]:
             try:
                 sample = worker.measure(job if turn else warm_up)
@@ -87,15 +91,19 @@ def _rounds(workers: list[Worker], job: Job, schedule: Schedule, tell: Tell) -> 
 
 
 def race(
-    target: str, uri: str, contenders: Iterable[Contender], schedule: Schedule, tell: Tell
+    target: str,
+    uri: str,
+    contenders: Iterable[Contender],
+    jobs: Iterable[Job],
+    schedule: Schedule,
+    tell: Tell,
 ) -> list[Result]:
-    """Measure all contenders at all levels against one server."""
+    """Measure all contenders at all jobs against one server."""
     results: list[Result] = []
     with ExitStack() as stack:
         workers = _start(contenders, uri, stack, tell)
-        for level in schedule.levels:
-            tell(f"{target}, {level} concurrent")
-            job = Job(level, schedule.seconds, least=schedule.least)
+        for job in jobs:
+            tell(f"{target}, {job.concurrency} concurrent")
             for name, samples in _rounds(workers, job, schedule, tell).items():
-                results.append(Result(target, name, level, median_sample(samples), tuple(samples)))
+                results.append(Result(target, name, job, median_sample(samples), tuple(samples)))
     return results

@@ -6,19 +6,20 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.contenders import BASELINE, CONTENDERS
+from benchmarks.measure import Sample
 from benchmarks.race import Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["as_json", "environment", "plot", "table"]
+__all__ = ["as_json", "environment", "lay_out", "plot", "say", "table"]
 
 PACKAGES = ("greenmongo", "pymongo", "motor", "gevent", "greenlet", "uvloop")
 
@@ -59,7 +60,7 @@ def table(results: Iterable[Result]) -> str:
     """Return one table, in blocks of one target and one level of concurrency."""
     blocks: dict[tuple[str, int], list[Result]] = {}
     for result in results:
-        blocks.setdefault((result.target, result.concurrency), []).append(result)
+        blocks.setdefault((result.target, result.job.concurrency), []).append(result)
     rows: list[Sequence[str]] = [_HEADINGS]
     for (target, concurrency), members in blocks.items():
         base = next((r.median.rate for r in members if r.contender == BASELINE), None)
@@ -112,7 +113,7 @@ def plot(results: Sequence[Result], path: Path) -> None:
     from matplotlib import pyplot
 
     targets = list(dict.fromkeys(result.target for result in results))
-    colours = _colours(dict.fromkeys(CONTENDERS))
+    colours = _colours(CONTENDERS)
     figure, axes = pyplot.subplots(
         2, len(targets), figsize=(6.5 * len(targets), 9), squeeze=False, sharex=True
     )
@@ -120,8 +121,8 @@ def plot(results: Sequence[Result], path: Path) -> None:
         shown = [result for result in results if result.target == target]
         rate, cpu = axes[0][column], axes[1][column]
         rate.set_title(f"find_one by _id, {target}")
-        _lines(rate, shown, colours, lambda_of="rate")
-        _lines(cpu, shown, colours, lambda_of="cpu")
+        _lines(rate, shown, colours, lambda sample: sample.rate)
+        _lines(cpu, shown, colours, lambda sample: 1e6 * sample.cpu / sample.calls)
     axes[0][0].set_ylabel("calls per second")
     axes[1][0].set_ylabel("µs of process CPU per call")
     handles, labels = axes[0][0].get_legend_handles_labels()
@@ -133,17 +134,16 @@ def plot(results: Sequence[Result], path: Path) -> None:
 
 
 def _lines(
-    axes: Axes, results: Sequence[Result], colours: Mapping[str, str], *, lambda_of: str
+    axes: Axes,
+    results: Sequence[Result],
+    colours: Mapping[str, str],
+    value: Callable[[Sample], float],
 ) -> None:
     for name, contender in CONTENDERS.items():
         own = [result for result in results if result.contender == name]
-        values = [
-            r.median.rate if lambda_of == "rate" else 1e6 * r.median.cpu / r.median.calls
-            for r in own
-        ]
         axes.plot(
-            [result.concurrency for result in own],
-            values,
+            [result.job.concurrency for result in own],
+            [value(result.median) for result in own],
             label=contender.label,
             color=colours[name],
             linestyle="-" if contender.ours else ":" if name == "raw" else "--",

@@ -49,9 +49,7 @@ async def converse_async(measure: Callable[[Job], Awaitable[Sample]]) -> None:
     """Do the jobs that arrive on standard input, with the loop running in between."""
     lines = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
-    pipe, _ = await loop.connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(lines), sys.stdin
-    )
+    pipe, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     _say(_READY)
     while line := await lines.readline():
         _say(json.dumps(asdict(await measure(Job(**json.loads(line))))))
@@ -70,7 +68,7 @@ def main() -> None:
 
 
 class Worker:
-    """The parent's end."""
+    """The parent's end. Starting returns at once; call `wait_until_ready` before the first job."""
 
     def __init__(self, name: str, uri: str, *, patched: bool = False) -> None:
         self.name = name
@@ -83,11 +81,14 @@ class Worker:
             bufsize=1,
             cwd=Path(__file__).parent.parent,
         )
-        try:
-            self._hear()
-        except WorkerFailed:
-            self.close()
-            raise
+
+    def wait_until_ready(self) -> None:
+        """Wait for the driver to be imported and its client made.
+
+        Raises:
+            WorkerFailed: that failed; the reason is on standard error.
+        """
+        self._hear()
 
     def _hear(self) -> str:
         stdout = self._process.stdout
