@@ -37,7 +37,7 @@ _URI_OPTIONS = """
     tlsCRLFile tlsCertificateKeyFile tlsCertificateKeyFilePassword tlsDisableOCSPEndpointCheck
     tlsInsecure tz_aware unicode_decode_error_handler uuidRepresentation w wTimeoutMS
     waitQueueMultiple waitQueueTimeoutMS zlibCompressionLevel
-""".split()
+"""
 
 _LISTENERS = (
     CommandListener,
@@ -49,7 +49,7 @@ _LISTENERS = (
 _READ_MODES = (Primary, PrimaryPreferred, Secondary, SecondaryPreferred, Nearest)
 
 
-def _anything(name: str, value: Any) -> Any:  # noqa: ARG001 - the signature of a check
+def _anything(name: str, value: Any) -> Any:
     """Leave the check to the class the value is handed to (`CodecOptions`)."""
     return value
 
@@ -123,7 +123,7 @@ _ALIASES = {
 _NOT_GIVEN_IF_NONE = {"connect", "document_class", "type_registry", "tz_aware"}
 
 OPTION_NAMES: Mapping[str, str] = {
-    name.lower(): name for name in (*_URI_OPTIONS, *_KEYWORDS, *_ALIASES)
+    name.lower(): name for name in (*_URI_OPTIONS.split(), *_KEYWORDS, *_ALIASES)
 }
 """Every option as it is documented, under its lower-case name."""
 
@@ -149,7 +149,7 @@ def read_keywords(keywords: Mapping[str, Any]) -> dict[str, Any]:
             continue
         check = _KEYWORDS.get(name)
         name = _ALIASES.get(name, name)
-        checked[name] = check(given, value) if check else _validated(given, name, value)
+        checked[name] = check(given, value) if check else _validated(name, value)
     return checked
 
 
@@ -177,15 +177,15 @@ def read_uri_options(query: str) -> dict[str, Any]:
     return checked
 
 
-def _validated(given: str, name: str, value: Any) -> Any:
-    public = spelled(name)
+def _validated(name: str, value: Any) -> Any:
     try:
-        return validate_options({public: value})[public]
+        (checked,) = validate_options({spelled(name): value}).values()
     except IsADirectoryError:
         # PyMongo opens the file to see whether it is there; ours may be a directory of CAs.
         if name != "tlscafile":
             raise
         return value
+    return checked
 
 
 def _validated_or_warned(public: str, value: Any) -> dict[str, Any]:

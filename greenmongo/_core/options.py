@@ -21,6 +21,7 @@ from pymongo.write_concern import WriteConcern
 from greenmongo._core.connection_string import Target, read_hosts
 from greenmongo._core.credentials import Credentials, build_credentials
 from greenmongo._core.option_values import read_keywords, spelled
+from greenmongo._core.tls_options import TlsOptions, build_tls_options
 
 if TYPE_CHECKING:
     from pymongo.monitoring import (
@@ -41,12 +42,13 @@ if TYPE_CHECKING:
         | TopologyListener
         | ConnectionPoolListener
     )
+    _TaggedMode: TypeAlias = PrimaryPreferred | Secondary | SecondaryPreferred | Nearest
 
 __all__ = ["ClientOptions", "DriverFacts", "SrvOptions", "TlsOptions"]
 
 
 class DriverFacts(Protocol):
-    """What `pymongo.driver_info.DriverInfo` holds about a driver built on top of this one."""
+    """What `pymongo.driver_info.DriverInfo` holds: a driver built on top of this one."""
 
     @property
     def name(self) -> str: ...
@@ -56,20 +58,6 @@ class DriverFacts(Protocol):
 
     @property
     def platform(self) -> str | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class TlsOptions:
-    """How connections are encrypted and the server's certificate is checked."""
-
-    ca_file: str | None = None
-    """A file of CA certificates or a directory of them; None: those of the system."""
-    certificate_key_file: str | None = None
-    certificate_key_file_password: str | None = field(default=None, repr=False)
-    crl_file: str | None = None
-    allow_invalid_certificates: bool = False
-    allow_invalid_hostnames: bool = False
-    disable_ocsp_endpoint_check: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,27 +148,53 @@ class ClientOptions:
         target = read_hosts(host, port)
         options = {**target.options, **read_keywords(keywords)}
         _check_deployment(options, target)
-        chosen = {
-            field_name: options[name] for name, field_name in _PLAIN.items() if name in options
-        }
+        srv = _srv_options(options, target)
+        if srv is not None:
+            # The one place to change once hosts can be looked up: everything else reads `srv`.
+            raise ConfigurationError(
+                f"mongodb+srv:// URIs are not supported yet (host {srv.fqdn!r}): list the hosts"
+                " in a mongodb:// URI, with tls=true"
+            )
+        chosen = {attribute: options[name] for name, attribute in _PLAIN.items() if name in options}
         return cls(
             **chosen,
-            **_connection_fields(options),
+            **_deduced(options),
             seeds=target.seeds,
-            srv=_srv(options, target),
+            srv=srv,
             default_database=target.database,
+            tls=build_tls_options(options),
             credentials=build_credentials(
                 options,
                 username=options.get("username", target.username),
                 password=options.get("password", target.password),
                 database=target.database,
             ),
-            tls=_tls(options, is_srv=target.fqdn is not None),
-            read_preference=_read_preference(options),
-            read_concern=ReadConcern(options.get("readconcernlevel")),
-            write_concern=_write_concern(options),
-            codec_options=_codec_options(options),
         )
+
+    @property
+    def replica_set_name(self) -> str | None:
+        """The replica set's name, as PyMongo's `ClientOptions` calls it."""
+        return self.replica_set
+
+    @property
+    def heartbeat_frequency(self) -> float:
+        """The seconds between two checks of a server, as PyMongo calls them."""
+        return self.heartbeat_interval
+
+    @property
+    def local_threshold_ms(self) -> float:
+        """The width of the latency window in milliseconds, as PyMongo gives it."""
+        return self.local_threshold * 1000
+
+    @property
+    def max_idle_time_seconds(self) -> float | None:
+        """The longest idle time, as PyMongo's `PoolOptions` calls it."""
+        return self.max_idle_time
+
+    @property
+    def pool_options(self) -> ClientOptions:
+        """Itself: the options that PyMongo keeps in a `PoolOptions` are here as well."""
+        return self
 
 
 # Options whose checked value is the field's value.
@@ -211,3 +225,124 @@ _PLAIN: Mapping[str, str] = {
     "waitqueuetimeoutms": "wait_queue_timeout",
     "zlibcompressionlevel": "zlib_level",
 }
+
+_READ_MODES: Mapping[str, type[_TaggedMode]] = {
+    "primaryPreferred": PrimaryPreferred,
+    "secondary": Secondary,
+    "secondaryPreferred": SecondaryPreferred,
+    "nearest": Nearest,
+}
+
+_CODEC_OPTIONS: Mapping[str, str] = {
+    "document_class": "document_class",
+    "tz_aware": "tz_aware",
+    "uuidrepresentation": "uuid_representation",
+    "unicode_decode_error_handler": "unicode_decode_error_handler",
+    "tzinfo": "tzinfo",
+    "type_registry": "type_registry",
+    "datetime_conversion": "datetime_conversion",
+}
+
+_MIN_HEARTBEAT_INTERVAL = 0.5  # the specification's floor
+
+
+def _deduced(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that take more than a copy of one option."""
+    # 0 as well as None is "no limit".
+    max_pool_size = options.get("maxpoolsize", 100) or None
+    if max_pool_size and options.get("minpoolsize", 0) > max_pool_size:
+        raise ValueError("minPoolSize must be smaller or equal to maxPoolSize")
+    interval = options.get("heartbeatfrequencyms")
+    if interval is not None and interval < _MIN_HEARTBEAT_INTERVAL:
+        raise ConfigurationError(
+            f"heartbeatFrequencyMS cannot be less than {_MIN_HEARTBEAT_INTERVAL * 1000:g},"
+            f" not {interval * 1000:g}"
+        )
+    return {
+        "max_pool_size": max_pool_size,
+        "heartbeat_interval": 10.0 if interval is None else interval,
+        "local_threshold": options.get("localthresholdms", 15.0) / 1000,
+        "replica_set": options.get("replicaset") or None,
+        "compressors": tuple(options.get("compressors", ())),
+        "read_preference": _read_preference(options),
+        "read_concern": ReadConcern(options.get("readconcernlevel")),
+        "write_concern": WriteConcern(
+            options.get("w"),
+            options.get("wtimeoutms"),
+            options.get("journal"),
+            options.get("fsync"),
+        ),
+        "codec_options": CodecOptions(
+            **{
+                attribute: options[name]
+                for name, attribute in _CODEC_OPTIONS.items()
+                if name in options
+            }
+        ),
+    }
+
+
+def _read_preference(options: Mapping[str, Any]) -> ReadMode:
+    """Return the read preference object, or the one that the separate options describe."""
+    given: ReadMode | None = options.get("read_preference")
+    if given is not None:
+        return given
+    name = options.get("readpreference", "primary")
+    tag_sets = options.get("readpreferencetags")
+    max_staleness = options.get("maxstalenessseconds", -1)
+    if name != "primary":
+        return _READ_MODES[name](tag_sets, max_staleness)
+    if tag_sets not in (None, [{}]):
+        raise ConfigurationError("Read preference primary cannot be combined with tags")
+    if max_staleness != -1:
+        raise ConfigurationError(
+            "Read preference primary cannot be combined with maxStalenessSeconds"
+        )
+    return Primary()
+
+
+def _check_deployment(options: Mapping[str, Any], target: Target) -> None:
+    """Check what the URI options specification forbids to combine."""
+    several = len(target.seeds) > 1
+    direct = options.get("directconnection")
+    if several and direct:
+        raise ConfigurationError("Cannot specify multiple hosts with directConnection=true")
+    if direct and target.fqdn is not None:
+        raise ConfigurationError("Cannot specify directConnection=true with mongodb+srv:// URIs")
+    if not options.get("loadbalanced"):
+        return
+    if several:
+        raise ConfigurationError("Cannot specify multiple hosts with loadBalanced=true")
+    if direct:
+        raise ConfigurationError("Cannot specify directConnection=true with loadBalanced=true")
+    if options.get("replicaset"):
+        raise ConfigurationError("Cannot specify replicaSet with loadBalanced=true")
+
+
+def _srv_options(options: Mapping[str, Any], target: Target) -> SrvOptions | None:
+    """Return how to look the hosts up, or None if they are known."""
+    validator = options.get("srv_host_validator")
+    suffix = options.get("srvallowedhostssuffix")
+    if target.fqdn is None:
+        # As keywords they are harmless: configurations are shared between deployments.
+        names = [name for name in target.options if name.startswith("srv") and target.options[name]]
+        if validator is not None:
+            names.append("srv_host_validator")
+        for name in names:
+            raise ConfigurationError(
+                f"The {spelled(name)} option is only allowed with 'mongodb+srv://' URIs"
+            )
+        return None
+    if validator is not None and suffix is not None:
+        raise ConfigurationError("Cannot specify both srv_host_validator and srvAllowedHostsSuffix")
+    max_hosts = options.get("srvmaxhosts", 0)
+    for name in ("replicaset", "loadbalanced"):
+        if max_hosts and options.get(name):
+            raise InvalidURI(f"You cannot specify {spelled(name)} with srvMaxHosts")
+    return SrvOptions(
+        fqdn=target.fqdn,
+        service_name=options.get("srvservicename", "mongodb"),
+        max_hosts=max_hosts,
+        allowed_hosts_suffix=suffix,
+        host_validator=validator,
+    )
