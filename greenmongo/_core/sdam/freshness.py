@@ -18,5 +18,6 @@ def compare_topology_versions(
     """
     if known is None or reported is None or known["processId"] != reported["processId"]:
         return -1
-    before, after = known["counter"], reported["counter"]
+    before: int = known["counter"]
+    after: int = reported["counter"]
     return (before > after) - (before < after)
