@@ -115,8 +115,7 @@ def describe_failure(
         found = "; ".join(_state_of(server) for server in topology.servers.values())
     set_name = f" {topology.set_name!r}" if topology.set_name else ""
     return (
-        f"No {wanted} found within {timeout:g} s. "
-        f"Topology {topology.kind.value}{set_name}: {found}"
+        f"No {wanted} found within {timeout:g} s. Topology {topology.kind.value}{set_name}: {found}"
     )
 
 

@@ -40,6 +40,7 @@ __all__ = [
 _ELECTION_ID_FIRST = 17
 
 _STALE_PRIMARY = "primary marked stale due to electionId/setVersion mismatch"
+_FORMER_PRIMARY = "primary marked stale due to discovery of newer primary"
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,12 +327,12 @@ def _adopt_primary(draft: _Draft, server: ServerDescription) -> None:
         _remove_from_set(draft, server)
         return
     if _is_stale_primary(draft, server):
-        draft.servers[server.address] = _stale(server.address)
+        draft.servers[server.address] = _stale(server.address, _STALE_PRIMARY)
         draft.check_if_has_primary()
         return
     for address, other in draft.servers.items():
         if other.kind is ServerKind.RS_PRIMARY and address != server.address:
-            draft.servers[address] = _stale(address)
+            draft.servers[address] = _stale(address, _FORMER_PRIMARY)
             draft.to_check.append(address)
     members = server.all_hosts
     draft.add(members)
@@ -341,9 +342,9 @@ def _adopt_primary(draft: _Draft, server: ServerDescription) -> None:
     draft.check_if_has_primary()
 
 
-def _stale(address: Address) -> ServerDescription:
+def _stale(address: Address, reason: str) -> ServerDescription:
     """Return the description of a server that only believes it is primary."""
-    return ServerDescription.unknown(address, NotPrimaryError(_STALE_PRIMARY))
+    return ServerDescription.unknown(address, NotPrimaryError(reason))
 
 
 def _is_stale_primary(draft: _Draft, server: ServerDescription) -> bool:
