@@ -1,1 +1,1 @@
-"""The public blocking classes: validate, build a command, hand it to the executor, shape the result."""
+"""The blocking classes: validate, build a command, hand it to the executor, shape the result."""

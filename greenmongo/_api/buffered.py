@@ -1,0 +1,177 @@
+"""What both kinds of cursor share: a buffer, and the round trips that fill it."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Generic
+
+from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+
+from greenmongo._core.cursor_plan import CURSOR_GONE_CODES, CursorPlan
+from greenmongo._core.types import DocT
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from greenmongo._api.configured import Runs
+    from greenmongo._core.command import Command
+    from greenmongo._core.types import Address, SessionLike
+
+__all__ = ["BufferedCursor"]
+
+
+class BufferedCursor(Generic[DocT]):
+    """Documents already here in `_buffer`; `_refill` gets more, and is all that blocks.
+
+    An async cursor pops `_buffer` itself and crosses to the hub only to refill it.
+    """
+
+    _executor: Runs
+    _plan: CursorPlan
+    _session: SessionLike | None = None
+    # True until the constructor has succeeded, so that __del__ has nothing to do before.
+    _killed: bool = True
+
+    def __init__(self, executor: Runs, plan: CursorPlan, session: SessionLike | None) -> None:
+        self._buffer: deque[Any] = deque()
+        self._executor = executor
+        self._plan = plan
+        self._session = session
+        self._killed = False
+
+    def __del__(self) -> None:
+        self._abandon()
+
+    @property
+    def alive(self) -> bool:
+        """Whether this cursor may still return documents."""
+        return bool(self._buffer) or not self._killed
+
+    @property
+    def cursor_id(self) -> int | None:
+        """The server's id of this cursor; None before the first batch, 0 after the last."""
+        return self._plan.cursor_id
+
+    @property
+    def address(self) -> Address | None:
+        """The server that holds this cursor, or None before the first batch."""
+        return self._plan.address
+
+    @property
+    def session(self) -> SessionLike | None:
+        """The session that was passed when this cursor was created, or None."""
+        return self._session
+
+    def close(self) -> None:
+        """Close this cursor, on the server as well."""
+        was_killed, self._killed = self._killed, True
+        plan = self._plan
+        if was_killed or not plan.must_kill:
+            return
+        try:
+            self._executor.run(plan.kill_command(), self._session)
+        except PyMongoError:
+            self._kill_later()
+
+    def _abandon(self) -> None:
+        """Forget this cursor without waiting for the server to know."""
+        if not self._killed:
+            self._killed = True
+            self._kill_later()
+
+    def _kill_later(self) -> None:
+        plan = self._plan
+        if plan.cursor_id:
+            self._executor.kill_cursor_later(plan.address, plan.db, plan.collection, plan.cursor_id)
+
+    def _waits_for_more(self) -> bool:
+        """Tell whether an empty batch is an answer, rather than a reason to ask again."""
+        return False
+
+    def _next_command(self) -> Command:
+        return self._plan.next_command()
+
+    def _refill(self) -> bool:
+        """Fetch until there is a document; False at the end, or when a tail has nothing new."""
+        while not self._buffer and not self._killed:
+            self._round_trip()
+            if self._waits_for_more():
+                break
+        return bool(self._buffer)
+
+    def _round_trip(self) -> None:
+        """Fetch one batch."""
+        plan = self._plan
+        try:
+            reply = self._executor.run(self._next_command(), self._session)
+        except OperationFailure as error:
+            if error.code in CURSOR_GONE_CODES:
+                self._killed = True
+                if self._waits_for_more():
+                    # The capped collection overtook its reader: the end, not a failure.
+                    return
+            self._abandon()
+            raise
+        except ConnectionFailure:
+            # No server is left that could be told to kill the cursor.
+            self._killed = True
+            raise
+        except BaseException:
+            self._abandon()
+            raise
+        self._buffer.extend(plan.absorb(reply))
+        if plan.is_exhausted:
+            self._killed = True
+        elif plan.is_satisfied:
+            self._abandon()
+
+    def next(self) -> DocT:
+        """Return the next document.
+
+        Raises:
+            StopIteration: there is none.
+        """
+        buffer = self._buffer
+        if buffer or self._refill():
+            document: DocT = buffer.popleft()
+            return document
+        raise StopIteration
+
+    __next__ = next
+
+    def __iter__(self) -> Self:
+        return self
+
+    def to_list(self, length: int | None = None) -> list[DocT]:
+        """Return the next `length` documents, or all the rest.
+
+        Raises:
+            ValueError: `length` is less than 1.
+        """
+        if length is not None and length < 1:
+            raise ValueError("to_list() length must be greater than 0")
+        result: list[DocT] = []
+        buffer = self._buffer
+        while buffer or (self.alive and self._refill()):
+            if length is None:
+                result.extend(buffer)
+                buffer.clear()
+                continue
+            while buffer and len(result) < length:
+                result.append(buffer.popleft())
+            if len(result) == length:
+                break
+        return result
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,352 @@
+"""MongoClient: the deployment, and the way to its databases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
+
+from bson.codec_options import DEFAULT_CODEC_OPTIONS, TypeRegistry
+from pymongo.errors import ConfigurationError, InvalidOperation
+from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import ReadPreference
+from pymongo.write_concern import WriteConcern
+
+from greenmongo._api.command_cursor import CommandCursor
+from greenmongo._api.configured import Configured, name_of
+from greenmongo._api.database import Database
+from greenmongo._core.commands.admin import drop_database, list_databases
+from greenmongo._core.options import ClientOptions
+from greenmongo._core.reply import check_write_concern
+from greenmongo._core.sdam.description import (
+    ServerDescription,
+    ServerKind,
+    TopologyDescription,
+    TopologyKind,
+)
+from greenmongo._core.types import DocT, format_address
+from greenmongo._net.core import ClientCore
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from bson.codec_options import CodecOptions
+    from typing_extensions import Self
+
+    from greenmongo._api.configured import Runs
+    from greenmongo._core.types import Address, Named, ReadMode, SessionLike
+
+__all__ = ["MongoClient"]
+
+OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
+
+SECRETS = frozenset(
+    {"username", "password", "authmechanismproperties", "tlscertificatekeyfilepassword"}
+)
+"""Options that `repr` keeps to itself."""
+
+
+class MongoClient(Configured, Generic[DocT]):
+    """A MongoDB deployment, for any thread, greenlet or event loop; `client.name` is a database."""
+
+    HOST = "localhost"
+    PORT = 27017
+
+    _executor: Runs
+
+    def __init__(
+        self,
+        host: str | Sequence[str] | None = None,
+        port: int | None = None,
+        document_class: type[DocT] | None = None,
+        tz_aware: bool | None = None,
+        connect: bool | None = None,
+        type_registry: TypeRegistry | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Open a deployment. Connections are made in the background, or on first use.
+
+        Args:
+            host: a URI, a host name, or a list of host names.
+            port: the port of hosts that name none.
+            document_class: the type of returned documents, `dict` by default.
+            tz_aware: return datetimes with a time zone.
+            connect: start to connect now rather than with the first operation.
+            type_registry: codecs for types of your own.
+            **kwargs: any option of the URI, by the same name.
+
+        Raises:
+            ConfigurationError: options contradict each other.
+            InvalidURI: the URI cannot be read.
+        """
+        named: dict[str, Any] = {
+            name: value
+            for name, value in (
+                ("document_class", document_class),
+                ("tz_aware", tz_aware),
+                ("connect", connect),
+                ("type_registry", type_registry),
+            )
+            if value is not None
+        }
+        options = ClientOptions.build(host, port, **named, **kwargs)
+        super().__init__(
+            options.codec_options,
+            options.read_preference,
+            options.write_concern,
+            options.read_concern,
+        )
+        self._given = kwargs
+        self._options = options
+        self._core = ClientCore(options)
+        self._executor = self._core.executor
+
+    def close(self) -> None:
+        """Close all connections; operations after this raise InvalidOperation."""
+        self._core.close()
+
+    # The deployment, as last seen by its monitors: nothing here waits or connects.
+
+    @property
+    def options(self) -> ClientOptions:
+        """The options of this client."""
+        return self._options
+
+    @property
+    def topology_description(self) -> TopologyDescription:
+        """What is known of the deployment."""
+        return self._core.topology_description
+
+    @property
+    def nodes(self) -> frozenset[Address]:
+        """The addresses of all servers that answer."""
+        servers = self._servers()
+        return frozenset(s.address for s in servers if s.kind is not ServerKind.UNKNOWN)
+
+    @property
+    def address(self) -> Address | None:
+        """The address of the standalone, primary or mongos, or None while there is none.
+
+        Raises:
+            InvalidOperation: there are several mongos; use `nodes`.
+        """
+        topology = self.topology_description
+        if topology.kind is TopologyKind.SHARDED and len(topology.servers) > 1:
+            raise InvalidOperation(
+                'Cannot use "address" property when load balancing among mongoses, '
+                'use "nodes" instead.'
+            )
+        writable = self._writable()
+        return writable.address if writable else None
+
+    @property
+    def primary(self) -> Address | None:
+        """The address of the replica set's primary, or None."""
+        return next(iter(self._members(ServerKind.RS_PRIMARY)), None)
+
+    @property
+    def secondaries(self) -> set[Address]:
+        """The addresses of the replica set's secondaries."""
+        return self._members(ServerKind.RS_SECONDARY)
+
+    @property
+    def arbiters(self) -> set[Address]:
+        """The addresses of the replica set's arbiters."""
+        return self._members(ServerKind.RS_ARBITER)
+
+    @property
+    def is_primary(self) -> bool:
+        """Whether there is a server that takes writes."""
+        return self._writable() is not None
+
+    @property
+    def is_mongos(self) -> bool:
+        """Whether the deployment is reached through a mongos."""
+        return any(s.kind is ServerKind.MONGOS for s in self._servers())
+
+    def _servers(self) -> Sequence[ServerDescription]:
+        return tuple(self.topology_description.servers.values())
+
+    def _writable(self) -> ServerDescription | None:
+        return next((s for s in self._servers() if s.is_writable), None)
+
+    def _members(self, kind: ServerKind) -> set[Address]:
+        return {s.address for s in self._servers() if s.kind is kind}
+
+    # Databases
+
+    @overload
+    def get_database(
+        self,
+        name: str | None = ...,
+        codec_options: None = None,
+        read_preference: ReadMode | None = ...,
+        write_concern: WriteConcern | None = ...,
+        read_concern: ReadConcern | None = ...,
+    ) -> Database[DocT]: ...
+
+    @overload
+    def get_database(
+        self,
+        name: str | None,
+        codec_options: CodecOptions[OtherT],
+        read_preference: ReadMode | None = ...,
+        write_concern: WriteConcern | None = ...,
+        read_concern: ReadConcern | None = ...,
+    ) -> Database[OtherT]: ...
+
+    @overload
+    def get_database(
+        self,
+        name: str | None = ...,
+        *,
+        codec_options: CodecOptions[OtherT],
+        read_preference: ReadMode | None = ...,
+        write_concern: WriteConcern | None = ...,
+        read_concern: ReadConcern | None = ...,
+    ) -> Database[OtherT]: ...
+
+    def get_database(
+        self,
+        name: str | None = None,
+        codec_options: CodecOptions[Any] | None = None,
+        read_preference: ReadMode | None = None,
+        write_concern: WriteConcern | None = None,
+        read_concern: ReadConcern | None = None,
+    ) -> Database[Any]:
+        """Return a database, with options of its own where given.
+
+        Args:
+            name: the database; None for the one the URI names.
+            codec_options: how documents are encoded and decoded.
+            read_preference: which servers may answer reads.
+            write_concern: when a write counts as done.
+            read_concern: which data reads may see.
+
+        Raises:
+            ConfigurationError: no name is given, and the URI has none.
+        """
+        name = self._options.default_database if name is None else name
+        if name is None:
+            raise ConfigurationError("No default database defined")
+        return Database(self, name, codec_options, read_preference, write_concern, read_concern)
+
+    def get_default_database(
+        self,
+        default: str | None = None,
+        codec_options: CodecOptions[Any] | None = None,
+        read_preference: ReadMode | None = None,
+        write_concern: WriteConcern | None = None,
+        read_concern: ReadConcern | None = None,
+    ) -> Database[DocT]:
+        """Return the database that the URI names, or `default` if it names none.
+
+        Raises:
+            ConfigurationError: there is neither.
+        """
+        name = self._options.default_database or default
+        if name is None:
+            raise ConfigurationError("No default database name defined or provided.")
+        return Database(self, name, codec_options, read_preference, write_concern, read_concern)
+
+    def list_databases(
+        self, session: SessionLike | None = None, comment: Any | None = None, **kwargs: Any
+    ) -> CommandCursor[dict[str, Any]]:
+        """Return a cursor over descriptions of the deployment's databases.
+
+        Args:
+            session: the session to run in.
+            comment: shown in the server's logs and profiles.
+            **kwargs: options of the listDatabases command: `filter`, `nameOnly`, ...
+        """
+        command = list_databases(kwargs, comment=comment)
+        databases = self._executor.run(command, session).document["databases"]
+        admin = self.get_database(
+            "admin", DEFAULT_CODEC_OPTIONS, ReadPreference.PRIMARY, WriteConcern()
+        )
+        cursor = {"id": 0, "firstBatch": databases, "ns": "admin.$cmd"}
+        return CommandCursor(admin["$cmd"], cursor, None, comment=comment)
+
+    def list_database_names(
+        self, session: SessionLike | None = None, comment: Any | None = None
+    ) -> list[str]:
+        """Return the names of the deployment's databases."""
+        return [d["name"] for d in self.list_databases(session, comment, nameOnly=True)]
+
+    def drop_database(
+        self,
+        name_or_database: str | Named,
+        session: SessionLike | None = None,
+        comment: Any | None = None,
+    ) -> None:
+        """Drop a database; not an error if it does not exist.
+
+        Raises:
+            TypeError: `name_or_database` is neither.
+        """
+        name = name_of(name_or_database)
+        if not isinstance(name, str):
+            raise TypeError(
+                f"name_or_database must be an instance of str or a Database, not {type(name)}"
+            )
+        database: Database[Any] = Database(self, name)
+        command = drop_database(database._target(), comment=comment)
+        check_write_concern(self._executor.run(command, session).document)
+
+    def server_info(self, session: SessionLike | None = None) -> dict[str, Any]:
+        """Return the server's version and build."""
+        return Database(self, "admin").command("buildinfo", session=session)
+
+    def __getattr__(self, name: str) -> Database[DocT]:
+        if name.startswith("_"):
+            raise AttributeError(
+                f"{type(self).__name__} has no attribute {name!r}. To access the {name} "
+                f"database, use client[{name!r}]."
+            )
+        return self[name]
+
+    def __getitem__(self, name: str) -> Database[DocT]:
+        return Database(self, name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _identity(self) -> tuple[object, ...]:
+        options = self._options
+        return tuple(sorted(options.seeds, key=repr)), options.replica_set, options.srv
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, MongoClient):
+            return self._identity() == other._identity()
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def __repr__(self) -> str:
+        options = self._options
+        kind = options.codec_options.document_class
+        name = "dict" if kind is dict else f"{kind.__module__}.{kind.__name__}"
+        parts = [
+            f"host={[format_address(seed) for seed in options.seeds]!r}",
+            f"document_class={name}",
+            f"tz_aware={options.codec_options.tz_aware!r}",
+            f"connect={options.connect!r}",
+        ]
+        parts += [f"{k}={v!r}" for k, v in self._given.items() if k.lower() not in SECRETS]
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+    # Python would iterate by __getitem__, for ever.
+    __iter__ = None
+
+    def __next__(self) -> NoReturn:
+        raise TypeError(f"'{type(self).__name__}' object is not iterable")
+
+    next = __next__

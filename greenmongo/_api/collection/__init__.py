@@ -1,0 +1,158 @@
+"""Collection: its reads, writes and indexes, and the collection as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
+
+from greenmongo._api.collection.indexes import Indexes
+from greenmongo._api.collection.reads import Reads
+from greenmongo._api.collection.writes import Writes
+from greenmongo._core.commands.admin import rename_collection
+from greenmongo._core.reply import check_write_concern
+from greenmongo._core.types import DocT
+
+if TYPE_CHECKING:
+    from bson.codec_options import CodecOptions
+    from pymongo.read_concern import ReadConcern
+    from pymongo.write_concern import WriteConcern
+
+    from greenmongo._core.types import ReadMode, SessionLike
+
+__all__ = ["Collection"]
+
+OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
+
+
+class Collection(Reads[DocT], Writes[DocT], Indexes[DocT], Generic[DocT]):
+    """A collection of documents. Creating one does no I/O; it may not exist on the server.
+
+    `collection.name` and `collection["name"]` are the collection named `"collection.name"`.
+    """
+
+    @overload
+    def with_options(
+        self,
+        codec_options: None = None,
+        read_preference: ReadMode | None = ...,
+        write_concern: WriteConcern | None = ...,
+        read_concern: ReadConcern | None = ...,
+    ) -> Collection[DocT]: ...
+
+    @overload
+    def with_options(
+        self,
+        codec_options: CodecOptions[OtherT],
+        read_preference: ReadMode | None = ...,
+        write_concern: WriteConcern | None = ...,
+        read_concern: ReadConcern | None = ...,
+    ) -> Collection[OtherT]: ...
+
+    def with_options(
+        self,
+        codec_options: CodecOptions[Any] | None = None,
+        read_preference: ReadMode | None = None,
+        write_concern: WriteConcern | None = None,
+        read_concern: ReadConcern | None = None,
+    ) -> Collection[Any]:
+        """Return the same collection with other options."""
+        return Collection(
+            self._database,
+            self._name,
+            codec_options or self._codec_options,
+            read_preference or self._read_preference,
+            write_concern or self._write_concern,
+            read_concern or self._read_concern,
+        )
+
+    def options(
+        self, session: SessionLike | None = None, comment: Any | None = None
+    ) -> MutableMapping[str, Any]:
+        """Return the options this collection was created with; empty if it does not exist."""
+        found = self._database.list_collections(
+            session=session, filter={"name": self._name}, comment=comment
+        )
+        information: Mapping[str, Any] = next(found, {})
+        options: dict[str, Any] = dict(information.get("options", {}))
+        options.pop("create", None)
+        return options
+
+    def rename(
+        self,
+        new_name: str,
+        session: SessionLike | None = None,
+        comment: Any | None = None,
+        **kwargs: Any,
+    ) -> MutableMapping[str, Any]:
+        """Rename this collection; this object keeps the old name.
+
+        Args:
+            new_name: the new name, in the same database.
+            session: the session to run in.
+            comment: shown in the server's logs and profiles.
+            **kwargs: `dropTarget=True` replaces a collection of that name.
+
+        Raises:
+            InvalidName: no collection can have that name.
+            OperationFailure: the collection does not exist, or the new name is taken.
+        """
+        command = rename_collection(self._target, new_name, comment=comment, options=kwargs)
+        document = self._executor.run(command, session).document
+        check_write_concern(document)
+        return document
+
+    def drop(
+        self,
+        session: SessionLike | None = None,
+        comment: Any | None = None,
+        encrypted_fields: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Drop this collection; not an error if it does not exist."""
+        database = self._database.with_options(
+            self._codec_options, self._read_preference, self._write_concern, self._read_concern
+        )
+        database.drop_collection(self._name, session, comment, encrypted_fields)
+
+    def __getattr__(self, name: str) -> Collection[DocT]:
+        if name.startswith("_"):
+            full_name = f"{self._name}.{name}"
+            raise AttributeError(
+                f"{type(self).__name__} has no attribute {name!r}. To access the {full_name} "
+                f"collection, use database['{full_name}']."
+            )
+        return self[name]
+
+    def __getitem__(self, name: str) -> Collection[DocT]:
+        return Collection(
+            self._database,
+            f"{self._name}.{name}",
+            self._codec_options,
+            self._read_preference,
+            self._write_concern,
+            self._read_concern,
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Explain that there is no such method: what was called is a collection."""
+        kind, name = type(self).__name__, self._name
+        owner = "Database"
+        if "." in name:
+            owner, name = kind, name.rsplit(".", 1)[1]
+        raise TypeError(
+            f"'{kind}' object is not callable. If you meant to call the '{name}' method on a "
+            f"'{owner}' object it is failing because no such method exists."
+        )
+
+    # Python would iterate by __getitem__, for ever.
+    __iter__ = None
+
+    def __next__(self) -> NoReturn:
+        raise TypeError(f"'{type(self).__name__}' object is not iterable")
+
+    next = __next__
+
+    def __bool__(self) -> NoReturn:
+        raise NotImplementedError(
+            f"{type(self).__name__} objects do not implement truth value testing or bool(). "
+            "Please compare with None instead: collection is not None"
+        )

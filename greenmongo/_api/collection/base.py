@@ -1,0 +1,84 @@
+"""Who a collection is: its name, its database and the options it inherits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic
+
+from greenmongo._api.configured import Configured
+from greenmongo._core.commands import Target
+from greenmongo._core.commands.arguments import check_collection_name
+from greenmongo._core.types import DocT
+
+if TYPE_CHECKING:
+    from bson.codec_options import CodecOptions
+    from pymongo.read_concern import ReadConcern
+    from pymongo.write_concern import WriteConcern
+
+    from greenmongo._api.configured import Runs
+    from greenmongo._api.database import Database
+    from greenmongo._core.types import ReadMode
+
+__all__ = ["CollectionBase"]
+
+
+class CollectionBase(Configured, Generic[DocT]):
+    """The identity that reads, writes and indexes build their commands from."""
+
+    _executor: Runs
+    _target: Target
+
+    def __init__(
+        self,
+        database: Database[Any],
+        name: str,
+        codec_options: CodecOptions[Any] | None = None,
+        read_preference: ReadMode | None = None,
+        write_concern: WriteConcern | None = None,
+        read_concern: ReadConcern | None = None,
+    ) -> None:
+        if not hasattr(type(database), "get_collection"):
+            raise TypeError(f"Database required but given {type(database).__name__}")
+        super().__init__(
+            codec_options or database.codec_options,
+            read_preference or database.read_preference,
+            write_concern or database.write_concern,
+            read_concern or database.read_concern,
+        )
+        check_collection_name(name)
+        self._database: Database[DocT] = database
+        self._name = name
+        self._executor = database._executor
+        self._target = Target(
+            database.name,
+            name,
+            self._codec_options,
+            self._read_preference,
+            self._write_concern,
+            self._read_concern.document,
+        )
+
+    @property
+    def name(self) -> str:
+        """The name of this collection."""
+        return self._name
+
+    @property
+    def full_name(self) -> str:
+        """The names of database and collection, joined with a dot."""
+        return self._target.namespace
+
+    @property
+    def database(self) -> Database[DocT]:
+        """The database this collection is in."""
+        return self._database
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, CollectionBase):
+            return self._database == other._database and self._name == other._name
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((self._database, self._name))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._database!r}, {self._name!r})"

@@ -1,0 +1,137 @@
+"""A collection's indexes."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic
+
+from pymongo.errors import OperationFailure
+from pymongo.operations import IndexModel
+from pymongo.read_preferences import ReadPreference
+
+from greenmongo._api.collection.base import CollectionBase
+from greenmongo._api.command_cursor import CommandCursor
+from greenmongo._core.commands.arguments import IndexKeys
+from greenmongo._core.commands.index import (
+    INDEX_CODEC,
+    create_indexes,
+    drop_index,
+    list_indexes,
+)
+from greenmongo._core.reply import NAMESPACE_NOT_FOUND, check_write_concern
+from greenmongo._core.types import DocT
+
+if TYPE_CHECKING:
+    from greenmongo._core.types import SessionLike
+
+__all__ = ["Indexes"]
+
+
+class Indexes(CollectionBase[DocT], Generic[DocT]):
+    """Create, drop and list indexes."""
+
+    def create_indexes(
+        self,
+        indexes: Sequence[IndexModel],
+        session: SessionLike | None = None,
+        comment: Any | None = None,
+        **kwargs: Any,
+    ) -> list[str]:
+        """Create several indexes with one command and return their names.
+
+        Args:
+            indexes: a list of `pymongo.operations.IndexModel`.
+            session: the session to run in.
+            comment: shown in the server's logs and profiles.
+            **kwargs: other options of the createIndexes command: `commitQuorum`, `maxTimeMS`.
+
+        Raises:
+            OperationFailure: an index of the same name or keys has other options.
+        """
+        command = create_indexes(self._target, indexes, comment=comment, options=kwargs)
+        check_write_concern(self._executor.run(command, session).document)
+        return [index["name"] for index in command.body["indexes"]]
+
+    def create_index(
+        self,
+        keys: IndexKeys,
+        session: SessionLike | None = None,
+        comment: Any | None = None,
+        **kwargs: Any,
+    ) -> str:
+        """Create one index and return its name.
+
+        Args:
+            keys: a field, or a list of (field, direction) pairs.
+            session: the session to run in.
+            comment: shown in the server's logs and profiles.
+            **kwargs: the index's options: `name`, `unique`, `expireAfterSeconds`, ...
+
+        Raises:
+            OperationFailure: an index of the same name or keys has other options.
+        """
+        options = {"maxTimeMS": kwargs.pop("maxTimeMS")} if "maxTimeMS" in kwargs else {}
+        index = IndexModel(keys, **kwargs)
+        return self.create_indexes([index], session, comment, **options)[0]
+
+    def drop_indexes(
+        self, session: SessionLike | None = None, comment: Any | None = None, **kwargs: Any
+    ) -> None:
+        """Drop all indexes but the one on `_id`."""
+        self.drop_index("*", session, comment, **kwargs)
+
+    def drop_index(
+        self,
+        index_or_name: IndexKeys,
+        session: SessionLike | None = None,
+        comment: Any | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Drop one index, by its name or its keys.
+
+        Raises:
+            OperationFailure: there is no such index.
+        """
+        command = drop_index(self._target, index_or_name, comment=comment, options=kwargs)
+        try:
+            reply = self._executor.run(command, session)
+        except OperationFailure as error:
+            if error.code != NAMESPACE_NOT_FOUND:
+                raise
+        else:
+            check_write_concern(reply.document)
+
+    def list_indexes(
+        self, session: SessionLike | None = None, comment: Any | None = None
+    ) -> CommandCursor[MutableMapping[str, Any]]:
+        """Return a cursor over the index documents; none if there is no such collection."""
+        command = list_indexes(self._target, comment=comment)
+        address = None
+        try:
+            reply = self._executor.run(command, session)
+        except OperationFailure as error:
+            if error.code != NAMESPACE_NOT_FOUND:
+                raise
+            cursor = {"id": 0, "firstBatch": []}
+        else:
+            cursor, address = reply.document["cursor"], reply.address
+        collection: CollectionBase[Any] = CollectionBase(
+            self._database,
+            self._name,
+            INDEX_CODEC,
+            ReadPreference.PRIMARY,
+            self._write_concern,
+            self._read_concern,
+        )
+        return CommandCursor(collection, cursor, address, session=session, comment=comment)
+
+    def index_information(
+        self, session: SessionLike | None = None, comment: Any | None = None
+    ) -> MutableMapping[str, Any]:
+        """Return the indexes by name, each as a document with its `key` as a list of pairs."""
+        information: dict[str, Any] = {}
+        for index in self.list_indexes(session, comment):
+            entry = dict(index)
+            entry["key"] = list(entry["key"].items())
+            information[entry.pop("name")] = entry
+        return information

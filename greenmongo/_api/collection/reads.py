@@ -1,0 +1,293 @@
+"""A collection's reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Generic, cast
+
+from pymongo.errors import OperationFailure
+
+from greenmongo._api.collection.base import CollectionBase
+from greenmongo._api.command_cursor import CommandCursor
+from greenmongo._api.cursor import Cursor
+from greenmongo._core.commands.aggregate import (
+    aggregate,
+    count_matching,
+    distinct,
+    estimated_count,
+)
+from greenmongo._core.commands.arguments import Bounds, CollationIn, IndexKeys, Pipeline, Projection
+from greenmongo._core.commands.find import find_first
+from greenmongo._core.constants import CursorType
+from greenmongo._core.reply import NAMESPACE_NOT_FOUND, check_write_concern
+from greenmongo._core.types import DocT
+
+if TYPE_CHECKING:
+    from greenmongo._api.collection import Collection
+    from greenmongo._core.types import SessionLike
+
+__all__ = ["Reads"]
+
+UNTOUCHED = (None, 0, 0, False, 0, None, False, False, 0) + (None,) * 13
+"""What a cursor is given by a plain `find_one(filter)`."""
+
+
+class Reads(CollectionBase[DocT], Generic[DocT]):
+    """find, count, distinct and aggregate."""
+
+    def find_one(
+        self,
+        filter: Any | None = None,
+        projection: Projection | None = None,
+        skip: int = 0,
+        limit: int = 0,
+        no_cursor_timeout: bool = False,
+        cursor_type: int = CursorType.NON_TAILABLE,
+        sort: IndexKeys | None = None,
+        allow_partial_results: bool = False,
+        oplog_replay: bool = False,
+        batch_size: int = 0,
+        collation: CollationIn | None = None,
+        hint: IndexKeys | None = None,
+        max_scan: int | None = None,
+        max_time_ms: int | None = None,
+        max: Bounds | None = None,
+        min: Bounds | None = None,
+        return_key: bool | None = None,
+        show_record_id: bool | None = None,
+        snapshot: bool | None = None,
+        comment: Any | None = None,
+        session: SessionLike | None = None,
+        allow_disk_use: bool | None = None,
+        let: Mapping[str, Any] | None = None,
+    ) -> DocT | None:
+        """Return the first document that matches, or None.
+
+        Args:
+            filter: a query document; anything else is taken for the value of `_id`.
+
+        Raises:
+            ExecutionTimeout: `max_time_ms` elapsed on the server.
+        """
+        if filter is None:
+            filter = {}
+        elif not isinstance(filter, Mapping):
+            filter = {"_id": filter}
+        # The cursor's arguments in its order, so that one comparison finds the common case; the
+        # limit is ours.
+        options = (
+            projection,
+            skip,
+            0,
+            no_cursor_timeout,
+            cursor_type,
+            sort,
+            allow_partial_results,
+            oplog_replay,
+            batch_size,
+            collation,
+            hint,
+            max_scan,
+            max_time_ms,
+            max,
+            min,
+            return_key,
+            show_record_id,
+            snapshot,
+            comment,
+            session,
+            allow_disk_use,
+            let,
+        )
+        if options != UNTOUCHED:
+            return next(Cursor(self._whole(), filter, *options).limit(-1), None)
+        reply = self._executor.run(find_first(self._target, filter))
+        batch = reply.document["cursor"]["firstBatch"]
+        return batch[0] if batch else None
+
+    def find(
+        self,
+        filter: Mapping[str, Any] | None = None,
+        projection: Projection | None = None,
+        skip: int = 0,
+        limit: int = 0,
+        no_cursor_timeout: bool = False,
+        cursor_type: int = CursorType.NON_TAILABLE,
+        sort: IndexKeys | None = None,
+        allow_partial_results: bool = False,
+        oplog_replay: bool = False,
+        batch_size: int = 0,
+        collation: CollationIn | None = None,
+        hint: IndexKeys | None = None,
+        max_scan: int | None = None,
+        max_time_ms: int | None = None,
+        max: Bounds | None = None,
+        min: Bounds | None = None,
+        return_key: bool | None = None,
+        show_record_id: bool | None = None,
+        snapshot: bool | None = None,
+        comment: Any | None = None,
+        session: SessionLike | None = None,
+        allow_disk_use: bool | None = None,
+        let: Mapping[str, Any] | None = None,
+    ) -> Cursor[DocT]:
+        """Return a cursor over the documents that match; nothing is sent yet.
+
+        Args:
+            filter: a query document; None matches every document.
+            projection: the fields to return: a list of names, or a document.
+            skip: how many documents to leave out at the start.
+            limit: how many documents to return at most; 0 is no limit.
+            no_cursor_timeout: keep the cursor on the server however long it idles.
+            cursor_type: a value of `CursorType`.
+            sort: the order, as a list of (key, direction) pairs.
+            allow_partial_results: accept that shards are missing.
+            oplog_replay: has no effect since MongoDB 4.4.
+            batch_size: how many documents to fetch per round trip.
+            collation: the language's rules to compare strings by.
+            hint: the index to use, by name or keys.
+            max_scan: refused by servers since 4.2.
+            max_time_ms: give up on the server side after this many milliseconds.
+            max: the upper bound of the index, exclusive.
+            min: the lower bound of the index, inclusive.
+            return_key: return the index's keys alone.
+            show_record_id: add the storage engine's record id.
+            snapshot: refused by servers since 4.0.
+            comment: shown in the server's logs and profiles.
+            session: the session to run in.
+            allow_disk_use: let the server sort with temporary files.
+            let: variables for `$expr`.
+
+        Raises:
+            TypeError: an argument has the wrong type.
+        """
+        return Cursor(
+            self._whole(),
+            filter,
+            projection,
+            skip,
+            limit,
+            no_cursor_timeout,
+            cursor_type,
+            sort,
+            allow_partial_results,
+            oplog_replay,
+            batch_size,
+            collation,
+            hint,
+            max_scan,
+            max_time_ms,
+            max,
+            min,
+            return_key,
+            show_record_id,
+            snapshot,
+            comment,
+            session,
+            allow_disk_use,
+            let,
+        )
+
+    def _whole(self) -> Collection[DocT]:
+        """Return this object as what it is: reads only ever exist as part of a collection."""
+        return cast("Collection[DocT]", self)
+
+    def aggregate(
+        self,
+        pipeline: Pipeline,
+        session: SessionLike | None = None,
+        let: Mapping[str, Any] | None = None,
+        comment: Any | None = None,
+        **kwargs: Any,
+    ) -> CommandCursor[DocT]:
+        """Run an aggregation pipeline and return a cursor over its results.
+
+        Args:
+            pipeline: a list of stages.
+            session: the session to run in.
+            let: variables for `$expr`.
+            comment: shown in the server's logs and profiles.
+            **kwargs: other options of the aggregate command: `allowDiskUse`, `batchSize`, ...
+
+        Raises:
+            ConfigurationError: a keyword would change what the command is.
+        """
+        plan = aggregate(self._target, pipeline, let=let, comment=comment, options=kwargs)
+        reply = self._executor.run(plan.command, session)
+        check_write_concern(reply.document)
+        # An unacknowledged $out has no reply to speak of.
+        cursor = reply.document.get("cursor") or {"id": 0, "firstBatch": []}
+        return CommandCursor(
+            self,
+            cursor,
+            reply.address,
+            batch_size=plan.batch_size,
+            max_await_time_ms=plan.max_await_time_ms,
+            session=session,
+            comment=plan.comment,
+        )
+
+    def count_documents(
+        self,
+        filter: Mapping[str, Any],
+        session: SessionLike | None = None,
+        comment: Any | None = None,
+        **kwargs: Any,
+    ) -> int:
+        """Count the documents that match, exactly.
+
+        Args:
+            filter: a query document; `{}` counts them all, by reading them all.
+            session: the session to run in.
+            comment: shown in the server's logs and profiles.
+            **kwargs: `skip`, `limit`, `maxTimeMS`, `hint`, `collation`.
+        """
+        command = count_matching(self._target, filter, comment=comment, options=kwargs)
+        try:
+            reply = self._executor.run(command, session)
+        except OperationFailure as error:
+            if error.code == NAMESPACE_NOT_FOUND:
+                return 0
+            raise
+        batch = reply.document["cursor"]["firstBatch"]
+        count: int = batch[0]["n"] if batch else 0
+        return count
+
+    def estimated_document_count(self, comment: Any | None = None, **kwargs: Any) -> int:
+        """Return the collection's size by its metadata: fast, but not always exact.
+
+        Args:
+            comment: shown in the server's logs and profiles.
+            **kwargs: `maxTimeMS`.
+
+        Raises:
+            ConfigurationError: a session was passed; the count command takes none.
+        """
+        command = estimated_count(self._target, comment=comment, options=kwargs)
+        return int(self._executor.run(command).document["n"])
+
+    def distinct(
+        self,
+        key: str,
+        filter: Mapping[str, Any] | None = None,
+        session: SessionLike | None = None,
+        comment: Any | None = None,
+        hint: IndexKeys | None = None,
+        **kwargs: Any,
+    ) -> list[Any]:
+        """Return the different values of one field.
+
+        Args:
+            key: the field.
+            filter: only among the documents that match this query.
+            session: the session to run in.
+            comment: shown in the server's logs and profiles.
+            hint: the index to use, by name or keys.
+            **kwargs: `maxTimeMS`, `collation`.
+
+        Raises:
+            TypeError: `key` is not a string.
+        """
+        command = distinct(self._target, key, filter, comment=comment, hint=hint, options=kwargs)
+        values: list[Any] = self._executor.run(command, session).document["values"]
+        return values

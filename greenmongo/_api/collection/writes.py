@@ -1,0 +1,467 @@
+"""A collection's writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic
+
+import bson
+from bson.objectid import ObjectId
+from bson.raw_bson import RawBSONDocument
+from pymongo.collection import ReturnDocument
+from pymongo.errors import InvalidOperation, OperationFailure
+from pymongo.results import DeleteResult, InsertManyResult, InsertOneResult, UpdateResult
+from pymongo.write_concern import WriteConcern
+
+from greenmongo._api.collection.base import CollectionBase
+from greenmongo._api.configured import check_session
+from greenmongo._core.batching import DEFAULT_LIMITS, check_sizes, cut
+from greenmongo._core.bulk import BulkProgress
+from greenmongo._core.commands.arguments import (
+    CollationIn,
+    IndexKeys,
+    Pipeline,
+    Projection,
+    check_replacement,
+    check_update,
+    require_document,
+    require_list,
+    require_mapping,
+)
+from greenmongo._core.commands.write import delete, find_and_modify, insert, update
+from greenmongo._core.reply import check_write
+from greenmongo._core.types import DocT
+
+if TYPE_CHECKING:
+    from greenmongo._core.command import Command
+    from greenmongo._core.types import Document, SessionLike
+
+__all__ = ["Writes"]
+
+
+class Writes(CollectionBase[DocT], Generic[DocT]):
+    """insert, update, replace, delete and find-and-modify."""
+
+    def _write(self, command: Command, session: SessionLike | None) -> Document:
+        """Run one write and raise what its reply reports."""
+        check_session(session, self._write_concern)
+        document = self._executor.run(command, session).document
+        check_write(document)
+        return document
+
+    def insert_one(
+        self,
+        document: DocT | RawBSONDocument,
+        bypass_document_validation: bool | None = None,
+        session: SessionLike | None = None,
+        comment: Any | None = None,
+    ) -> InsertOneResult:
+        """Insert one document; it gets an `_id` if it has none.
+
+        Raises:
+            DuplicateKeyError: a unique index has such a document already.
+            InvalidDocument: the document cannot be encoded.
+        """
+        require_document("document", document)
+        inserted_id = give_id(document)
+        encoded = [bson.encode(document, codec_options=self._codec_options)]
+        write_concern = self._write_concern
+        if not write_concern.acknowledged or len(encoded[0]) > DEFAULT_LIMITS.max_bson_size:
+            limits = self._executor.limits()
+            check_sizes(encoded, limits, acknowledged=write_concern.acknowledged)
+        command = insert(
+            self._target,
+            encoded,
+            write_concern,
+            bypass_document_validation=bypass_document_validation,
+            comment=comment,
+        )
+        self._write(command, session)
+        return InsertOneResult(inserted_id, write_concern.acknowledged)
+
+    def insert_many(
+        self,
+        documents: Iterable[DocT | RawBSONDocument],
+        ordered: bool = True,
+        bypass_document_validation: bool | None = None,
+        session: SessionLike | None = None,
+        comment: Any | None = None,
+    ) -> InsertManyResult:
+        """Insert documents, in as few messages as the server's limits allow.
+
+        Args:
+            documents: each gets an `_id` if it has none.
+            ordered: stop at the first failure; otherwise try them all.
+            bypass_document_validation: skip the collection's validation rules.
+            session: the session to run in.
+            comment: shown in the server's logs and profiles.
+
+        Raises:
+            BulkWriteError: some were not inserted; its `details` tell which and why.
+            InvalidDocument: a document cannot be encoded; nothing has been sent.
+        """
+        if not isinstance(documents, Iterable) or isinstance(documents, Mapping) or not documents:
+            raise TypeError("documents must be a non-empty list")
+        write_concern = self._write_concern
+        check_session(session, write_concern)
+        if bypass_document_validation and not write_concern.acknowledged:
+            raise OperationFailure(
+                "Cannot set bypass_document_validation with unacknowledged write concern"
+            )
+        sources = list(documents)
+        ids: list[Any] = []
+        for document in sources:
+            require_document("document", document)
+            document_id = give_id(document)
+            if not isinstance(document, RawBSONDocument):
+                ids.append(document_id)
+        if not sources:
+            raise InvalidOperation("No operations to execute")
+        encoded = [bson.encode(document, codec_options=self._codec_options) for document in sources]
+        options = (bypass_document_validation, comment)
+        if write_concern.acknowledged:
+            self._insert_batches(sources, encoded, ordered, options, session)
+        else:
+            self._insert_unheard(encoded, ordered, options)
+        return InsertManyResult(ids, write_concern.acknowledged)
+
+    def _insert_batches(
+        self,
+        sources: Sequence[Any],
+        encoded: Sequence[bytes],
+        ordered: bool,
+        options: tuple[bool | None, Any],
+        session: SessionLike | None,
+    ) -> None:
+        limits = self._executor.limits()
+        check_sizes(encoded, limits, acknowledged=True)
+        progress = BulkProgress(sources, ordered)
+        for batch in cut(encoded, limits):
+            command = insert(
+                self._target,
+                batch,
+                self._write_concern,
+                ordered=ordered,
+                bypass_document_validation=options[0],
+                comment=options[1],
+            )
+            progress.absorb_insert(self._executor.run(command, session).document, len(batch))
+            if progress.is_halted:
+                break
+        progress.conclude()
+
+    def _insert_unheard(
+        self, encoded: Sequence[bytes], ordered: bool, options: tuple[bool | None, Any]
+    ) -> None:
+        """Insert without asking for an answer, except where the order depends on it."""
+        limits = self._executor.limits()
+        check_sizes(encoded, limits, acknowledged=False)
+        batches = list(cut(encoded, limits))
+        for number, batch in enumerate(batches, 1):
+            # Only an answer tells whether to go on, so all but the last of an ordered insert
+            # wait for one. The server itself keeps the order within a message.
+            heard = ordered and number < len(batches)
+            command = insert(
+                self._target,
+                batch,
+                WriteConcern() if heard else self._write_concern,
+                ordered=ordered,
+                bypass_document_validation=options[0],
+                comment=options[1],
+            )
+            try:
+                if self._executor.run(command).document.get("writeErrors"):
+                    return
+            except OperationFailure:
+                # Unacknowledged: the caller asked not to hear of it.
+                return
+
+    def _update(
+        self,
+        query: Mapping[str, Any],
+        change: Mapping[str, Any] | Pipeline,
+        session: SessionLike | None,
+        **options: Any,
+    ) -> UpdateResult:
+        command = update(self._target, query, change, self._write_concern, **options)
+        document = self._write(command, session)
+        if not self._write_concern.acknowledged:
+            return UpdateResult(None, False)
+        # PyMongo's UpdateResult reads the shape that legacy servers had.
+        upserted = document.get("upserted")
+        result = dict(document)
+        result["updatedExisting"] = bool(document.get("n")) and upserted is None
+        if upserted is not None:
+            result["upserted"] = upserted[0]["_id"]
+        return UpdateResult(result, True)
+
+    def replace_one(
+        self,
+        filter: Mapping[str, Any],
+        replacement: Mapping[str, Any],
+        upsert: bool = False,
+        bypass_document_validation: bool | None = None,
+        collation: CollationIn | None = None,
+        hint: IndexKeys | None = None,
+        session: SessionLike | None = None,
+        let: Mapping[str, Any] | None = None,
+        sort: Mapping[str, Any] | None = None,
+        comment: Any | None = None,
+    ) -> UpdateResult:
+        """Replace the first document that matches.
+
+        Raises:
+            DuplicateKeyError: a unique index has such a document already.
+            ValueError: `replacement` has update operators.
+        """
+        require_mapping("filter", filter)
+        check_replacement(replacement)
+        return self._update(
+            filter,
+            replacement,
+            session,
+            multi=False,
+            upsert=upsert,
+            bypass_document_validation=bypass_document_validation,
+            collation=collation,
+            hint=hint,
+            let=let,
+            sort=sort,
+            comment=comment,
+        )
+
+    def update_one(
+        self,
+        filter: Mapping[str, Any],
+        update: Mapping[str, Any] | Pipeline,
+        upsert: bool = False,
+        bypass_document_validation: bool | None = None,
+        collation: CollationIn | None = None,
+        array_filters: Sequence[Mapping[str, Any]] | None = None,
+        hint: IndexKeys | None = None,
+        session: SessionLike | None = None,
+        let: Mapping[str, Any] | None = None,
+        sort: Mapping[str, Any] | None = None,
+        comment: Any | None = None,
+    ) -> UpdateResult:
+        """Update the first document that matches.
+
+        Raises:
+            DuplicateKeyError: a unique index has such a document already.
+            ValueError: `update` has no update operators.
+        """
+        require_mapping("filter", filter)
+        check_update(update)
+        if array_filters is not None:
+            require_list("array_filters", array_filters)
+        return self._update(
+            filter,
+            update,
+            session,
+            multi=False,
+            upsert=upsert,
+            bypass_document_validation=bypass_document_validation,
+            collation=collation,
+            array_filters=array_filters,
+            hint=hint,
+            let=let,
+            sort=sort,
+            comment=comment,
+        )
+
+    def update_many(
+        self,
+        filter: Mapping[str, Any],
+        update: Mapping[str, Any] | Pipeline,
+        upsert: bool = False,
+        array_filters: Sequence[Mapping[str, Any]] | None = None,
+        bypass_document_validation: bool | None = None,
+        collation: CollationIn | None = None,
+        hint: IndexKeys | None = None,
+        session: SessionLike | None = None,
+        let: Mapping[str, Any] | None = None,
+        comment: Any | None = None,
+    ) -> UpdateResult:
+        """Update every document that matches.
+
+        Raises:
+            ValueError: `update` has no update operators.
+        """
+        require_mapping("filter", filter)
+        check_update(update)
+        if array_filters is not None:
+            require_list("array_filters", array_filters)
+        return self._update(
+            filter,
+            update,
+            session,
+            multi=True,
+            upsert=upsert,
+            bypass_document_validation=bypass_document_validation,
+            collation=collation,
+            array_filters=array_filters,
+            hint=hint,
+            let=let,
+            comment=comment,
+        )
+
+    def delete_one(
+        self,
+        filter: Mapping[str, Any],
+        collation: CollationIn | None = None,
+        hint: IndexKeys | None = None,
+        session: SessionLike | None = None,
+        let: Mapping[str, Any] | None = None,
+        comment: Any | None = None,
+    ) -> DeleteResult:
+        """Delete the first document that matches."""
+        command = delete(
+            self._target,
+            filter,
+            self._write_concern,
+            multi=False,
+            collation=collation,
+            hint=hint,
+            let=let,
+            comment=comment,
+        )
+        return DeleteResult(self._write(command, session), self._write_concern.acknowledged)
+
+    def delete_many(
+        self,
+        filter: Mapping[str, Any],
+        collation: CollationIn | None = None,
+        hint: IndexKeys | None = None,
+        session: SessionLike | None = None,
+        let: Mapping[str, Any] | None = None,
+        comment: Any | None = None,
+    ) -> DeleteResult:
+        """Delete every document that matches."""
+        command = delete(
+            self._target,
+            filter,
+            self._write_concern,
+            multi=True,
+            collation=collation,
+            hint=hint,
+            let=let,
+            comment=comment,
+        )
+        return DeleteResult(self._write(command, session), self._write_concern.acknowledged)
+
+    def _find_and_modify(
+        self, filter: Mapping[str, Any], session: SessionLike | None, **arguments: Any
+    ) -> DocT | None:
+        command = find_and_modify(self._target, filter, **arguments)
+        document: DocT | None = self._write(command, session).get("value")
+        return document
+
+    def find_one_and_delete(
+        self,
+        filter: Mapping[str, Any],
+        projection: Projection | None = None,
+        sort: IndexKeys | None = None,
+        hint: IndexKeys | None = None,
+        session: SessionLike | None = None,
+        let: Mapping[str, Any] | None = None,
+        comment: Any | None = None,
+        **kwargs: Any,
+    ) -> DocT | None:
+        """Delete the first document that matches and return it, or None."""
+        return self._find_and_modify(
+            filter,
+            session,
+            projection=projection,
+            sort=sort,
+            hint=hint,
+            let=let,
+            options=with_comment({**kwargs, "remove": True}, comment),
+        )
+
+    def find_one_and_replace(
+        self,
+        filter: Mapping[str, Any],
+        replacement: Mapping[str, Any],
+        projection: Projection | None = None,
+        sort: IndexKeys | None = None,
+        upsert: bool = False,
+        return_document: bool = ReturnDocument.BEFORE,
+        hint: IndexKeys | None = None,
+        session: SessionLike | None = None,
+        let: Mapping[str, Any] | None = None,
+        comment: Any | None = None,
+        **kwargs: Any,
+    ) -> DocT | None:
+        """Replace the first document that matches; return the old one, or the new.
+
+        Raises:
+            DuplicateKeyError: a unique index has such a document already.
+            ValueError: `replacement` has update operators.
+        """
+        check_replacement(replacement)
+        return self._find_and_modify(
+            filter,
+            session,
+            projection=projection,
+            sort=sort,
+            upsert=upsert,
+            return_document=return_document,
+            hint=hint,
+            let=let,
+            options=with_comment({**kwargs, "update": replacement}, comment),
+        )
+
+    def find_one_and_update(
+        self,
+        filter: Mapping[str, Any],
+        update: Mapping[str, Any] | Pipeline,
+        projection: Projection | None = None,
+        sort: IndexKeys | None = None,
+        upsert: bool = False,
+        return_document: bool = ReturnDocument.BEFORE,
+        array_filters: Sequence[Mapping[str, Any]] | None = None,
+        hint: IndexKeys | None = None,
+        session: SessionLike | None = None,
+        let: Mapping[str, Any] | None = None,
+        comment: Any | None = None,
+        **kwargs: Any,
+    ) -> DocT | None:
+        """Update the first document that matches; return it as it was, or as it is now.
+
+        Raises:
+            DuplicateKeyError: a unique index has such a document already.
+            ValueError: `update` has no update operators.
+        """
+        check_update(update)
+        if array_filters is not None:
+            require_list("array_filters", array_filters)
+        return self._find_and_modify(
+            filter,
+            session,
+            projection=projection,
+            sort=sort,
+            upsert=upsert,
+            return_document=return_document,
+            array_filters=array_filters,
+            hint=hint,
+            let=let,
+            options=with_comment({**kwargs, "update": update}, comment),
+        )
+
+
+def give_id(document: Any) -> Any:
+    """Return a document's `_id`, made and stored in it when it has none."""
+    if isinstance(document, RawBSONDocument):
+        # Immutable; the server adds an id that the client never learns.
+        return None
+    assert isinstance(document, MutableMapping)
+    if "_id" not in document:
+        document["_id"] = ObjectId()
+    return document["_id"]
+
+
+def with_comment(options: Document, comment: Any) -> Document:
+    """Add a comment, if there is one, to a command's options."""
+    if comment is not None:
+        options["comment"] = comment
+    return options

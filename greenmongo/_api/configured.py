@@ -1,0 +1,111 @@
+"""What clients, databases and collections have in common: four options, and an executor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bson.codec_options import CodecOptions
+from pymongo.errors import ConfigurationError
+from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import (
+    Nearest,
+    Primary,
+    PrimaryPreferred,
+    Secondary,
+    SecondaryPreferred,
+)
+from pymongo.write_concern import WriteConcern
+
+if TYPE_CHECKING:
+    from greenmongo._core.batching import WriteLimits
+    from greenmongo._core.command import Command, Reply
+    from greenmongo._core.types import Address, Named, ReadMode, SessionLike
+
+__all__ = ["Configured", "Runs", "check_session", "name_of"]
+
+READ_MODES = (Primary, PrimaryPreferred, Secondary, SecondaryPreferred, Nearest)
+
+
+class Runs(Protocol):
+    """What the API asks of the executor, and all that it knows of it."""
+
+    def run(self, command: Command, session: SessionLike | None = None) -> Reply:
+        """Run one command from any thread or greenlet and return the server's answer."""
+        ...
+
+    def limits(self) -> WriteLimits:
+        """Return what the deployment accepts in one write."""
+        ...
+
+    def kill_cursor_later(
+        self, address: Address | None, db: str, collection: str, cursor_id: int
+    ) -> None:
+        """Close a cursor some time soon; never blocks, never fails."""
+        ...
+
+
+class Configured:
+    """Codec options, read preference, write concern and read concern, checked and read-only."""
+
+    def __init__(
+        self,
+        codec_options: CodecOptions[Any],
+        read_preference: ReadMode,
+        write_concern: WriteConcern,
+        read_concern: ReadConcern,
+    ) -> None:
+        if not isinstance(codec_options, CodecOptions):
+            raise TypeError("codec_options must be an instance of bson.codec_options.CodecOptions")
+        if not isinstance(read_preference, READ_MODES):
+            raise TypeError(
+                f"{read_preference!r} is not valid for read_preference. "
+                "See pymongo.read_preferences for valid options."
+            )
+        if not isinstance(write_concern, WriteConcern):
+            raise TypeError(
+                "write_concern must be an instance of pymongo.write_concern.WriteConcern, "
+                f"not {type(write_concern)}"
+            )
+        if not isinstance(read_concern, ReadConcern):
+            raise TypeError(
+                "read_concern must be an instance of pymongo.read_concern.ReadConcern, "
+                f"not {type(read_concern)}"
+            )
+        self._codec_options = codec_options
+        self._read_preference = read_preference
+        self._write_concern = write_concern
+        self._read_concern = read_concern
+
+    @property
+    def codec_options(self) -> CodecOptions[Any]:
+        """How documents are encoded and decoded."""
+        return self._codec_options
+
+    @property
+    def read_preference(self) -> ReadMode:
+        """Which servers may answer reads."""
+        return self._read_preference
+
+    @property
+    def write_concern(self) -> WriteConcern:
+        """When a write counts as done."""
+        return self._write_concern
+
+    @property
+    def read_concern(self) -> ReadConcern:
+        """Which data reads may see."""
+        return self._read_concern
+
+
+def name_of(thing: str | Named) -> object:
+    """Return a name, or the name of a database or collection; the caller checks its type."""
+    return thing if isinstance(thing, str) else getattr(thing, "name", thing)
+
+
+def check_session(session: SessionLike | None, write_concern: WriteConcern) -> None:
+    """Refuse an unacknowledged write in a session: its place in the order would be unknown."""
+    if session is not None and not write_concern.acknowledged:
+        raise ConfigurationError(
+            "Explicit sessions are incompatible with unacknowledged write concern: "
+            f"{write_concern!r}"
+        )

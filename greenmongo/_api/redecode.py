@@ -1,0 +1,24 @@
+"""Give a whole reply the types that the user asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import bson
+from bson.codec_options import DEFAULT_CODEC_OPTIONS, CodecOptions
+
+if TYPE_CHECKING:
+    from greenmongo._core.types import Document
+
+__all__ = ["redecode"]
+
+
+def redecode(document: Document, codec_options: CodecOptions[Any]) -> Any:
+    """Decode a reply again with the user's options.
+
+    Only commands whose whole reply is the user's come here, and only with options of their own;
+    all others get theirs from the connection, without the detour.
+    """
+    if codec_options is DEFAULT_CODEC_OPTIONS or codec_options == DEFAULT_CODEC_OPTIONS:
+        return document
+    return bson.decode(bson.encode(document), codec_options)

@@ -1,0 +1,61 @@
+"""Cut encoded documents into messages that a server accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pymongo.errors import DocumentTooLarge
+
+__all__ = ["DEFAULT_LIMITS", "WriteLimits", "check_sizes", "cut"]
+
+COMMAND_ROOM = 16 * 1024
+"""What a message holds beside its documents: header, command, session, cluster time."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteLimits:
+    """What a deployment's servers accept in one write, as they say in hello."""
+
+    max_bson_size: int = 16 * 1024 * 1024
+    max_message_size: int = 48_000_000
+    max_batch_size: int = 100_000
+
+
+DEFAULT_LIMITS = WriteLimits()
+"""What every supported server accepts."""
+
+
+def check_sizes(documents: Sequence[bytes], limits: WriteLimits, *, acknowledged: bool) -> None:
+    """Refuse documents that cannot be sent, or whose refusal nobody would hear of.
+
+    A server judges the rest better: in an unordered write it skips what is too large.
+
+    Raises:
+        DocumentTooLarge: a document exceeds what fits.
+    """
+    room = limits.max_message_size - COMMAND_ROOM
+    largest = room if acknowledged else min(room, limits.max_bson_size)
+    for document in documents:
+        if len(document) > largest:
+            raise DocumentTooLarge(
+                f"BSON document too large ({len(document)} bytes) - the connected server "
+                f"supports BSON document sizes up to {limits.max_bson_size} bytes."
+            )
+
+
+def cut(documents: Sequence[bytes], limits: WriteLimits) -> Iterator[Sequence[bytes]]:
+    """Yield the documents in runs, each small enough for one message.
+
+    A document that is too large by itself still gets a run of its own.
+    """
+    room = limits.max_message_size - COMMAND_ROOM
+    start = size = 0
+    for index, document in enumerate(documents):
+        length = len(document)
+        if index > start and (size + length > room or index - start >= limits.max_batch_size):
+            yield documents[start:index]
+            start, size = index, 0
+        size += length
+    if start < len(documents):
+        yield documents[start:] if start else documents

@@ -1,0 +1,141 @@
+"""Commands on databases, on collections as a whole, and whatever the user composes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from pymongo.collation import validate_collation_or_none
+from pymongo.read_preferences import ReadPreference
+from pymongo.write_concern import WriteConcern
+
+from greenmongo._core.command import Command
+from greenmongo._core.commands.arguments import new_collection_name, require_mapping
+from greenmongo._core.commands.write import write_command
+
+if TYPE_CHECKING:
+    from greenmongo._core.commands import Target
+    from greenmongo._core.types import Document, ReadMode
+
+__all__ = [
+    "create_collection",
+    "drop_collection",
+    "drop_database",
+    "list_collections",
+    "list_databases",
+    "names_only",
+    "rename_collection",
+    "run_command",
+    "validate",
+]
+
+
+def run_command(
+    db: str,
+    command: str | MutableMapping[str, Any],
+    value: Any,
+    *,
+    read_preference: ReadMode | None,
+    options: Mapping[str, Any],
+) -> Command:
+    """Run any command; nothing is inherited and nothing is retried."""
+    body: Document = {command: value} if isinstance(command, str) else dict(command)
+    body.update(options)
+    concern = body.get("writeConcern")
+    acknowledged = not isinstance(concern, Mapping) or concern.get("w") != 0
+    return Command(
+        body,
+        db,
+        read_preference=read_preference or ReadPreference.PRIMARY,
+        acknowledged=acknowledged,
+    )
+
+
+def create_collection(target: Target, options: Mapping[str, Any]) -> Command:
+    """Create a collection explicitly."""
+    body: Document = {"create": target.name, **options}
+    collation = validate_collation_or_none(body.pop("collation", None))
+    for name in ("encryptedFields", "clusteredIndex"):
+        if body.get(name):
+            require_mapping(name, body[name])
+    if "size" in body:
+        body["size"] = float(body["size"])
+    if collation is not None:
+        body["collation"] = collation
+    return write_command(target, body, target.write_concern, may_retry=False)
+
+
+def drop_collection(target: Target, *, comment: Any = None) -> Command:
+    """Remove a collection."""
+    body: Document = {"drop": target.name}
+    if comment is not None:
+        body["comment"] = comment
+    return write_command(target, body, target.write_concern, may_retry=False)
+
+
+def rename_collection(
+    target: Target, new_name: str, *, comment: Any = None, options: Mapping[str, Any]
+) -> Command:
+    """Rename a collection within its database."""
+    to = f"{target.db}.{new_collection_name(new_name)}"
+    body: Document = {"renameCollection": target.namespace, "to": to, **options}
+    if comment is not None:
+        body["comment"] = comment
+    given = body.pop("writeConcern", None)
+    concern = target.write_concern if given is None else WriteConcern(**given)
+    command = write_command(target, body, concern, may_retry=False)
+    command.db = "admin"
+    return command
+
+
+def list_collections(db: str, options: Mapping[str, Any]) -> Command:
+    """Open a cursor over a database's collections."""
+    body: Document = {"listCollections": 1, "cursor": {}, **options}
+    return Command(body, db, read_preference=ReadPreference.PRIMARY, may_retry=True)
+
+
+def names_only(query: Mapping[str, Any] | None) -> Document:
+    """Return the listCollections options for names alone.
+
+    The specification forbids `nameOnly` beside a filter on anything but the name.
+    """
+    if query is None:
+        return {"nameOnly": True}
+    require_mapping("filter", query)
+    if not query or (len(query) == 1 and "name" in query):
+        return {"filter": query, "nameOnly": True}
+    return {"filter": query}
+
+
+def validate(
+    db: str,
+    name: str,
+    *,
+    scandata: bool,
+    full: bool,
+    background: bool | None,
+    comment: Any,
+) -> Command:
+    """Check a collection's structures for integrity."""
+    body: Document = {"validate": name, "scandata": scandata, "full": full}
+    if comment is not None:
+        body["comment"] = comment
+    if background is not None:
+        body["background"] = background
+    return Command(body, db, read_preference=ReadPreference.PRIMARY)
+
+
+def list_databases(options: Mapping[str, Any], *, comment: Any = None) -> Command:
+    """List the deployment's databases, in one reply."""
+    body: Document = {"listDatabases": 1, **options}
+    if comment is not None:
+        body["comment"] = comment
+    return Command(body, "admin", read_preference=ReadPreference.PRIMARY, may_retry=True)
+
+
+def drop_database(target: Target, *, comment: Any = None) -> Command:
+    """Remove a database."""
+    body: Document = {"dropDatabase": 1}
+    if comment is not None:
+        body["comment"] = comment
+    return write_command(target, body, target.write_concern, may_retry=False)

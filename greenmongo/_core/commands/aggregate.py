@@ -1,0 +1,176 @@
+"""aggregate, and the commands that count and list values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pymongo.collation import validate_collation_or_none
+from pymongo.errors import ConfigurationError
+
+from greenmongo._core.command import Command
+from greenmongo._core.commands.arguments import (
+    IndexKeys,
+    Pipeline,
+    hint_value,
+    require_list,
+    require_mapping,
+)
+
+if TYPE_CHECKING:
+    from greenmongo._core.commands import Target
+    from greenmongo._core.types import Document
+
+__all__ = ["Aggregation", "aggregate", "count_matching", "distinct", "estimated_count"]
+
+
+@dataclass(slots=True)
+class Aggregation:
+    """An aggregate command and what its cursor must remember of it."""
+
+    command: Command
+    batch_size: int
+    max_await_time_ms: int | None
+    comment: Any
+
+
+def aggregate(
+    target: Target,
+    pipeline: Pipeline,
+    *,
+    let: Mapping[str, Any] | None = None,
+    comment: Any = None,
+    options: Mapping[str, Any],
+) -> Aggregation:
+    """Run a pipeline over a collection, or over a database when the target names none."""
+    refuse_reserved(options)
+    require_list("pipeline", pipeline)
+    writes = bool(pipeline) and ("$out" in pipeline[-1] or "$merge" in pipeline[-1])
+    body: Document = {"aggregate": target.name or 1, "pipeline": pipeline, **options}
+    if let is not None:
+        require_mapping("let", let)
+        body["let"] = let
+    if comment is not None:
+        body["comment"] = comment
+    batch_size = batch_size_of(body.pop("batchSize", None))
+    cursor = dict(body.get("cursor") or ())
+    if batch_size is not None and not writes:
+        # A pipeline that writes returns nothing, so the server refuses or ignores a size.
+        cursor["batchSize"] = batch_size
+    body["cursor"] = cursor
+    collation = validate_collation_or_none(body.pop("collation", None))
+    max_await_time_ms = body.pop("maxAwaitTimeMS", None)
+    if target.read_concern:
+        body.setdefault("readConcern", target.read_concern)
+    if writes and "writeConcern" not in body and not target.write_concern.is_server_default:
+        body["writeConcern"] = target.write_concern.document
+    if collation is not None:
+        body["collation"] = collation
+    command = Command(
+        body,
+        target.db,
+        target.codec_options,
+        target.read_preference,
+        is_write=writes,
+        may_retry=not writes,
+        acknowledged=not writes or body.get("writeConcern", {}).get("w") != 0,
+        user_documents=True,
+    )
+    return Aggregation(command, batch_size or 0, max_await_time_ms, body.get("comment"))
+
+
+def refuse_reserved(options: Mapping[str, Any]) -> None:
+    """Refuse keywords that would change what the command is."""
+    if "explain" in options:
+        raise ConfigurationError(
+            "The explain option is not supported. Use Database.command instead."
+        )
+    for name in ("aggregate", "pipeline"):
+        if name in options:
+            raise ConfigurationError(
+                f"The {name} option cannot be specified as a keyword argument."
+            )
+
+
+def batch_size_of(value: Any) -> int | None:
+    """Return a batch size, which may have been given as a string of digits."""
+    if value is None:
+        return None
+    if not isinstance(value, (int, str)):
+        raise TypeError(f"Wrong type for batchSize, value must be an integer, not {type(value)}")
+    try:
+        size = int(value)
+    except ValueError:
+        raise ValueError("The value of batchSize must be an integer") from None
+    if size < 0:
+        raise ValueError("The value of batchSize must be a non negative integer")
+    return size
+
+
+def count_matching(
+    target: Target, query: Mapping[str, Any], *, comment: Any = None, options: Mapping[str, Any]
+) -> Command:
+    """Count the documents that match, exactly, by an aggregation."""
+    rest = dict(options)
+    pipeline: list[Document] = [{"$match": query}]
+    pipeline.extend(
+        {stage: rest.pop(name)}
+        for name, stage in (("skip", "$skip"), ("limit", "$limit"))
+        if name in rest
+    )
+    pipeline.append({"$group": {"_id": 1, "n": {"$sum": 1}}})
+    if "hint" in rest:
+        rest["hint"] = hint_value(rest["hint"])
+    collation = validate_collation_or_none(rest.pop("collation", None))
+    body: Document = {"aggregate": target.name, "pipeline": pipeline, "cursor": {}, **rest}
+    if comment is not None:
+        body["comment"] = comment
+    return read_command(target, body, collation)
+
+
+def estimated_count(target: Target, *, comment: Any = None, options: Mapping[str, Any]) -> Command:
+    """Ask for a collection's size by its metadata."""
+    if "session" in options:
+        raise ConfigurationError("estimated_document_count does not support sessions")
+    body: Document = {"count": target.name, **options}
+    if comment is not None:
+        body["comment"] = comment
+    return read_command(target, body, None)
+
+
+def distinct(
+    target: Target,
+    key: str,
+    query: Mapping[str, Any] | None = None,
+    *,
+    comment: Any = None,
+    hint: IndexKeys | None = None,
+    options: Mapping[str, Any],
+) -> Command:
+    """List the different values of one field."""
+    if not isinstance(key, str):
+        raise TypeError(f"key must be an instance of str, not {type(key)}")
+    body: Document = {"distinct": target.name, "key": key, **options}
+    if query is not None:
+        if "query" in options:
+            raise ConfigurationError("can't pass both filter and query")
+        body["query"] = query
+    collation = validate_collation_or_none(body.pop("collation", None))
+    if comment is not None:
+        body["comment"] = comment
+    if hint is not None:
+        body["hint"] = hint_value(hint)
+    command = read_command(target, body, collation)
+    command.codec_options = target.codec_options
+    command.user_documents = True
+    return command
+
+
+def read_command(target: Target, body: Document, collation: Document | None) -> Command:
+    """Give a read without a cursor the target's concern, and let it be retried."""
+    if target.read_concern:
+        body.setdefault("readConcern", target.read_concern)
+    if collation is not None:
+        body["collation"] = collation
+    return Command(body, target.db, read_preference=target.read_preference, may_retry=True)

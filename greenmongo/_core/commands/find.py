@@ -1,0 +1,175 @@
+"""find, getMore and killCursors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from greenmongo._core.command import Command
+from greenmongo._core.constants import QueryFlag
+
+if TYPE_CHECKING:
+    from bson.codec_options import CodecOptions
+
+    from greenmongo._core.commands import Target
+    from greenmongo._core.types import Address, Document, ReadMode
+
+__all__ = ["FindSpec", "find", "find_first", "get_more", "kill_cursors"]
+
+FLAG_NAMES = (
+    (QueryFlag.TAILABLE, "tailable"),
+    (QueryFlag.OPLOG_REPLAY, "oplogReplay"),
+    (QueryFlag.NO_TIMEOUT, "noCursorTimeout"),
+    (QueryFlag.AWAIT_DATA, "awaitData"),
+    (QueryFlag.PARTIAL, "allowPartialResults"),
+)
+
+
+@dataclass(slots=True)
+class FindSpec:
+    """Everything a user may ask of one find; a cursor edits it until the first batch."""
+
+    filter: Mapping[str, Any] = field(default_factory=dict)
+    projection: Mapping[str, Any] | None = None
+    skip: int = 0
+    limit: int = 0
+    batch_size: int = 0
+    flags: int = 0
+    sort: dict[str, Any] | None = None
+    hint: str | dict[str, Any] | None = None
+    let: Mapping[str, Any] | None = None
+    comment: Any = None
+    max_time_ms: int | None = None
+    max_await_time_ms: int | None = None
+    collation: Mapping[str, Any] | None = None
+    max: Any = None
+    min: Any = None
+    max_scan: int | None = None
+    return_key: bool | None = None
+    show_record_id: bool | None = None
+    snapshot: bool | None = None
+    allow_disk_use: bool | None = None
+    explain: bool = False
+    empty: bool = False
+    """Sliced to nothing: there is no find that returns no document."""
+
+    @property
+    def is_tailable(self) -> bool:
+        """Whether an empty batch does not mean the end."""
+        return bool(self.flags & QueryFlag.TAILABLE)
+
+
+def find_first(target: Target, query: Mapping[str, Any]) -> Command:
+    """Find one document by nothing but a filter: the driver's most travelled path."""
+    body: Document = {"find": target.name, "filter": query, "limit": 1, "singleBatch": True}
+    if target.read_concern:
+        body["readConcern"] = target.read_concern
+    # Positional, because keywords cost a third of a microsecond here: is_write=False,
+    # may_retry=True, acknowledged=True, sequence=None, address=None, user_documents=True.
+    return Command(
+        body,
+        target.db,
+        target.codec_options,
+        target.read_preference,
+        False,
+        True,
+        True,
+        None,
+        None,
+        True,
+    )
+
+
+def find(target: Target, spec: FindSpec) -> Command:
+    """Open a cursor, or explain how the server would."""
+    body: Document = {"find": target.name, "filter": spec.filter}
+    add_modifiers(body, spec)
+    add_size(body, spec)
+    if target.read_concern:
+        body["readConcern"] = target.read_concern
+    if spec.collation:
+        body["collation"] = spec.collation
+    if spec.allow_disk_use is not None:
+        body["allowDiskUse"] = spec.allow_disk_use
+    for flag, name in FLAG_NAMES if spec.flags else ():
+        if spec.flags & flag:
+            body[name] = True
+    if spec.explain:
+        body = {"explain": body}
+    return Command(
+        body,
+        target.db,
+        target.codec_options,
+        target.read_preference,
+        may_retry=True,
+        user_documents=not spec.explain,
+    )
+
+
+def add_modifiers(body: Document, spec: FindSpec) -> None:
+    """Add what changes which documents are found, in which order and how."""
+    if spec.sort:
+        body["sort"] = spec.sort
+    if spec.hint:
+        body["hint"] = spec.hint
+    if spec.let:
+        body["let"] = spec.let
+    for name, value in (
+        ("comment", spec.comment),
+        ("maxScan", spec.max_scan),
+        ("maxTimeMS", spec.max_time_ms),
+        ("max", spec.max),
+        ("min", spec.min),
+        ("returnKey", spec.return_key),
+        ("showRecordId", spec.show_record_id),
+        ("snapshot", spec.snapshot),
+    ):
+        if value is not None:
+            body[name] = value
+
+
+def add_size(body: Document, spec: FindSpec) -> None:
+    """Add how much is wanted: fields, documents, batches."""
+    if spec.projection:
+        body["projection"] = spec.projection
+    if spec.skip:
+        body["skip"] = spec.skip
+    if spec.limit:
+        body["limit"] = abs(spec.limit)
+        if spec.limit < 0:
+            body["singleBatch"] = True
+    if spec.batch_size:
+        # One more than the limit lets the server see the end, and close the cursor itself.
+        body["batchSize"] = spec.batch_size + (spec.batch_size == spec.limit)
+
+
+def get_more(
+    db: str,
+    collection: str,
+    cursor_id: int,
+    *,
+    address: Address | None,
+    codec_options: CodecOptions[Any],
+    read_preference: ReadMode,
+    batch_size: int = 0,
+    max_await_time_ms: int | None = None,
+    comment: Any = None,
+) -> Command:
+    """Fetch a cursor's next batch from the server that holds it."""
+    body: Document = {"getMore": cursor_id, "collection": collection}
+    if batch_size:
+        body["batchSize"] = batch_size
+    if max_await_time_ms is not None:
+        body["maxTimeMS"] = max_await_time_ms
+    if comment is not None:
+        body["comment"] = comment
+    return Command(body, db, codec_options, read_preference, address=address, user_documents=True)
+
+
+def kill_cursors(
+    db: str, collection: str, cursor_ids: list[int], address: Address | None, read: ReadMode
+) -> Command:
+    """Close cursors on the server that holds them."""
+    body: Document = {"killCursors": collection, "cursors": cursor_ids}
+    return Command(body, db, read_preference=read, address=address)

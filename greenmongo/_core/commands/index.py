@@ -1,0 +1,71 @@
+"""createIndexes, dropIndexes and listIndexes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bson.codec_options import CodecOptions
+from bson.son import SON
+from pymongo.operations import IndexModel
+from pymongo.read_preferences import ReadPreference
+
+from greenmongo._core.command import Command
+from greenmongo._core.commands.arguments import IndexKeys, index_name, index_pairs, require_list
+from greenmongo._core.commands.write import write_command
+
+if TYPE_CHECKING:
+    from greenmongo._core.commands import Target
+    from greenmongo._core.types import Document
+
+__all__ = ["INDEX_CODEC", "create_indexes", "drop_index", "list_indexes"]
+
+INDEX_CODEC: CodecOptions[Any] = CodecOptions(SON)
+"""Index documents are SON, as PyMongo returns them; the order of keys matters."""
+
+
+def create_indexes(
+    target: Target,
+    indexes: Sequence[IndexModel],
+    *,
+    comment: Any = None,
+    options: Mapping[str, Any],
+) -> Command:
+    """Build indexes, all in one command."""
+    require_list("indexes", indexes)
+    for index in indexes:
+        if not isinstance(index, IndexModel):
+            raise TypeError(f"{index!r} is not an instance of pymongo.operations.IndexModel")
+    documents = [index.document for index in indexes]
+    body: Document = {"createIndexes": target.name, "indexes": documents, **options}
+    if comment is not None:
+        body["comment"] = comment
+    return write_command(target, body, target.write_concern, may_retry=False)
+
+
+def drop_index(
+    target: Target, index: IndexKeys, *, comment: Any = None, options: Mapping[str, Any]
+) -> Command:
+    """Remove one index by name or keys, or all with `*`."""
+    name = index_name(index_pairs(index)) if isinstance(index, list) else index
+    if not isinstance(name, str):
+        raise TypeError(f"index_or_name must be an instance of str or list, not {type(name)}")
+    body: Document = {"dropIndexes": target.name, "index": name, **options}
+    if comment is not None:
+        body["comment"] = comment
+    return write_command(target, body, target.write_concern, may_retry=False)
+
+
+def list_indexes(target: Target, *, comment: Any = None) -> Command:
+    """Open a cursor over a collection's indexes."""
+    body: Document = {"listIndexes": target.name, "cursor": {}}
+    if comment is not None:
+        body["comment"] = comment
+    return Command(
+        body,
+        target.db,
+        INDEX_CODEC,
+        ReadPreference.PRIMARY,
+        may_retry=True,
+        user_documents=True,
+    )

@@ -1,0 +1,116 @@
+"""What a cursor has fetched and what it must ask for next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from greenmongo._core.commands.find import FindSpec, find, get_more, kill_cursors
+
+if TYPE_CHECKING:
+    from bson.codec_options import CodecOptions
+
+    from greenmongo._core.command import Command, Reply
+    from greenmongo._core.commands import Target
+    from greenmongo._core.types import Address, Document, ReadMode
+
+__all__ = ["CURSOR_GONE_CODES", "CursorPlan"]
+
+CURSOR_GONE_CODES = frozenset({43, 175, 237, 28617, 17406, 96, 136})
+"""Errors after which the server holds no cursor: CursorNotFound, QueryPlanKilled, CursorKilled, and
+those of several server versions for a capped collection that overtook its reader."""
+
+
+@dataclass(slots=True)
+class CursorPlan:
+    """The state of one server-side cursor. Holds no documents and does no I/O."""
+
+    db: str
+    collection: str
+    codec_options: CodecOptions[Any]
+    read_preference: ReadMode
+    batch_size: int = 0
+    limit: int = 0
+    max_await_time_ms: int | None = None
+    comment: Any = None
+    cursor_id: int | None = None
+    """None until the first reply; 0 once the server has nothing more."""
+    address: Address | None = None
+    """The server that holds the cursor."""
+    retrieved: int = 0
+
+    @classmethod
+    def of_find(cls, target: Target, spec: FindSpec) -> CursorPlan:
+        """Plan to follow a find."""
+        return cls(
+            target.db,
+            target.name,
+            target.codec_options,
+            target.read_preference,
+            spec.batch_size,
+            spec.limit,
+            spec.max_await_time_ms,
+            spec.comment,
+        )
+
+    @staticmethod
+    def first_command(target: Target, spec: FindSpec) -> Command:
+        """Return the find that opens the cursor."""
+        return find(target, spec)
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether the server has nothing more."""
+        return self.cursor_id == 0
+
+    @property
+    def is_satisfied(self) -> bool:
+        """Whether the limit is reached while the server still holds the cursor."""
+        return bool(self.limit and self.cursor_id and self.limit <= self.retrieved)
+
+    @property
+    def must_kill(self) -> bool:
+        """Whether a server holds a cursor for this plan."""
+        return bool(self.cursor_id)
+
+    def absorb(self, reply: Reply) -> list[Any]:
+        """Take note of a batch and return its documents."""
+        self.address = reply.address
+        return self.absorb_cursor(reply.document["cursor"])
+
+    def absorb_cursor(self, cursor: Document) -> list[Any]:
+        """Take note of the `cursor` part of a reply and return its documents."""
+        first = self.cursor_id is None
+        documents: list[Any] = cursor["firstBatch" if first else "nextBatch"]
+        if first and cursor.get("ns"):
+            # A view, or a command's cursor, lives in a namespace of its own.
+            self.db, self.collection = cursor["ns"].split(".", 1)
+        self.cursor_id = cursor["id"]
+        self.retrieved += len(documents)
+        return documents
+
+    def next_command(self) -> Command:
+        """Return the getMore for the next batch."""
+        assert self.cursor_id
+        batch_size = self.batch_size
+        if self.limit:
+            wanted = self.limit - self.retrieved
+            batch_size = min(wanted, batch_size) if batch_size else wanted
+        return get_more(
+            self.db,
+            self.collection,
+            self.cursor_id,
+            address=self.address,
+            codec_options=self.codec_options,
+            read_preference=self.read_preference,
+            batch_size=batch_size,
+            max_await_time_ms=self.max_await_time_ms,
+            comment=self.comment,
+        )
+
+    def kill_command(self) -> Command:
+        """Return the command that closes the cursor on its server."""
+        assert self.cursor_id
+        return kill_cursors(
+            self.db, self.collection, [self.cursor_id], self.address, self.read_preference
+        )

@@ -1,0 +1,118 @@
+"""Out of reply documents: errors as pymongo.errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pymongo.errors import (
+    CursorNotFound,
+    DuplicateKeyError,
+    ExecutionTimeout,
+    NotPrimaryError,
+    OperationFailure,
+    PyMongoError,
+    WriteConcernError,
+    WriteError,
+    WTimeoutError,
+)
+
+if TYPE_CHECKING:
+    from greenmongo._core.types import Document
+
+__all__ = [
+    "NAMESPACE_NOT_FOUND",
+    "NOT_PRIMARY_CODES",
+    "RETRYABLE_CODES",
+    "SHUTDOWN_CODES",
+    "check_reply",
+    "check_write",
+    "check_write_concern",
+    "command_error",
+    "write_concern_error",
+    "write_error",
+]
+
+SHUTDOWN_CODES = frozenset({11600, 91})
+"""SDAM, "node is shutting down": InterruptedAtShutdown, ShutdownInProgress."""
+
+NOT_PRIMARY_CODES = SHUTDOWN_CODES | {10058, 10107, 13435, 11602, 13436, 189}
+"""SDAM, "not writable primary" and "node is recovering": LegacyNotPrimary, NotWritablePrimary,
+NotPrimaryNoSecondaryOk, InterruptedDueToReplStateChange, NotPrimaryOrSecondary,
+PrimarySteppedDown."""
+
+RETRYABLE_CODES = NOT_PRIMARY_CODES | {7, 6, 89, 9001, 262, 134}
+"""Retryable writes: and HostNotFound, HostUnreachable, NetworkTimeout, SocketException,
+ExceededTimeLimit, ReadConcernMajorityNotAvailableYet."""
+
+NAMESPACE_NOT_FOUND = 26
+
+DUPLICATE_KEY_CODES = frozenset({11000, 11001, 12582})
+
+
+def check_reply(document: Document, max_wire_version: int | None = None) -> None:
+    """Raise what a reply says went wrong with the command as a whole."""
+    if not document.get("ok"):
+        raise command_error(document, max_wire_version)
+
+
+def command_error(document: Document, max_wire_version: int | None = None) -> PyMongoError:
+    """Return the exception for a reply that is not ok."""
+    if "ok" not in document:
+        # Servers that do not know the message's kind answer so.
+        message = document.get("$err")
+        return OperationFailure(str(message), document.get("code"), document, max_wire_version)
+    message = document.get("errmsg", "")
+    code = document.get("code")
+    if code in NOT_PRIMARY_CODES:
+        return NotPrimaryError(message, document)
+    if code is None and ("not master" in message or "node is recovering" in message):
+        return NotPrimaryError(message, document)
+    kind = OperationFailure
+    if code in DUPLICATE_KEY_CODES:
+        kind = DuplicateKeyError
+    elif code == 50:
+        kind = ExecutionTimeout
+    elif code == 43:
+        kind = CursorNotFound
+    return kind(message, code, document, max_wire_version)
+
+
+def check_write(document: Document) -> None:
+    """Raise what a reply says went wrong with a write's statements, then with its concern."""
+    errors = document.get("writeErrors")
+    if errors:
+        raise write_error(errors[-1])
+    check_write_concern(document)
+
+
+def check_write_concern(document: Document) -> None:
+    """Raise a write concern's failure; the write itself has happened."""
+    error = write_concern_error(document)
+    if error is None:
+        return
+    timed_out = is_timeout(error)
+    kind = WTimeoutError if timed_out else WriteConcernError
+    raise kind(error.get("errmsg", ""), error.get("code"), error)
+
+
+def write_error(error: Mapping[str, Any]) -> WriteError:
+    """Return the exception for one statement's failure."""
+    message, code = error.get("errmsg", ""), error.get("code")
+    # Only this code: PyMongo leaves the older two to be plain write errors here.
+    kind = DuplicateKeyError if code == 11000 else WriteError
+    return kind(message, code, error)
+
+
+def write_concern_error(document: Document) -> Document | None:
+    """Return a reply's write concern failure, if any, with the reply's labels added."""
+    error: Document | None = document.get("writeConcernError")
+    labels = document.get("errorLabels")
+    if error and labels:
+        return {**error, "errorLabels": labels}
+    return error or None
+
+
+def is_timeout(error: Mapping[str, Any]) -> bool:
+    """Tell whether a write concern failed because its wtimeout elapsed."""
+    return error.get("code") == 50 or bool(error.get("errInfo", {}).get("wtimeout"))

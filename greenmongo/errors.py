@@ -1,0 +1,96 @@
+"""The exceptions: PyMongo's own classes, and the few that greenmongo adds.
+
+    PyMongoError
+    ├── ConnectionFailure
+    │   ├── WaitQueueTimeoutError
+    │   └── AutoReconnect
+    │       ├── NetworkTimeout
+    │       ├── NotPrimaryError
+    │       ├── ServerSelectionTimeoutError
+    │       └── RequestBroken               a strict request lost its connection
+    ├── OperationFailure
+    │   ├── CursorNotFound
+    │   ├── ExecutionTimeout
+    │   ├── WriteError
+    │   │   └── DuplicateKeyError
+    │   ├── WriteConcernError
+    │   │   └── WTimeoutError
+    │   ├── BulkWriteError
+    │   └── ClientBulkWriteException
+    ├── InvalidOperation
+    │   ├── HubClosed                       the hub thread has stopped
+    │   └── WrongHub                        a blocking call where nothing may block
+    ├── ConfigurationError
+    │   └── InvalidURI
+    ├── CollectionInvalid
+    ├── EncryptionError
+    │   └── EncryptedCollectionError
+    ├── InvalidName
+    └── ProtocolError
+
+`DocumentTooLarge` derives from `bson.errors.InvalidDocument`.
+"""
+
+from __future__ import annotations
+
+from pymongo.errors import (
+    AutoReconnect,
+    BulkWriteError,
+    ClientBulkWriteException,
+    CollectionInvalid,
+    ConfigurationError,
+    ConnectionFailure,
+    CursorNotFound,
+    DocumentTooLarge,
+    DuplicateKeyError,
+    EncryptedCollectionError,
+    EncryptionError,
+    ExecutionTimeout,
+    InvalidName,
+    InvalidOperation,
+    InvalidURI,
+    NetworkTimeout,
+    NotPrimaryError,
+    OperationFailure,
+    ProtocolError,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+    WaitQueueTimeoutError,
+    WriteConcernError,
+    WriteError,
+    WTimeoutError,
+)
+
+from greenmongo._core.request_errors import RequestBroken
+from greenmongo._hub.errors import HubClosed, WrongHub
+
+__all__ = [
+    "AutoReconnect",
+    "BulkWriteError",
+    "ClientBulkWriteException",
+    "CollectionInvalid",
+    "ConfigurationError",
+    "ConnectionFailure",
+    "CursorNotFound",
+    "DocumentTooLarge",
+    "DuplicateKeyError",
+    "EncryptedCollectionError",
+    "EncryptionError",
+    "ExecutionTimeout",
+    "HubClosed",
+    "InvalidName",
+    "InvalidOperation",
+    "InvalidURI",
+    "NetworkTimeout",
+    "NotPrimaryError",
+    "OperationFailure",
+    "ProtocolError",
+    "PyMongoError",
+    "RequestBroken",
+    "ServerSelectionTimeoutError",
+    "WTimeoutError",
+    "WaitQueueTimeoutError",
+    "WriteConcernError",
+    "WriteError",
+    "WrongHub",
+]
