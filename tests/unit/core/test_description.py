@@ -101,9 +101,7 @@ def test_a_server_answers_to_the_names_of_pymongo() -> None:
         (ServerDescription.load_balancer(A), True),
     ],
 )
-def test_retryable_writes_need_sessions_and_an_oplog(
-    it: ServerDescription, expected: bool
-) -> None:
+def test_retryable_writes_need_sessions_and_an_oplog(it: ServerDescription, expected: bool) -> None:
     assert it.retryable_writes_supported is expected
 
 

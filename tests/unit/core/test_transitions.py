@@ -195,9 +195,7 @@ def test_standalones_among_several_seeds_leave_one_by_one() -> None:
 # -- kinds that do not belong ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "kind", [ServerKind.STANDALONE, PRIMARY, SECONDARY, ARBITER, OTHER, GHOST]
-)
+@pytest.mark.parametrize("kind", [ServerKind.STANDALONE, PRIMARY, SECONDARY, ARBITER, OTHER, GHOST])
 def test_a_sharded_cluster_keeps_only_mongoses(kind: ServerKind) -> None:
     topology = initial_topology([A, B])
     mongos = ServerDescription(A, ServerKind.MONGOS, max_wire_version=21)
