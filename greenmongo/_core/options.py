@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from bson.codec_options import CodecOptions
 from pymongo.errors import ConfigurationError, InvalidURI
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     )
     from pymongo.server_api import ServerApi
 
+    from greenmongo._core.hello import DriverInfoLike
     from greenmongo._core.types import Address, ReadMode
 
     Listener: TypeAlias = (
@@ -44,20 +45,7 @@ if TYPE_CHECKING:
     )
     _TaggedMode: TypeAlias = PrimaryPreferred | Secondary | SecondaryPreferred | Nearest
 
-__all__ = ["ClientOptions", "DriverFacts", "SrvOptions", "TlsOptions"]
-
-
-class DriverFacts(Protocol):
-    """What `pymongo.driver_info.DriverInfo` holds: a driver built on top of this one."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def version(self) -> str | None: ...
-
-    @property
-    def platform(self) -> str | None: ...
+__all__ = ["ClientOptions", "SrvOptions", "TlsOptions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +98,7 @@ class ClientOptions:
     """Accepted for old configurations; waiting callers are not limited."""
 
     app_name: str | None = None
-    driver_info: DriverFacts | None = None
+    driver_info: DriverInfoLike | None = None
     compressors: tuple[str, ...] = ()
     zlib_level: int = -1
     server_api: ServerApi | None = None
