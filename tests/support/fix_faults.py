@@ -35,7 +35,7 @@ class _Link:
     def cut(self, *, reset: bool = False) -> None:
         """End both sides."""
         with self._lock:
-            if self._pumping:
+            if self.is_open:
                 self.is_open = False
                 for each in self.sockets:
                     disconnect(each, reset=reset)
@@ -167,6 +167,8 @@ class FaultProxy:
         try:
             while data := source.recv(1 << 16):
                 self._hold(link, way)
+                if not link.is_open:
+                    return  # after a reset one can still send, but a cut wire carries nothing
                 self._forward(link, sink, data)
         except OSError:
             return  # one side is gone: `finally` ends the other

@@ -6,7 +6,8 @@
         assert scripted_server.count("find") == 1
 
 An answer is a reply document, an `Answer`, or a function of what was received that returns either.
-`on()` sets the answer to every command of a name, `script()` those to the next ones.
+`on()` sets the answer to every command of a name, `script()` those to the next ones. The name
+"hello" stands for the older spellings, too.
 """
 
 from __future__ import annotations
@@ -87,6 +88,8 @@ class ScriptedConnection:
 
     def send(self, data: bytes) -> None:
         """Send bytes as they are; a peer that has gone is no error."""
+        if not self.is_open:
+            return  # after a reset one could still send
         try:
             self._socket.sendall(data)
         except OSError:
@@ -228,8 +231,9 @@ class Received:
 
     @property
     def name(self) -> str:
-        """The command's name."""
-        return next(iter(self.document))
+        """The command's name; "hello" for the older spellings, too."""
+        name = next(iter(self.document))
+        return "hello" if name in ("isMaster", "ismaster") else name
 
 
 @dataclass(frozen=True)
@@ -409,12 +413,13 @@ class ScriptedServer:
 
     def _default(self, received: Received) -> Document:
         name, command = received.name, received.document
-        if name in ("hello", "isMaster", "ismaster"):
+        if name == "hello":
             return self.hello_reply(received)
         if name == "whoami":
             return {"connectionId": received.connection.number}
         if name in WRITES and self.hello.get("isWritablePrimary") is False:
-            return failure(10107, "NotWritablePrimary", "not primary")
+            labels = {"errorLabels": ["RetryableWriteError"]} if "txnNumber" in command else {}
+            return failure(10107, "NotWritablePrimary", "not primary", **labels)
         if (reply := self.store.answer(command)) is not None:
             return reply
         return failure(59, "CommandNotFound", f"no such command: '{name}'")
@@ -435,7 +440,7 @@ class ScriptedServer:
             "readOnly": False,
         }
         reply.update(self.hello)
-        if received.name != "hello":
+        if "hello" not in received.document:
             reply["ismaster"] = reply.pop("isWritablePrimary")
         return {name: value for name, value in reply.items() if value is not None}
 
