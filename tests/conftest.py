@@ -1,0 +1,7 @@
+"""The plugins that make up the test bench; each family of fixtures has its own module."""
+
+from __future__ import annotations
+
+pytest_plugins = [
+    "tests.support.fix_server",
+]
