@@ -24,6 +24,8 @@ from pymongo.read_preferences import (
 )
 from pymongo.uri_parser import split_options, validate_options
 
+from greenmongo._wire.compression import is_available
+
 __all__ = ["OPTION_NAMES", "read_keywords", "read_uri_options", "spelled"]
 
 _URI_OPTIONS = """
@@ -46,6 +48,7 @@ _LISTENERS = (
     TopologyListener,
     ConnectionPoolListener,
 )
+_COMPRESSORS = ("snappy", "zlib", "zstd")
 _READ_MODES = (Primary, PrimaryPreferred, Secondary, SecondaryPreferred, Nearest)
 
 
@@ -87,6 +90,24 @@ def _no_encryption(name: str, value: Any) -> None:
         raise ConfigurationError(f"{name} is not supported yet: pass None or leave it out")
 
 
+def _compressors(name: str, value: Any) -> list[str]:
+    """Keep what can be used here: a list is an offer, so one entry less does no harm."""
+    offered = value.split(",") if isinstance(value, str) else list(value)
+    usable = []
+    for compressor in offered:
+        if compressor not in _COMPRESSORS:
+            warnings.warn(f"Unsupported compressor in {name}: {compressor}", stacklevel=2)
+        elif not is_available(compressor):
+            warnings.warn(
+                f"Wire protocol compression with {compressor} is not available:"
+                " its library is not installed",
+                stacklevel=2,
+            )
+        else:
+            usable.append(compressor)
+    return usable
+
+
 def _switch(name: str, value: Any) -> bool:
     """Check one of our own switches; these are never ignored with a warning."""
     if isinstance(value, bool):
@@ -102,6 +123,8 @@ _OURS: Mapping[str, Callable[[str, Any], Any]] = {
     "auto_start_request": _switch,
     "use_greenlets": _switch,
 }
+# In a URI and as a keyword; everything else that may stand in a URI is checked by PyMongo.
+_CHECKED_HERE: Mapping[str, Callable[[str, Any], Any]] = {"compressors": _compressors, **_OURS}
 _KEYWORDS: Mapping[str, Callable[[str, Any], Any]] = {
     "auto_encryption_opts": _no_encryption,
     "document_class": _anything,
@@ -147,7 +170,7 @@ def read_keywords(keywords: Mapping[str, Any]) -> dict[str, Any]:
             raise ConfigurationError(_unknown(given))
         if value is None and name in _NOT_GIVEN_IF_NONE:
             continue
-        check = _KEYWORDS.get(name)
+        check = _KEYWORDS.get(name) or _CHECKED_HERE.get(name)
         name = _ALIASES.get(name, name)
         checked[name] = check(given, value) if check else _validated(name, value)
     return checked
@@ -166,9 +189,9 @@ def read_uri_options(query: str) -> dict[str, Any]:
     checked: dict[str, Any] = {}
     for given, value in split_options(query, validate=False, warn=True, normalize=False).items():
         name = given.lower()
-        if name in _OURS:
-            checked[name] = _OURS[name](name, value)
-        elif name not in OPTION_NAMES or (name in _KEYWORDS or name in _ALIASES):
+        if name in _CHECKED_HERE:
+            checked[name] = _CHECKED_HERE[name](name, value)
+        elif name not in OPTION_NAMES or name in _KEYWORDS or name in _ALIASES:
             warnings.warn(_unknown(given), stacklevel=2)
         else:
             checked |= _validated_or_warned(spelled(name), value)
