@@ -17,7 +17,6 @@ from pymongo.errors import ConfigurationError
 if TYPE_CHECKING:
     import socket
 
-    from greenmongo._core.options import ClientOptions
     from greenmongo._core.tls_options import TlsOptions
 
 __all__ = ["TlsSocket", "build_context"]
@@ -26,8 +25,8 @@ _CHUNK = 32 * 1024
 """How much is encrypted or decrypted at a time: a few TLS records."""
 
 
-def build_context(options: ClientOptions) -> ssl.SSLContext | None:
-    """Return the context for a client's connections, None if they are not encrypted.
+def build_context(tls: TlsOptions) -> ssl.SSLContext:
+    """Return the context for a client's connections.
 
     Revocation is checked with `tlsCRLFile` only: the standard library speaks no OCSP, so
     `tlsDisableOCSPEndpointCheck` makes no difference.
@@ -35,9 +34,6 @@ def build_context(options: ClientOptions) -> ssl.SSLContext | None:
     Raises:
         ConfigurationError: a file holds nothing usable, or its key wants another password.
     """
-    tls = options.tls
-    if tls is None:
-        return None
     # Looked up when called: in a patched process only gevent's subclass has working setters.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION

@@ -116,8 +116,12 @@ def scram_conversation(
     stored_key = hashlib.new(hash_name, keys.client).digest()
     proof = _xor(keys.client, hmac.digest(stored_key, signed, hash_name))
     reply = yield _continue(reply, without_proof + b",p=" + b64encode(proof))
-
     signature = b64encode(hmac.digest(keys.server, signed, hash_name))
+    yield from _conclude(reply, signature)
+
+
+def _conclude(reply: Document, signature: bytes) -> Conversation[None]:
+    """Check the server's proof and end the conversation."""
     claimed = _attributes(_payload(reply)).get(b"v", b"")
     if not hmac.compare_digest(claimed, signature):
         raise OperationFailure("Server returned an invalid signature.")
