@@ -103,7 +103,6 @@ class BufferedCursor(Generic[DocT]):
 
     def _round_trip(self) -> None:
         """Fetch one batch."""
-        plan = self._plan
         try:
             reply = self._executor.run(self._next_command(), self._session)
         except OperationFailure as error:
@@ -121,6 +120,8 @@ class BufferedCursor(Generic[DocT]):
         except BaseException:
             self._abandon()
             raise
+        # Read only now: the first command comes with a new plan.
+        plan = self._plan
         self._buffer.extend(plan.absorb(reply))
         if plan.is_exhausted:
             self._killed = True

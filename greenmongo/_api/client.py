@@ -14,6 +14,7 @@ from pymongo.write_concern import WriteConcern
 from greenmongo._api.command_cursor import CommandCursor
 from greenmongo._api.configured import Configured, name_of
 from greenmongo._api.database import Database
+from greenmongo._api.request import Request
 from greenmongo._core.commands.admin import drop_database, list_databases
 from greenmongo._core.options import ClientOptions
 from greenmongo._core.reply import check_write_concern
@@ -24,7 +25,7 @@ from greenmongo._core.sdam.description import (
     TopologyKind,
 )
 from greenmongo._core.types import DocT, format_address
-from greenmongo._net.core import ClientCore
+from greenmongo._net.executor import Executor
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from bson.codec_options import CodecOptions
     from typing_extensions import Self
 
-    from greenmongo._api.configured import Runs
     from greenmongo._core.types import Address, Named, ReadMode, SessionLike
 
 __all__ = ["MongoClient"]
@@ -51,7 +51,7 @@ class MongoClient(Configured, Generic[DocT]):
     HOST = "localhost"
     PORT = 27017
 
-    _executor: Runs
+    _executor: Executor
 
     def __init__(
         self,
@@ -97,12 +97,47 @@ class MongoClient(Configured, Generic[DocT]):
         )
         self._given = kwargs
         self._options = options
-        self._core = ClientCore(options)
-        self._executor = self._core.executor
+        self._executor = Executor(options)
+        if options.connect is not False:
+            self._executor.open()
 
     def close(self) -> None:
         """Close all connections; operations after this raise InvalidOperation."""
-        self._core.close()
+        self._executor.close()
+
+    # Requests
+
+    def start_request(self, strict: bool = False) -> Request:
+        """Give the calling greenlet, thread or task a connection of its own.
+
+        The first operation takes it, and keeps it for all that follow on the same server, until
+        `end_request` was called as often as `start_request`. Neither connects nor waits.
+
+        Args:
+            strict: raise RequestBroken, once, when the connection had to be replaced between
+                two operations, rather than go on with another one.
+        """
+        context = self._executor.identify()
+        self._executor.start_request(context, strict=strict)
+        return Request(self, self._executor, context)
+
+    def in_request(self) -> bool:
+        """Tell whether the calling greenlet, thread or task is in a request."""
+        return self._executor.request_depth(self._executor.identify()) > 0
+
+    def end_request(self) -> None:
+        """End the caller's request, or come one level up; harmless without one."""
+        self._executor.end_request(self._executor.identify())
+
+    @property
+    def auto_start_request(self) -> bool:
+        """Whether a context's first operation starts a request."""
+        return self._options.auto_start_request
+
+    @property
+    def use_greenlets(self) -> bool:
+        """Whether requests always belong to the greenlet, never to the thread."""
+        return self._options.use_greenlets
 
     # The deployment, as last seen by its monitors: nothing here waits or connects.
 
@@ -114,7 +149,7 @@ class MongoClient(Configured, Generic[DocT]):
     @property
     def topology_description(self) -> TopologyDescription:
         """What is known of the deployment."""
-        return self._core.topology_description
+        return self._executor.description
 
     @property
     def nodes(self) -> frozenset[Address]:

@@ -96,6 +96,9 @@ class Call:
                 value = self.variables.run(self.fn, *self.args, **self.kwargs)
         except BaseException as error:  # noqa: BLE001 - the caller gets it, whatever it is
             self.worker = None
+            if isinstance(error, CallAbandoned):
+                # Thrown for the sake of the call that this one is part of: the hub stops.
+                error = HubClosed("the hub thread stopped during the call")
             self._settle(None, error)
         else:
             self.worker = None

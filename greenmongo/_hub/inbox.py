@@ -69,6 +69,9 @@ class Inbox:
         # the next pass, after I/O.
         jobs = self._jobs
         for _ in range(len(jobs)):
+            if not jobs:
+                # One of them closed the inbox.
+                return
             try:
                 jobs.popleft()()
             except BaseException as error:  # noqa: BLE001 - one bad job must not lose the rest

@@ -22,7 +22,6 @@ import gevent
 from gevent.hub import Waiter, getcurrent
 
 from greenmongo._hub.call import Call
-from greenmongo._hub.context import Context, current_context
 from greenmongo._hub.errors import HubClosed, WrongHub
 from greenmongo._hub.inbox import Inbox
 from greenmongo._hub.native import RLock, allocate_lock, get_ident, start_new_thread
@@ -35,6 +34,8 @@ if TYPE_CHECKING:
 
     from gevent._types import _Loop
     from gevent.hub import Hub
+
+    from greenmongo._hub.context import Context
 
 __all__ = ["HubThread", "acquire", "process_generation"]
 
@@ -122,10 +123,6 @@ class HubThread:
             )
         return fn(*args, **kwargs)
 
-    def identify(self, *, use_greenlets: bool) -> Context:
-        """Return the identity of the caller, to whom a request would belong. Caller side."""
-        return current_context(use_greenlets=use_greenlets)
-
     def release(self) -> None:
         """Give a lease back; the last one stops the thread. Any side."""
         with _state.lock:
@@ -184,7 +181,7 @@ class HubThread:
             if _state.current is self:
                 _state.current = None
         try:
-            for action in self._on_stop:
+            for action in list(self._on_stop):
                 action()
             is_exiting = _state.exiting_thread is not None
             left = self.inbox.close()

@@ -1,0 +1,132 @@
+"""Lanes: the greenlet that a task in a request is pinned to; and the door all calls go through.
+
+A task that is in no request has its calls run on any free worker of the hub thread. With
+`start_request` it gets a lane for the rest of its life: one greenlet that runs its calls in the
+order they were made, and whose `Context` owns its requests. The lane is retired when the task has
+ended, or when its memory is freed without that (its loop was closed under it).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary, finalize
+
+from gevent.hub import Waiter, getcurrent
+
+from bridge._wakeup import current_port
+from greenmongo.hub import Call, CallState, Context, HubClosed, thread_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bridge._wakeup import LoopPort
+    from greenmongo import MongoClient
+    from greenmongo.hub import HubThread
+
+__all__ = ["Door", "Lane"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class _Service(Call):
+    """The call that a lane itself is, to the worker it occupies."""
+
+    __slots__ = ()
+
+    def deliver(self, value: Any, error: BaseException | None) -> None:
+        return
+
+
+class Lane:
+    """One task's greenlet. Its methods run on the hub thread, `retire` anywhere."""
+
+    def __init__(self, thread: HubThread) -> None:
+        self.context = Context("task")
+        self._thread = thread
+        self._queue: deque[Call] = deque()
+        self._service: _Service | None = None
+        self._waiter: Waiter[None] | None = None
+        self._is_retired = False
+
+    def enter(self, call: Call) -> None:
+        """Run a call after those before it. Hub side."""
+        self._queue.append(call)
+        if self._service is None:
+            self._service = _Service(self._thread.workers, self._serve, (), {}, self.context)
+            self._service.begin()
+        elif self._waiter is not None:
+            waiter, self._waiter = self._waiter, None
+            waiter.switch(None)
+
+    def retire(self, _task: object = None) -> None:
+        """End the lane and whatever request it is in. Any side; never blocks or raises."""
+        self._thread.submit_quietly(self._retire)
+
+    def _retire(self) -> None:
+        self._is_retired = True
+        self.context.expire()
+        if self._waiter is not None:
+            waiter, self._waiter = self._waiter, None
+            waiter.switch(None)
+
+    def _serve(self) -> None:
+        worker: Any = getcurrent()
+        service, queue = self._service, self._queue
+        try:
+            while service is not None and service.state is CallState.RUNNING:
+                if queue:
+                    queue.popleft().execute(worker)
+                elif self._is_retired:
+                    return
+                else:
+                    waiter: Waiter[None] = Waiter()
+                    self._waiter = waiter
+                    waiter.get()
+        finally:
+            while queue:
+                queue.popleft().refuse(HubClosed("the hub thread stopped before the call began"))
+
+
+class Door:
+    """Where the tasks of any loop hand their calls to the hub thread, for one client."""
+
+    def __init__(self, client: MongoClient[Any]) -> None:
+        self.client = client
+        self._auto_start = client.auto_start_request
+        self._lanes: WeakKeyDictionary[Any, Lane] = WeakKeyDictionary()
+
+    async def call(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run `fn` on the hub thread, on the task's lane if it has one."""
+        thread = thread_of(self.client)
+        port = current_port(thread)
+        lane = self._lane_of(port) if self._lanes or self._auto_start else None
+        call = port.new_call(fn, args, kwargs, None if lane is None else lane.context)
+        call.lane = lane
+        thread.submit(call.begin)
+        result: R = await call.outcome()
+        return result
+
+    async def call_pinned(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run `fn` on the task's lane, which it gets now if it has none."""
+        self._lane_of(current_port(thread_of(self.client)), make=True)
+        return await self.call(fn, *args, **kwargs)
+
+    def context(self) -> Context | None:
+        """Return the context of the task's request, None if it has no lane."""
+        if not self._lanes:
+            return None
+        lane = self._lanes.get(current_port(thread_of(self.client)).current_task())
+        return None if lane is None else lane.context
+
+    def _lane_of(self, port: LoopPort, *, make: bool = False) -> Lane | None:
+        task = port.current_task()
+        if task is None:
+            return None
+        lane = self._lanes.get(task)
+        if lane is None and (make or self._auto_start):
+            lane = self._lanes[task] = Lane(port.thread)
+            port.watch(task, lane.retire)
+            finalize(task, lane.retire).atexit = False
+        return lane

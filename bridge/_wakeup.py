@@ -1,0 +1,288 @@
+"""From the hub thread back to an event loop: one wake-up per batch, and dead loops.
+
+A `LoopPort` belongs to one running loop and one hub thread. Results arrive in batches; at most
+`SLICE` of them are handed out per callback of the loop, so that its own work is not kept waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, Protocol
+
+from greenmongo.hub import Call, Port, ThreadLocal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import trio
+
+    from greenmongo.hub import Context, HubThread
+
+__all__ = ["AsyncCall", "LoopPort", "current_port"]
+
+SLICE = 64
+
+_Results = list[tuple[Call, Any, BaseException | None]]
+
+
+class Enters(Protocol):
+    """What runs calls one after another."""
+
+    def enter(self, call: Call) -> None:
+        """Run a call after those before it. Hub side."""
+
+
+class AsyncCall(Call):
+    """A call made by a task."""
+
+    __slots__ = ("lane", "port")
+
+    def __init__(
+        self,
+        port: LoopPort,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        context: Context | None,
+    ) -> None:
+        super().__init__(port.thread.workers, fn, args, kwargs, context)
+        self.port = port
+        self.lane: Enters | None = None
+        """Where the call has to queue; None for any free worker."""
+
+    def begin(self) -> None:
+        if self.lane is None:
+            super().begin()
+        else:
+            self.lane.enter(self)
+
+    def deliver(self, value: Any, error: BaseException | None) -> None:
+        self.port.thread.outbox.post(self.port, self, value, error)
+
+    @abstractmethod
+    def finish(self, value: Any, error: BaseException | None) -> None:
+        """Give the outcome to the task. Caller side."""
+
+    @abstractmethod
+    async def outcome(self) -> Any:
+        """Wait for the outcome; abandon the call if the task is cancelled. Caller side."""
+
+
+class LoopPort(Port):
+    """The way back to the tasks of one event loop."""
+
+    def __init__(self, thread: HubThread, loop: object) -> None:
+        super().__init__()
+        self.thread = thread
+        self.loop = loop
+
+    @abstractmethod
+    def new_call(
+        self,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        context: Context | None,
+    ) -> AsyncCall:
+        """Return a call made by the current task."""
+
+    @abstractmethod
+    def current_task(self) -> Any:
+        """Return the task that is running."""
+
+    @abstractmethod
+    def watch(self, task: Any, on_end: Callable[[object], object]) -> None:
+        """Have `on_end` called when the task has ended, however it does."""
+
+
+def _finish(results: _Results) -> None:
+    for call, value, error in results:
+        if isinstance(call, AsyncCall):
+            call.finish(value, error)
+
+
+def _sendable(error: BaseException) -> BaseException:
+    """Return what can be raised in a coroutine: StopIteration would end it silently."""
+    if isinstance(error, StopIteration):
+        substitute = RuntimeError(f"the function raised {error!r}")
+        substitute.__cause__ = error
+        return substitute
+    return error
+
+
+# ---- asyncio ------------------------------------------------------------------------------------
+
+
+class _FutureCall(AsyncCall):
+    __slots__ = ("future",)
+
+    def __init__(
+        self,
+        port: _AsyncioPort,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        context: Context | None,
+    ) -> None:
+        super().__init__(port, fn, args, kwargs, context)
+        self.future: asyncio.Future[Any] = port.loop.create_future()
+
+    def finish(self, value: Any, error: BaseException | None) -> None:
+        future = self.future
+        if future.done():
+            return
+        if error is None:
+            future.set_result(value)
+        else:
+            future.set_exception(_sendable(error))
+
+    async def outcome(self) -> Any:
+        try:
+            return await self.future
+        except BaseException:
+            if self.future.cancelled() or not self.future.done():
+                self.port.thread.submit_quietly(self.abandon)
+            raise
+        finally:
+            # The exception's traceback holds this frame; do not hold the exception in turn.
+            del self
+
+
+class _AsyncioPort(LoopPort):
+    loop: asyncio.AbstractEventLoop
+
+    def new_call(
+        self,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        context: Context | None,
+    ) -> AsyncCall:
+        return _FutureCall(self, fn, args, kwargs, context)
+
+    def current_task(self) -> Any:
+        return asyncio.current_task()
+
+    def watch(self, task: Any, on_end: Callable[[object], object]) -> None:
+        task.add_done_callback(on_end)
+
+    def flush(self, results: _Results) -> None:
+        try:
+            self.loop.call_soon_threadsafe(self._arrived, results)
+        except RuntimeError:
+            # The loop is closed; its tasks are gone and nobody waits.
+            results.clear()
+
+    def _arrived(self, results: _Results) -> None:
+        if len(results) > SLICE:
+            self.loop.call_soon(self._arrived, results[SLICE:])
+            del results[SLICE:]
+        _finish(results)
+
+
+# ---- trio ---------------------------------------------------------------------------------------
+
+
+class _TrioCall(AsyncCall):
+    __slots__ = ("task",)
+
+    def __init__(
+        self,
+        port: _TrioPort,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        context: Context | None,
+    ) -> None:
+        super().__init__(port, fn, args, kwargs, context)
+        self.task: trio.lowlevel.Task | None = port.trio.lowlevel.current_task()
+
+    def finish(self, value: Any, error: BaseException | None) -> None:
+        task, self.task = self.task, None
+        if task is None:
+            return
+        from outcome import Error, Value  # trio's own dependency
+
+        result = Value(value) if error is None else Error(_sendable(error))
+        self.port.trio.lowlevel.reschedule(task, result)
+
+    async def outcome(self) -> Any:
+        return await self.port.trio.lowlevel.wait_task_rescheduled(self._abort)
+
+    def _abort(self, _raise_cancel: object) -> Any:
+        self.task = None
+        self.port.thread.submit_quietly(self.abandon)
+        return self.port.trio.lowlevel.Abort.SUCCEEDED
+
+
+class _TrioPort(LoopPort):
+    def __init__(self, thread: HubThread, loop: trio.lowlevel.TrioToken) -> None:
+        super().__init__(thread, loop)
+        self.trio: Any = sys.modules["trio"]
+        self.token = loop
+
+    def new_call(
+        self,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        context: Context | None,
+    ) -> AsyncCall:
+        return _TrioCall(self, fn, args, kwargs, context)
+
+    def current_task(self) -> Any:
+        return self.trio.lowlevel.current_task()
+
+    def watch(self, task: Any, on_end: Callable[[object], object]) -> None:
+        # trio's tasks tell nobody that they end; that their memory is freed must do.
+        return
+
+    def flush(self, results: _Results) -> None:
+        try:
+            self.token.run_sync_soon(self._arrived, results)
+        except self.trio.RunFinishedError:
+            results.clear()
+
+    def _arrived(self, results: _Results) -> None:
+        if len(results) > SLICE:
+            self.token.run_sync_soon(self._arrived, results[SLICE:])
+            del results[SLICE:]
+        _finish(results)
+
+
+# ---- which one ----------------------------------------------------------------------------------
+
+
+class _LastPort(ThreadLocal):
+    port: LoopPort | None = None
+
+
+_last = _LastPort()
+
+
+def current_port(thread: HubThread) -> LoopPort:
+    """Return the port of the running event loop, asyncio's or trio's.
+
+    Raises:
+        RuntimeError: no event loop runs in this thread.
+    """
+    port = _last.port
+    try:
+        loop: Any = asyncio.get_running_loop()
+    except RuntimeError:
+        return _trio_port(thread, port)
+    if port is None or port.loop is not loop or port.thread is not thread:
+        port = _last.port = _AsyncioPort(thread, loop)
+    return port
+
+
+def _trio_port(thread: HubThread, port: LoopPort | None) -> LoopPort:
+    trio: Any = sys.modules.get("trio")
+    if trio is None or not trio.lowlevel.in_trio_run():
+        raise RuntimeError("no running event loop: await this from an asyncio or trio task")
+    token = trio.lowlevel.current_trio_token()
+    if port is None or port.loop is not token or port.thread is not thread:
+        port = _last.port = _TrioPort(thread, token)
+    return port

@@ -1,0 +1,110 @@
+"""The last touches to a command, and the first look at its reply, with the server known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import bson
+from bson.codec_options import TypeRegistry
+from bson.int64 import Int64
+from bson.raw_bson import RawBSONDocument
+
+from greenmongo._core.sdam.kinds import ServerKind, TopologyKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bson.codec_options import CodecOptions
+    from pymongo.server_api import ServerApi
+
+    from greenmongo._core.command import Command
+    from greenmongo._core.types import Document, ReadMode
+
+__all__ = ["complete_body", "decode_reply", "decodes_plainly", "read_preference_field"]
+
+_NO_DECODERS = TypeRegistry()
+_PRIMARY_MODE = 0
+_BATCHES = ("firstBatch", "nextBatch")
+_USER_VALUES = ("value", "values")
+
+
+def complete_body(
+    command: Command,
+    *,
+    lsid: Document | None,
+    txn_number: int | None,
+    cluster_time: Mapping[str, Any] | None,
+    read_preference: Document | None,
+    max_time_ms: int | None,
+    server_api: ServerApi | None,
+) -> Document:
+    """Return the document that goes on the wire; the command itself is left as it is."""
+    body = {**command.body, "$db": command.db}
+    if lsid is not None:
+        body["lsid"] = lsid
+    if txn_number is not None:
+        body["txnNumber"] = Int64(txn_number)
+    if cluster_time is not None:
+        body["$clusterTime"] = cluster_time
+    if read_preference is not None:
+        body["$readPreference"] = read_preference
+    if max_time_ms is not None:
+        body.setdefault("maxTimeMS", max_time_ms)
+    if server_api is not None and "getMore" not in body:
+        body["apiVersion"] = server_api.version
+        if server_api.strict is not None:
+            body["apiStrict"] = server_api.strict
+        if server_api.deprecation_errors is not None:
+            body["apiDeprecationErrors"] = server_api.deprecation_errors
+    return body
+
+
+def read_preference_field(
+    preference: ReadMode | None, topology: TopologyKind, server: ServerKind
+) -> Document | None:
+    """Return `$readPreference` for a command, None if it is to have none.
+
+    Server Selection, "Topology type: Single": a member addressed directly must answer whatever
+    its role, so the primary mode becomes primaryPreferred there.
+    """
+    if preference is None:
+        return None
+    if topology is TopologyKind.SINGLE and server is not ServerKind.MONGOS:
+        if server is ServerKind.STANDALONE:
+            return None
+        if preference.mode == _PRIMARY_MODE:
+            return {"mode": "primaryPreferred"}
+        return preference.document
+    return None if preference.mode == _PRIMARY_MODE else preference.document
+
+
+def decodes_plainly(options: CodecOptions[Any]) -> bool:
+    """Tell whether a whole reply can be decoded with the user's options, envelope and all."""
+    return options.document_class is dict and options.type_registry == _NO_DECODERS
+
+
+def decode_reply(body: bytes, options: CodecOptions[Any]) -> Document:
+    """Decode a reply so that only the user's documents in it see the user's options.
+
+    Raises:
+        BSONError: the body is not BSON.
+    """
+    theirs = bson.decode(body, options)
+    reply: Document = {}
+    for key, value in RawBSONDocument(body).items():
+        if key == "cursor":
+            reply[key] = {
+                name: list(theirs["cursor"][name]) if name in _BATCHES else _plain(part)
+                for name, part in value.items()
+            }
+        else:
+            reply[key] = theirs[key] if key in _USER_VALUES else _plain(value)
+    return reply
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, RawBSONDocument):
+        return bson.decode(value.raw)
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,67 @@
+"""What a connection pool decides, without a socket (CMAP specification)."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pymongo.errors import AutoReconnect
+
+if TYPE_CHECKING:
+    from greenmongo._core.options import ClientOptions
+
+__all__ = ["PoolCleared", "PoolLimits", "PoolState", "has_perished", "may_connect"]
+
+
+class PoolCleared(AutoReconnect):
+    """The pool was cleared because its server failed; nothing was sent, so a retry is safe."""
+
+
+class PoolState(enum.Enum):
+    """CMAP "Pool State"."""
+
+    PAUSED = "paused"
+    READY = "ready"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class PoolLimits:
+    """A pool's sizes and times; seconds, None for no limit."""
+
+    max_size: int | None
+    min_size: int
+    max_connecting: int
+    max_idle_time: float | None
+    wait_timeout: float | None
+
+    @classmethod
+    def of(cls, options: ClientOptions) -> PoolLimits:
+        """Pick the pool's part of the client's options."""
+        return cls(
+            options.max_pool_size or None,
+            options.min_pool_size,
+            options.max_connecting,
+            options.max_idle_time,
+            options.wait_queue_timeout,
+        )
+
+
+def has_perished(
+    *, generation: int, current_generation: int, idle_for: float, limits: PoolLimits
+) -> bool:
+    """Tell whether a connection is stale or was idle for too long (CMAP "Connection States")."""
+    if generation != current_generation:
+        return True
+    return limits.max_idle_time is not None and idle_for > limits.max_idle_time
+
+
+def may_connect(*, total: int, connecting: int, wanted: int, limits: PoolLimits) -> bool:
+    """Tell whether one more connection should be opened for `wanted` waiting callers.
+
+    `total` counts the connections being established too.
+    """
+    if connecting >= min(wanted, limits.max_connecting):
+        return False
+    return limits.max_size is None or total < limits.max_size

@@ -1,0 +1,59 @@
+"""The server sessions that are free, last used first (Driver Sessions, "Server Session Pool")."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from greenmongo._core.session import ServerSession
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bson.binary import Binary
+
+__all__ = ["SessionPool"]
+
+EXPIRY_MARGIN = 60.0
+"""A session is not used in the last minute of its life on the server."""
+
+
+class SessionPool:
+    """A stack of server sessions; `now` is an argument, new ids come from `new_id`."""
+
+    def __init__(self, new_id: Callable[[], Binary]) -> None:
+        self._new_id = new_id
+        self._free: deque[ServerSession] = deque()
+
+    def __len__(self) -> int:
+        return len(self._free)
+
+    def acquire(self, now: float, timeout_minutes: int | None) -> ServerSession:
+        """Return the most recently used session that will not expire soon, or a new one."""
+        free = self._free
+        while free:
+            session = free.pop()
+            if not _expires_soon(session, now, timeout_minutes):
+                return session
+        return ServerSession(self._new_id(), now)
+
+    def release(self, session: ServerSession, now: float, timeout_minutes: int | None) -> None:
+        """Take a session back unless it is dirty or about to expire."""
+        free = self._free
+        while free and _expires_soon(free[0], now, timeout_minutes):
+            free.popleft()
+        if not session.is_dirty:
+            session.last_use = now
+            free.append(session)
+
+    def drain(self) -> list[ServerSession]:
+        """Empty the pool and return what was in it, for `endSessions`."""
+        left = list(self._free)
+        self._free.clear()
+        return left
+
+
+def _expires_soon(session: ServerSession, now: float, timeout_minutes: int | None) -> bool:
+    if timeout_minutes is None:
+        return False
+    return now - session.last_use > timeout_minutes * 60 - EXPIRY_MARGIN

@@ -1,0 +1,212 @@
+"""One connection: a stream that has shaken hands, and the exchange of a command for its reply.
+
+An exchange whose caller left half-way leaves the connection *awaiting a reply*: nothing else may
+use it until `finish` has read that reply. `_net.abandon` sees to it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import bson
+from bson.codec_options import DEFAULT_CODEC_OPTIONS
+from bson.errors import BSONError
+from pymongo.errors import ProtocolError
+
+from greenmongo._core.types import format_address
+from greenmongo._wire.compression import decompress_message
+from greenmongo._wire.errors import WireError
+from greenmongo._wire.header import OP_COMPRESSED, OP_MSG, OP_REPLY
+from greenmongo._wire.op_msg import decode_op_msg, encode_op_msg
+from greenmongo._wire.op_query import decode_op_reply, encode_op_query
+
+if TYPE_CHECKING:
+    from greenmongo._core.sdam.description import ServerDescription
+    from greenmongo._core.types import Address, Conversation, Document
+    from greenmongo._net.request_table import RequestRow
+    from greenmongo._net.stream import Stream
+
+__all__ = ["Connection", "Exchange", "next_request_id"]
+
+_request_ids = itertools.count(1)
+
+
+def next_request_id() -> int:
+    """Return a positive int32, unique for as long as any reply can be outstanding."""
+    return next(_request_ids) & 0x7FFFFFFF
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A command that was sent and whose reply has not been read."""
+
+    request_id: int
+    lsid: Document | None
+    """The session it runs in, by which the server can be told to end it."""
+    is_exclusive: bool
+    """Nothing else runs in that session."""
+
+
+class Connection:
+    """A socket to one server, ready for commands. Hub side only."""
+
+    __slots__ = (
+        "created_at",
+        "description",
+        "generation",
+        "idle_since",
+        "in_use",
+        "is_draining",
+        "number",
+        "owner",
+        "pending",
+        "server_connection_id",
+        "stream",
+        "timeout",
+    )
+
+    def __init__(
+        self, stream: Stream, number: int, generation: int, timeout: float | None
+    ) -> None:
+        self.stream = stream
+        self.number = number
+        """The driver's own id of this connection, counted per pool from 1."""
+        self.generation = generation
+        self.timeout = timeout
+        """Seconds to wait for a reply, None for ever."""
+        self.description: ServerDescription | None = None
+        """What the server said in this connection's own handshake."""
+        self.server_connection_id: int | None = None
+        """The server's own id of this connection, as in its logs."""
+        self.created_at = self.idle_since = monotonic()
+        self.owner: RequestRow | None = None
+        """The request this connection is bound to."""
+        self.pending: Exchange | None = None
+        self.in_use = False
+        """Checked out; still true while a late reply is being waited for."""
+        self.is_draining = False
+
+    def __repr__(self) -> str:
+        state = "broken" if not self.stream.is_open else "pending" if self.pending else "ready"
+        return f"<Connection #{self.number} to {format_address(self.address)} {state}>"
+
+    @property
+    def address(self) -> Address:
+        """The server's address."""
+        return self.stream.address
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether a command can be sent now."""
+        return self.stream.is_open and self.pending is None
+
+    def exchange(
+        self,
+        message: bytes,
+        request_id: int,
+        *,
+        lsid: Document | None = None,
+        is_exclusive: bool = False,
+        timeout: float | None = None,
+    ) -> bytes:
+        """Send a message and return the BSON body of its reply.
+
+        Raises:
+            AutoReconnect: the connection broke.
+            NetworkTimeout: no reply in time.
+            ProtocolError: the reply makes no sense; the connection is closed.
+        """
+        if timeout is None:
+            timeout = self.timeout
+        self.pending = Exchange(request_id, lsid, is_exclusive)
+        self.stream.send(message, timeout)
+        return self._read_reply(request_id, timeout)
+
+    def send_only(self, message: bytes) -> None:
+        """Send a message that is never answered (moreToCome)."""
+        self.stream.send(message, self.timeout)
+
+    def finish(self, timeout: float | None) -> None:
+        """Read the reply that nobody waits for any more, and drop it.
+
+        Raises:
+            AutoReconnect, NetworkTimeout, ProtocolError: as `exchange`.
+        """
+        if self.pending is not None:
+            self._read_reply(self.pending.request_id, timeout)
+
+    def command(self, document: Document, *, db: str = "admin") -> Document:
+        """Send one command of the driver's own and return the reply, errors included."""
+        request_id = next_request_id()
+        body = bson.encode({**document, "$db": db})
+        return self._decode(self.exchange(encode_op_msg(request_id, body), request_id))
+
+    def legacy_hello(self, document: Document, timeout: float | None) -> Document:
+        """Send the first hello as OP_QUERY, which every server understands."""
+        request_id = next_request_id()
+        message = encode_op_query(request_id, bson.encode(document))
+        return self._decode(self.exchange(message, request_id, timeout=timeout))
+
+    def converse(self, conversation: Conversation[Any], *, db: str) -> Any:
+        """Drive a conversation to its conclusion."""
+        try:
+            document = next(conversation)
+            while True:
+                try:
+                    reply = self.command(document, db=db)
+                except Exception as error:  # noqa: BLE001 - the conversation may translate it
+                    document = conversation.throw(error)
+                else:
+                    document = conversation.send(reply)
+        except StopIteration as conclusion:
+            return conclusion.value
+
+    def close(self) -> None:
+        """Close the socket. Idempotent."""
+        self.stream.close()
+
+    def _read_reply(self, request_id: int, timeout: float | None) -> bytes:
+        response_to, op_code, payload = self.stream.read_message(timeout)
+        if response_to != request_id:
+            self.close()
+            raise ProtocolError(
+                f"{format_address(self.address)}: got the reply to request {response_to} while "
+                f"waiting for the reply to request {request_id}"
+            )
+        try:
+            body = self._body_of(op_code, payload)
+        except WireError as error:
+            self.close()
+            raise ProtocolError(f"{format_address(self.address)}: {error}") from error
+        self.pending = None
+        return body
+
+    def _body_of(self, op_code: int, payload: bytes | memoryview) -> bytes:
+        if op_code == OP_MSG:
+            message = decode_op_msg(payload)
+            if message.flags & 2:
+                raise WireError("the server announces more replies than were asked for")
+            return message.body
+        if op_code == OP_COMPRESSED:
+            op_code, payload = decompress_message(
+                payload, max_message_size=self.stream.max_message_size
+            )
+            if op_code == OP_COMPRESSED:
+                raise WireError("a compressed message inside a compressed message")
+            return self._body_of(op_code, payload)
+        if op_code == OP_REPLY:
+            reply = decode_op_reply(payload)
+            if len(reply.documents) != 1:
+                raise WireError(f"{len(reply.documents)} documents in the reply to a command")
+            return reply.documents[0]
+        raise WireError(f"opcode {op_code} is not a reply")
+
+    def _decode(self, body: bytes) -> Document:
+        try:
+            return bson.decode(body, DEFAULT_CODEC_OPTIONS)
+        except BSONError as error:
+            self.close()
+            raise ProtocolError(f"{format_address(self.address)}: {error}") from error

@@ -1,0 +1,122 @@
+"""Opens connections: look up, connect, encrypt, shake hands, log in."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import gevent
+from pymongo.errors import NetworkTimeout
+
+from greenmongo._core.auth import (
+    KeyCache,
+    authenticate,
+    negotiation_user,
+    speculative_document,
+)
+from greenmongo._core.hello import build_handshake, build_metadata, parse_hello
+from greenmongo._core.reply import check_reply
+from greenmongo._core.types import format_address
+from greenmongo._net.connection import Connection
+from greenmongo._net.environment import environment_facts, new_nonce
+from greenmongo._net.resolver import resolve
+from greenmongo._net.stream import open_stream
+from greenmongo._net.tls import build_context
+
+if TYPE_CHECKING:
+    from gevent.hub import Hub
+
+    from greenmongo._core.credentials import Credentials
+    from greenmongo._core.options import ClientOptions
+    from greenmongo._core.types import Address, Document
+
+__all__ = ["Connector"]
+
+
+class Connector:
+    """What all connections of one client have in common. Hub side only."""
+
+    def __init__(self, hub: Hub, options: ClientOptions) -> None:
+        self._hub = hub
+        self._options = options
+        self._tls = None if options.tls is None else build_context(options.tls)
+        info = () if options.driver_info is None else (options.driver_info,)
+        self._metadata = build_metadata(options.app_name, info, environment_facts())
+        self._keys = KeyCache()
+
+    def open_data(self, address: Address, number: int, generation: int) -> Connection:
+        """Open a connection for operations.
+
+        Raises:
+            AutoReconnect, NetworkTimeout: no connection within connectTimeoutMS.
+            OperationFailure: the server refused the handshake or the credentials.
+        """
+        timeout = self._options.connect_timeout
+        late = NetworkTimeout(f"{format_address(address)}: timed out while connecting")
+        with gevent.Timeout(timeout or None, late):
+            connection = self._connect(address, number, generation, self._options.socket_timeout)
+            try:
+                self._shake_hands(connection, self._options.credentials)
+            except BaseException:
+                connection.close()
+                raise
+        return connection
+
+    def open_monitor(self, address: Address) -> tuple[Connection, Document, float]:
+        """Open a connection for checks; return it, the first hello's reply and its duration.
+
+        Raises:
+            AutoReconnect, NetworkTimeout: no connection or no reply within connectTimeoutMS.
+            OperationFailure: the server refused the handshake.
+        """
+        timeout = self._options.connect_timeout or None
+        connection = self._connect(address, 0, 0, timeout)
+        try:
+            started = monotonic()
+            reply = self._hello(connection, None, None)
+            return connection, reply, monotonic() - started
+        except BaseException:
+            connection.close()
+            raise
+
+    def _connect(
+        self, address: Address, number: int, generation: int, timeout: float | None
+    ) -> Connection:
+        limit = self._options.connect_timeout or None
+        candidates = resolve(self._hub, address, limit)
+        stream = open_stream(self._hub, address, candidates, timeout=limit, tls=self._tls)
+        return Connection(stream, number, generation, timeout)
+
+    def _shake_hands(self, connection: Connection, credentials: Credentials | None) -> None:
+        nonce = b"" if credentials is None else new_nonce()
+        reply = self._hello(connection, credentials, nonce)
+        description = parse_hello(connection.address, reply, now=monotonic())
+        connection.description = description
+        connection.server_connection_id = reply.get("connectionId")
+        connection.stream.max_message_size = description.max_message_size + 16 * 1024
+        if credentials is not None:
+            conversation = authenticate(
+                credentials, nonce=nonce, hello_reply=reply, cache=self._keys
+            )
+            connection.converse(conversation, db=credentials.source)
+
+    def _hello(
+        self, connection: Connection, credentials: Credentials | None, nonce: bytes | None
+    ) -> Document:
+        options = self._options
+        speculation = None
+        if credentials is not None and nonce is not None:
+            speculation = speculative_document(credentials, nonce)
+        document = build_handshake(
+            self._metadata,
+            load_balanced=options.load_balanced,
+            server_api=options.server_api,
+            sasl_supported_mechs=None if credentials is None else negotiation_user(credentials),
+            speculative_auth=speculation,
+        )
+        if options.load_balanced or options.server_api is not None:
+            reply = connection.command(document)
+        else:
+            reply = connection.legacy_hello(document, options.connect_timeout or None)
+        check_reply(reply)
+        return reply

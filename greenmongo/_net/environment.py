@@ -1,0 +1,52 @@
+"""Facts of this process: what the handshake tells, random bytes, new session ids."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from uuid import uuid4
+
+from bson.binary import UUID_SUBTYPE, Binary
+
+from greenmongo._core.hello import EnvironmentFacts
+
+__all__ = ["driver_version", "environment_facts", "new_nonce", "new_session_id"]
+
+
+@cache
+def driver_version() -> str:
+    """Return the installed version of the distribution."""
+    try:
+        return version("greenmongo")
+    except PackageNotFoundError:
+        return "0+uninstalled"
+
+
+@cache
+def environment_facts() -> EnvironmentFacts:
+    """Return what the handshake tells of the process."""
+    interpreter = ".".join(map(str, sys.version_info))
+    return EnvironmentFacts(
+        driver_version=driver_version(),
+        platform=f"{platform.python_implementation()} {interpreter}",
+        os_type=platform.system(),
+        os_name=platform.system(),
+        os_architecture=platform.machine(),
+        os_version=platform.release(),
+        environ=dict(os.environ),
+        in_docker=Path("/.dockerenv").exists(),
+    )
+
+
+def new_nonce() -> bytes:
+    """Return random bytes for one authentication."""
+    return os.urandom(32)
+
+
+def new_session_id() -> Binary:
+    """Return the id of a new server session."""
+    return Binary(uuid4().bytes, UUID_SUBTYPE)

@@ -1,0 +1,233 @@
+"""The seam between the public classes and the hub thread: `run` is where callers cross.
+
+Any thread, any greenlet may call. On the hub thread a call is a plain call. The engine, which
+lives on the hub thread, is opened on first use and again in a forked child.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from pymongo.errors import InvalidOperation, PyMongoError
+
+from greenmongo._core.batching import WriteLimits
+from greenmongo._core.command import Command, Reply
+from greenmongo._core.sdam.transitions import initial_topology
+from greenmongo._hub.context import Context, current_context
+from greenmongo._hub.thread import HubThread, acquire
+from greenmongo._net.engine import Engine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from greenmongo._core.options import ClientOptions
+    from greenmongo._core.sdam.description import TopologyDescription
+    from greenmongo._core.types import Address, ReadMode, SessionLike
+
+__all__ = ["Executor"]
+
+
+class Executor:
+    """Runs commands for one client, from anywhere."""
+
+    def __init__(self, options: ClientOptions) -> None:
+        self.options = options
+        self._engine: Engine | None = None
+        self._is_closed = False
+
+    def __del__(self) -> None:
+        engine = self._engine
+        if engine is not None:
+            _let_go(engine)
+
+    # ---- operations -------------------------------------------------------------------------
+
+    def run(self, command: Command, session: SessionLike | None = None) -> Reply:
+        """Run a command and wait for its reply.
+
+        Raises:
+            PyMongoError: as PyMongo would.
+            InvalidOperation: the client is closed.
+        """
+        engine = self._engine
+        if engine is None or not engine.thread.is_usable:
+            engine = self.open()
+        thread = engine.thread
+        if thread.is_current():
+            reply: Reply = thread.run(engine.execute, command, session)
+        else:
+            reply = thread.run(
+                engine.execute, command, session, context=self._context_if_needed(engine)
+            )
+        return reply
+
+    def _context_if_needed(self, engine: Engine) -> Context | None:
+        # A context's own row was made by a call of its own that has returned, so an empty table
+        # means that this caller is in no request.
+        if engine.table.rows or self.options.auto_start_request:
+            return self.identify()
+        return None
+
+    # ---- requests ---------------------------------------------------------------------------
+
+    def identify(self) -> Context:
+        """Return the context that a request of the caller belongs to."""
+        return current_context(use_greenlets=self.options.use_greenlets)
+
+    def start_request(self, context: Context, *, strict: bool = False) -> int:
+        """Start a request for `context`, or nest one deeper; return the depth."""
+        engine = self.open()
+        return int(engine.thread.run(partial(engine.table.start, context, strict=strict)))
+
+    def end_request(self, context: Context) -> int:
+        """End the request of `context`, or come one level up; return the depth left."""
+        engine = self._usable_engine()
+        return 0 if engine is None else int(engine.thread.run(engine.table.end, context))
+
+    def request_depth(self, context: Context) -> int:
+        """Return how deep in a request `context` is. Never crosses, connects or blocks."""
+        engine = self._usable_engine()
+        return 0 if engine is None else engine.table.depth(context)
+
+    def request_connection_id(self, context: Context) -> int | None:
+        """Return the server's id of the connection the request of `context` is bound to."""
+        engine = self._usable_engine()
+        return None if engine is None else engine.table.connection_id(context)
+
+    # ---- what is known of the deployment ----------------------------------------------------
+
+    @property
+    def description(self) -> TopologyDescription:
+        """What is known of the deployment now; the seeds, before the client was used."""
+        engine = self._engine
+        if engine is not None:
+            return engine.topology.description
+        options = self.options
+        return initial_topology(
+            options.seeds,
+            replica_set=options.replica_set,
+            direct_connection=options.direct_connection,
+            load_balanced=options.load_balanced,
+            heartbeat_interval=options.heartbeat_interval,
+        )
+
+    def limits(self) -> WriteLimits:
+        """Return what the deployment's servers accept in one write."""
+        writable = self.description.writable
+        if not writable:
+            return WriteLimits()
+        return WriteLimits(
+            min(server.max_bson_size for server in writable),
+            min(server.max_message_size for server in writable),
+            min(server.max_write_batch_size for server in writable),
+        )
+
+    def select_address(self, preference: ReadMode | None) -> Address:
+        """Wait for a server that suits and return its address.
+
+        Raises:
+            ServerSelectionTimeoutError: none appeared in time.
+        """
+        engine = self.open()
+        timeout = self.options.server_selection_timeout
+        address: Address = engine.thread.run(
+            lambda: engine.topology.select(preference, timeout).address
+        )
+        return address
+
+    # ---- cursors ----------------------------------------------------------------------------
+
+    def kill_cursor_later(
+        self, address: Address | None, db: str, collection: str, cursor_id: int
+    ) -> None:
+        """Have a cursor closed on its server, some time soon. Any side; never blocks or raises."""
+        engine = self._engine
+        if engine is None or address is None or not engine.thread.is_usable or self._is_closed:
+            return
+        command = Command(
+            {"killCursors": collection, "cursors": [cursor_id]}, db, address=address
+        )
+        engine.thread.submit_quietly(partial(_spawn_kill, engine, command, address, cursor_id))
+
+    # ---- life -------------------------------------------------------------------------------
+
+    @property
+    def thread(self) -> HubThread:
+        """The hub thread this client lives on; opens the client."""
+        return self.open().thread
+
+    def open(self) -> Engine:
+        """Return the engine, starting it if need be.
+
+        Raises:
+            InvalidOperation: the client is closed.
+        """
+        engine = self._usable_engine()
+        if engine is not None:
+            return engine
+        if self._is_closed:
+            raise InvalidOperation("Cannot use MongoClient after close")
+        thread = acquire()
+        try:
+            opened: Engine = thread.run(self._open_on_hub, thread)
+        except BaseException:
+            thread.release()
+            raise
+        return opened
+
+    def close(self) -> None:
+        """End every request and greenlet and close every socket of this client. Idempotent."""
+        engine = self._usable_engine()
+        self._is_closed = True
+        if engine is not None:
+            engine.thread.run(_close, engine)
+        self._engine = None
+
+    def _usable_engine(self) -> Engine | None:
+        engine = self._engine
+        return engine if engine is not None and engine.thread.is_usable else None
+
+    def _open_on_hub(self, thread: HubThread) -> Engine:
+        """Make the engine, which takes over a lease of the thread.
+
+        No lock: the hub thread does one thing after another and nothing here waits.
+        """
+        engine = self._usable_engine()
+        if engine is not None:
+            thread.release()
+            return engine
+        if self._engine is not None:
+            self._engine.abandon_after_fork()
+        self._engine = engine = Engine(thread, self.options)
+        return engine
+
+
+def _close(engine: Engine) -> None:
+    try:
+        engine.end_sessions()
+    except PyMongoError:
+        # A courtesy to the server, which forgets them by itself in half an hour.
+        return
+    finally:
+        engine.close()
+
+
+def _let_go(engine: Engine) -> None:
+    """Close the engine of a client that nobody refers to any more. Any side."""
+    engine.thread.submit_quietly(engine.close)
+
+
+def _spawn_kill(engine: Engine, command: Command, address: Address, cursor_id: int) -> None:
+    gevent.spawn(_kill_cursor, engine, command, address, cursor_id)
+
+
+def _kill_cursor(engine: Engine, command: Command, address: Address, cursor_id: int) -> None:
+    try:
+        engine.execute(command)
+    except PyMongoError:
+        # The server closes idle cursors by itself; a client that is closing has no time for it.
+        return
+    finally:
+        engine.forget_cursors(address, [cursor_id])

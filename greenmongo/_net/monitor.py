@@ -1,0 +1,116 @@
+"""One greenlet per server that checks it with hello, over a connection of its own (SDAM, polling)."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import gevent
+from gevent.event import Event
+
+from greenmongo._core.hello import build_hello, parse_hello
+from greenmongo._core.reply import check_reply
+from greenmongo._core.sdam.description import ServerDescription
+from greenmongo._core.sdam.heartbeat import RoundTripTimes, delay_before_check
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from greenmongo._core.options import ClientOptions
+    from greenmongo._core.types import Address, Document
+    from greenmongo._net.connection import Connection
+    from greenmongo._net.connector import Connector
+
+__all__ = ["Monitor"]
+
+
+class Monitor:
+    """Checks one server until stopped. Hub side only.
+
+    Args:
+        report: told what each successful check found.
+        report_failure: told of each failed check; answers whether to check again at once.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        connector: Connector,
+        options: ClientOptions,
+        *,
+        report: Callable[[ServerDescription], object],
+        report_failure: Callable[[Address, Exception], bool],
+    ) -> None:
+        self._address = address
+        self._connector = connector
+        self._options = options
+        self._report = report
+        self._report_failure = report_failure
+        self._connection: Connection | None = None
+        self._hello_ok = False
+        self._times = RoundTripTimes()
+        self._wanted = Event()
+        self._greenlet = gevent.spawn(self._run)
+
+    def request_check(self) -> None:
+        """Have the server checked soon; at most twice a second."""
+        self._wanted.set()
+
+    def stop(self) -> None:
+        """End the greenlet and close the connection. Does not wait."""
+        self._greenlet.kill(block=False)
+
+    def _run(self) -> None:
+        try:
+            while True:
+                again = self._check()
+                if not again:
+                    self._pause()
+        finally:
+            self._disconnect()
+
+    def _pause(self) -> None:
+        ended = monotonic()
+        interval = self._options.heartbeat_interval
+        self._wanted.wait(delay_before_check(ended, monotonic(), interval, requested=False))
+        rest = delay_before_check(ended, monotonic(), interval, requested=True)
+        if rest > 0:
+            gevent.sleep(rest)
+        self._wanted.clear()
+
+    def _check(self) -> bool:
+        """Check once; tell whether to check again at once."""
+        try:
+            reply, duration = self._say_hello()
+            check_reply(reply)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the server is unknown now
+            self._disconnect()
+            self._times = RoundTripTimes()
+            return self._report_failure(self._address, error)
+        self._times = self._times.with_sample(duration)
+        self._hello_ok = bool(reply.get("helloOk", self._hello_ok))
+        self._report(
+            parse_hello(
+                self._address,
+                reply,
+                round_trip_time=self._times.average,
+                min_round_trip_time=self._times.minimum,
+                now=monotonic(),
+            )
+        )
+        return False
+
+    def _say_hello(self) -> tuple[Document, float]:
+        if self._connection is None:
+            self._connection, reply, duration = self._connector.open_monitor(self._address)
+            return reply, duration
+        started = monotonic()
+        document = build_hello(hello_ok=self._hello_ok, server_api=self._options.server_api)
+        reply = self._connection.command(document)
+        return reply, monotonic() - started
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+

@@ -1,0 +1,350 @@
+"""The connections to one server (CMAP specification, with requests inside its rules).
+
+Theory of operation. A connection is *idle* (in `_idle`), *out* (an operation has it), *bound*
+(a request has it between operations), *draining* (its caller left; the reply is still to come)
+or being *established*. `_total` counts them all and never exceeds `max_size`.
+
+Callers that find nothing idle wait in line. Connections are established by greenlets of the
+pool's own, so that a caller who leaves the line disturbs nobody; whatever becomes free goes to
+the head of the line. Everything runs on the hub thread and between two waits nothing else runs,
+so no locks; every wait is followed by a fresh look at the state.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import gevent
+from gevent.hub import Waiter
+from pymongo.errors import WaitQueueTimeoutError
+
+from greenmongo._core.pool_rules import (
+    PoolCleared,
+    PoolLimits,
+    PoolState,
+    has_perished,
+    may_connect,
+)
+from greenmongo._core.types import format_address
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gevent.hub import Hub
+
+    from greenmongo._core.types import Address
+    from greenmongo._net.connection import Connection
+    from greenmongo._net.request_table import RequestRow
+
+__all__ = ["Pool"]
+
+
+class _Place:
+    """One caller's place in the line."""
+
+    __slots__ = ("connection", "waiter")
+
+    def __init__(self, hub: Hub) -> None:
+        self.waiter: Waiter[Exception | None] = Waiter(hub)
+        self.connection: Connection | None = None
+
+
+class Pool:
+    """Checks connections to one server out and in. Hub side only.
+
+    Args:
+        connect: opens and authenticates a connection (number, generation); may wait.
+        on_connect_error: told of each failure before the waiting caller is.
+        drain: takes over a connection whose caller left before the reply came.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        address: Address,
+        limits: PoolLimits,
+        *,
+        connect: Callable[[int, int], Connection],
+        on_connect_error: Callable[[Exception, int], object],
+        drain: Callable[[Pool, Connection], object],
+    ) -> None:
+        self.address = address
+        self.limits = limits
+        self.generation = 0
+        self.state = PoolState.PAUSED
+        self.created_count = 0
+        """Connections opened since the pool exists."""
+        self._hub = hub
+        self._connect = connect
+        self._on_connect_error = on_connect_error
+        self._drain = drain
+        self._all: set[Connection] = set()
+        self._idle: deque[Connection] = deque()
+        self._line: deque[_Place] = deque()
+        self._establishing = 0
+
+    def __repr__(self) -> str:
+        return (
+            f"<Pool {format_address(self.address)} {self.state.value}: {self._total} connections, "
+            f"{len(self._idle)} idle, {len(self._line)} waiting>"
+        )
+
+    @property
+    def _total(self) -> int:
+        return len(self._all) + self._establishing
+
+    @property
+    def size(self) -> int:
+        """Connections open or being opened."""
+        return self._total
+
+    @property
+    def idle_count(self) -> int:
+        """Connections ready for anybody."""
+        return len(self._idle)
+
+    @property
+    def waiting_count(self) -> int:
+        """Callers in line."""
+        return len(self._line)
+
+    def checkout(self, row: RequestRow | None = None, timeout: float | None = None) -> Connection:
+        """Return a connection: the request's own, an idle one, or the next that becomes free.
+
+        Raises:
+            WaitQueueTimeoutError: none became free in time.
+            PoolCleared: the pool is paused because its server failed.
+            AutoReconnect: connecting failed.
+        """
+        if row is not None:
+            bound = row.bound.get(self)
+            if bound is not None and self._keep_bound(row, bound, timeout):
+                bound.in_use = True
+                return bound
+            row.raise_if_strict()
+        if self.state is not PoolState.READY:
+            raise self._not_ready()
+        connection = self._take_idle()
+        if connection is None:
+            connection = self._wait_in_line(timeout)
+        connection.in_use = True
+        if row is not None:
+            row.bind(self, connection)
+        return connection
+
+    def checkin(self, connection: Connection) -> None:
+        """Take a connection back after an operation, whatever state it is in. Never waits."""
+        if connection.pending is not None and connection.stream.is_open:
+            if not connection.is_draining:
+                connection.is_draining = True
+                self._drain(self, connection)
+            return
+        connection.in_use = False
+        row = connection.owner
+        if row is not None:
+            row.wake_those_who_wait()
+            if connection.stream.is_open:
+                return
+            row.unbind(self)
+        self._give_back(connection)
+
+    def drained(self, connection: Connection) -> None:
+        """Take a connection back whose late reply has been read, or which was given up."""
+        connection.is_draining = False
+        self.checkin(connection)
+
+    def unbind(self, connection: Connection) -> None:
+        """Take a connection back at the end of the request it was bound to."""
+        connection.owner = None
+        if not connection.in_use:
+            self._give_back(connection)
+
+    def ready(self) -> None:
+        """Let callers in: the server was found healthy."""
+        if self.state is PoolState.PAUSED:
+            self.state = PoolState.READY
+            self._fill()
+
+    def clear(self) -> None:
+        """Make every connection stale and pause (CMAP "Clearing a Connection Pool").
+
+        Connections in use are closed when they come back; those of requests at their next use.
+        """
+        if self.state is PoolState.CLOSED:
+            return
+        self.generation += 1
+        self.state = PoolState.PAUSED
+        while self._idle:
+            self._discard(self._idle.popleft())
+        problem = PoolCleared(f"{format_address(self.address)}: connection pool paused")
+        self._dismiss_line(problem)
+
+    def close(self) -> None:
+        """Close every connection and turn the waiting callers away."""
+        self.state = PoolState.CLOSED
+        self._dismiss_line(self._not_ready())
+        self._idle.clear()
+        for connection in list(self._all):
+            self._discard(connection)
+
+    def abandon_after_fork(self) -> None:
+        """Close this process's copies of the parent's sockets."""
+        for connection in self._all:
+            connection.stream.abandon_after_fork()
+
+    def remove_idle(self) -> None:
+        """Close what was idle for too long, and open what is missing to the minimum size."""
+        now = monotonic()
+        for connection in [c for c in self._idle if self._is_perished(c, now)]:
+            self._idle.remove(connection)
+            self._discard(connection)
+        self._fill()
+
+    def _keep_bound(self, row: RequestRow, bound: Connection, timeout: float | None) -> bool:
+        """Tell whether the request's connection can go on; wait for its own late reply first."""
+        while bound.in_use:
+            row.wait_until_free(timeout)
+        if row.bound.get(self) is not bound:
+            return False
+        if bound.is_usable and bound.generation == self.generation:
+            return True
+        row.unbind(self, broken=True)
+        self._give_back(bound)
+        return False
+
+    def _take_idle(self) -> Connection | None:
+        if self._line:
+            return None
+        now = monotonic() if self.limits.max_idle_time is not None else 0.0
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_usable and not self._is_perished(connection, now):
+                return connection
+            self._discard(connection)
+        return None
+
+    def _is_perished(self, connection: Connection, now: float) -> bool:
+        return has_perished(
+            generation=connection.generation,
+            current_generation=self.generation,
+            idle_for=now - connection.idle_since,
+            limits=self.limits,
+        )
+
+    def _wait_in_line(self, timeout: float | None) -> Connection:
+        limit = self.limits.wait_timeout
+        if timeout is not None and (limit is None or timeout < limit):
+            limit = timeout
+        place = _Place(self._hub)
+        self._line.append(place)
+        self._fill()
+        late = WaitQueueTimeoutError(
+            f"{format_address(self.address)}: timed out while checking out a connection from the "
+            f"pool after {limit} s; maxPoolSize: {self.limits.max_size}, in use or being opened: "
+            f"{self._total - len(self._idle)}"
+        )
+        try:
+            if limit is None:
+                problem = place.waiter.get()
+            else:
+                with gevent.Timeout(limit, late):
+                    problem = place.waiter.get()
+        except BaseException:
+            self._leave_line(place)
+            raise
+        if problem is not None:
+            raise problem
+        assert place.connection is not None
+        return place.connection
+
+    def _leave_line(self, place: _Place) -> None:
+        """A caller leaves; a connection already on its way to it goes to the next one."""
+        if place.connection is not None:
+            self._give_back(place.connection)
+        elif place in self._line:
+            self._line.remove(place)
+
+    def _give_back(self, connection: Connection) -> None:
+        if connection not in self._all:
+            return
+        if not connection.is_usable or connection.generation != self.generation:
+            self._discard(connection)
+            self._fill()
+        elif self._line:
+            self._hand_over(connection)
+        else:
+            connection.idle_since = monotonic()
+            self._idle.append(connection)
+
+    def _on_break(self, connection: Connection) -> None:
+        """The server hung up, or spoke out of turn, while nobody waited for it. In the hub."""
+        if connection.in_use:
+            return
+        if connection.owner is not None:
+            connection.owner.unbind(self, broken=True)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        self._discard(connection)
+        self._fill()
+
+    def _hand_over(self, connection: Connection) -> None:
+        place = self._line.popleft()
+        place.connection = connection
+        self._hub.loop.run_callback(place.waiter.switch, None)
+
+    def _discard(self, connection: Connection) -> None:
+        self._all.discard(connection)
+        connection.close()
+
+    def _dismiss_line(self, problem: Exception) -> None:
+        while self._line:
+            self._hub.loop.run_callback(self._line.popleft().waiter.switch, problem)
+
+    def _fill(self) -> None:
+        """Start establishing as many connections as callers wait for, or the minimum asks for."""
+        if self.state is not PoolState.READY:
+            return
+        while self._may_establish():
+            self._establishing += 1
+            gevent.spawn(self._establish, self.generation)
+
+    def _may_establish(self) -> bool:
+        wanted = max(len(self._line), self.limits.min_size - self._total)
+        return may_connect(
+            total=self._total, connecting=self._establishing, wanted=wanted, limits=self.limits
+        )
+
+    def _establish(self, generation: int) -> None:
+        self.created_count += 1
+        try:
+            connection = self._connect(self.created_count, generation)
+        except Exception as error:  # noqa: BLE001 - whoever waits gets it, of whatever class
+            self._establishing -= 1
+            self._on_connect_error(error, generation)
+            self._fail_next(error)
+            return
+        except BaseException:
+            self._establishing -= 1
+            raise
+        self._establishing -= 1
+        if self.state is PoolState.CLOSED:
+            connection.close()
+            return
+        self._all.add(connection)
+        connection.stream.on_break = partial(self._on_break, connection)
+        self._give_back(connection)
+        self._fill()
+
+    def _fail_next(self, error: Exception) -> None:
+        if self._line:
+            self._hub.loop.run_callback(self._line.popleft().waiter.switch, error)
+        self._fill()
+
+    def _not_ready(self) -> Exception:
+        name = format_address(self.address)
+        if self.state is PoolState.CLOSED:
+            return PoolCleared(f"{name}: connection pool closed")
+        return PoolCleared(f"{name}: connection pool paused")

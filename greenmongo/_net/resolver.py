@@ -1,0 +1,43 @@
+"""Host names to socket addresses, off the hub: look-ups block, so gevent's thread pool does them."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from pymongo.errors import AutoReconnect, NetworkTimeout
+
+from greenmongo._core.types import format_address
+
+if TYPE_CHECKING:
+    from gevent.hub import Hub
+
+    from greenmongo._core.types import Address
+
+__all__ = ["resolve"]
+
+
+def resolve(hub: Hub, address: Address, timeout: float | None) -> list[tuple[int, Any]]:
+    """Return the (family, socket address) pairs to try for `address`, in order.
+
+    Raises:
+        AutoReconnect: the name does not resolve.
+        NetworkTimeout: the look-up took longer than `timeout` seconds.
+    """
+    host, port = address
+    if port is None:
+        return [(socket.AF_UNIX, host)]
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+        except OSError:
+            continue
+        return [(family, (host, port))]
+    late = NetworkTimeout(f"{format_address(address)}: timed out looking up {host!r}")
+    try:
+        with gevent.Timeout(timeout, late):
+            found = hub.resolver.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+    except OSError as error:
+        raise AutoReconnect(f"{format_address(address)}: cannot look up {host!r}: {error}") from error
+    return list(dict.fromkeys((int(entry[0]), entry[4]) for entry in found))

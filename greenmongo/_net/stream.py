@@ -1,0 +1,373 @@
+"""A connected socket of the hub, and the single place where the operating system's errors appear.
+
+The socket is the *original* `socket.socket` (or a `TlsSocket` around one), non-blocking,
+whatever gevent has patched. One read watcher per stream lives as long as the socket: its
+callback reads, and switches into the waiting greenlet only when a whole message is there, so an
+ordinary exchange costs one `send`, one `recv` and one switch. On an idle stream the same watcher
+notices at once that the server has gone.
+
+Invariant: all methods run on the hub thread; at most one greenlet waits on a stream.
+"""
+
+from __future__ import annotations
+
+import socket as socket_module
+import ssl
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from gevent.hub import getcurrent
+from gevent.monkey import get_original
+from pymongo.errors import AutoReconnect, NetworkTimeout, ProtocolError
+
+from greenmongo._core.types import format_address
+from greenmongo._net.tls import TlsSocket
+from greenmongo._wire.errors import WireError
+from greenmongo._wire.header import DEFAULT_MAX_MESSAGE_SIZE, HEADER, parse_header
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gevent.hub import Hub
+    from greenlet import greenlet
+
+    from greenmongo._core.types import Address
+
+__all__ = ["Stream", "open_stream"]
+
+_READ, _WRITE = 1, 2
+_HEADER_SIZE = HEADER.size
+_SMALL_BUFFER = 16 * 1024
+
+_new_socket: type[socket_module.socket] = get_original("socket", "socket")
+
+
+class Stream:
+    """Messages in and out of one socket.
+
+    `on_break` is called, in the hub, when the peer closes, speaks out of turn or the socket fails
+    while no greenlet waits.
+    """
+
+    def __init__(
+        self, hub: Hub, sock: socket_module.socket | TlsSocket, address: Address
+    ) -> None:
+        self.address = address
+        self.max_message_size = DEFAULT_MAX_MESSAGE_SIZE
+        self.on_break: Callable[[], object] | None = None
+        self._hub = hub
+        self._sock = sock
+        self._is_tls = isinstance(sock, TlsSocket)
+        self._error: Exception | None = None
+        self._reader: greenlet | None = None
+        self._buffer = bytearray(_SMALL_BUFFER)
+        self._view = memoryview(self._buffer)
+        self._filled = 0
+        self._needed = 0  # 0: the length of the next message is not known yet
+        self._watcher: Any = hub.loop.io(sock.fileno(), _READ)
+        self._watcher.start(self._on_readable)
+        self._write_watcher: Any = None
+
+    def __repr__(self) -> str:
+        state = "broken" if self._error else "open"
+        return f"<Stream to {format_address(self.address)} {state}>"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing has gone wrong so far."""
+        return self._error is None
+
+    @property
+    def fileno(self) -> int:
+        """The socket's descriptor, -1 when closed."""
+        return self._sock.fileno()
+
+    def send(self, data: bytes, timeout: float | None) -> None:
+        """Send everything.
+
+        Raises:
+            AutoReconnect: the connection failed.
+            NetworkTimeout: the peer did not take the data in `timeout` seconds.
+        """
+        if self._error is not None:
+            raise self._error
+        try:
+            sent = self._sock.send(data)
+        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            sent = 0
+        except OSError as error:
+            raise self._broken(error) from error
+        if sent < len(data):
+            self._send_rest(memoryview(data)[sent:], timeout)
+
+    def read_message(self, timeout: float | None) -> tuple[int, int, memoryview]:
+        """Wait for one whole message; return its responseTo, opCode and payload.
+
+        The payload is a view that the next read overwrites: copy what must be kept.
+
+        Raises:
+            AutoReconnect: the connection failed.
+            NetworkTimeout: no whole message came in `timeout` seconds; it may still come.
+            ProtocolError: what came is not a MongoDB message.
+        """
+        if not self._needed or self._filled < self._needed:
+            if self._is_tls:
+                # Decrypted bytes may wait inside the TLS object, where no watcher sees them.
+                self._on_readable()
+            if not self._needed or self._filled < self._needed:
+                self._wait_for_message(timeout)
+        return self._take_message()
+
+    def has_input(self) -> bool:
+        """Tell whether bytes have come that nobody asked for."""
+        return self._filled > 0
+
+    def close(self) -> None:
+        """Close the socket, without any farewell. Idempotent."""
+        if self._error is None:
+            self._error = self._closed_error("connection closed")
+            self._shut()
+            if self._reader is not None:
+                self._hub.loop.run_callback(self._interrupt, self._reader)
+
+    def abandon_after_fork(self) -> None:
+        """Close this process's copy of the socket; the watcher belongs to the parent's loop."""
+        self._error = self._closed_error("inherited from the parent process")
+        self._sock.close()
+
+    def _interrupt(self, reader: greenlet) -> None:
+        # The reader may have left, and wait for something else, since this was scheduled.
+        if self._reader is reader and self._error is not None:
+            self._reader = None
+            reader.throw(self._error)
+
+    def _closed_error(self, what: str) -> AutoReconnect:
+        return AutoReconnect(f"{format_address(self.address)}: {what}")
+
+    def _broken(self, error: OSError) -> AutoReconnect:
+        if self._error is None:
+            self._error = self._closed_error(str(error))
+            self._shut()
+        return self._closed_error(str(error))
+
+    def _shut(self) -> None:
+        self._watcher.stop()
+        self._watcher.close()
+        if self._write_watcher is not None:
+            self._hub.cancel_wait(self._write_watcher, self._error)
+        self._sock.close()
+
+    def _wait_for_message(self, timeout: float | None) -> None:
+        if self._error is not None:
+            raise self._error
+        timer = None
+        if timeout is not None:
+            timer = self._hub.loop.timer(max(timeout, 0.0))
+            timer.start(self._on_timeout, getcurrent(), timeout)
+        self._reader = getcurrent()
+        try:
+            self._hub.switch()
+        finally:
+            self._reader = None
+            if timer is not None:
+                timer.stop()
+                timer.close()
+
+    def _on_timeout(self, reader: greenlet, timeout: float) -> None:
+        if self._reader is reader:
+            self._reader = None
+            reader.throw(
+                NetworkTimeout(f"{format_address(self.address)}: timed out after {timeout:.3f} s")
+            )
+
+    def _on_readable(self) -> None:
+        """Read what is there. Runs in the hub: no blocking, nothing may escape."""
+        while self._error is None:
+            try:
+                count = self._sock.recv_into(
+                    self._view[self._filled :] if self._filled else self._view
+                )
+            except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return
+            except OSError as error:
+                self._fail(self._closed_error(str(error)))
+                return
+            if count == 0:
+                self._fail(self._closed_error("connection closed by the server"))
+                return
+            self._filled += count
+            try:
+                is_whole = self._measure()
+            except WireError as error:
+                problem = ProtocolError(f"{format_address(self.address)}: {error}")
+                problem.__cause__ = error
+                self._fail(problem)
+                return
+            if is_whole:
+                self._wake_reader()
+                return
+            if not self._is_tls:
+                return
+
+    def _wake_reader(self) -> None:
+        reader = self._reader
+        if reader is not None:
+            self._reader = None
+            reader.switch()
+        elif self.on_break is not None:
+            # Nobody asked: a message out of turn leaves an idle stream without meaning.
+            self.on_break()
+
+    def _measure(self) -> bool:
+        """Tell whether a whole message is in the buffer, which grows to hold it if need be."""
+        if not self._needed:
+            if self._filled < _HEADER_SIZE:
+                return False
+            header = parse_header(self._view, max_message_size=self.max_message_size)
+            self._needed = header.length
+            if header.length > len(self._buffer):
+                self._resize(header.length)
+        return self._filled >= self._needed
+
+    def _resize(self, size: int) -> None:
+        buffer = bytearray(size)
+        buffer[: self._filled] = self._view[: self._filled]
+        self._buffer = buffer
+        self._view = memoryview(buffer)
+
+    def _take_message(self) -> tuple[int, int, memoryview]:
+        view, needed = self._view, self._needed
+        _, _, response_to, op_code = HEADER.unpack_from(view)
+        self._needed = 0
+        rest = self._filled - needed
+        self._filled = 0
+        if rest or len(view) > _SMALL_BUFFER:
+            # A large buffer goes away with its message; what came after it starts a new one.
+            self._buffer = bytearray(max(_SMALL_BUFFER, rest))
+            self._buffer[:rest] = view[needed : needed + rest]
+            self._view = memoryview(self._buffer)
+            self._filled = rest
+            if rest:
+                self._measure_rest()
+        return response_to, op_code, view[_HEADER_SIZE:needed]
+
+    def _measure_rest(self) -> None:
+        try:
+            self._measure()
+        except WireError as error:
+            self._fail(ProtocolError(f"{format_address(self.address)}: {error}"))
+
+    def _fail(self, error: Exception) -> None:
+        if self._error is None:
+            self._error = error
+        self._shut()
+        reader = self._reader
+        if reader is not None:
+            self._reader = None
+            reader.throw(error)
+        elif self.on_break is not None:
+            self.on_break()
+
+    def _send_rest(self, rest: memoryview, timeout: float | None) -> None:
+        """Send what did not fit into the socket's buffer, as it drains."""
+        late = NetworkTimeout(f"{format_address(self.address)}: timed out while sending")
+        try:
+            with gevent.Timeout(timeout, late):
+                self._write_watcher = self._hub.loop.io(self._sock.fileno(), _WRITE)
+                while rest:
+                    self._hub.wait(self._write_watcher)
+                    try:
+                        rest = rest[self._sock.send(rest) :]
+                    except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                        continue
+        except OSError as error:
+            raise self._broken(error) from error
+        except BaseException:
+            # Half a message is on the wire: nothing sensible can follow it.
+            self.close()
+            raise
+        finally:
+            if self._write_watcher is not None:
+                self._write_watcher.close()
+                self._write_watcher = None
+
+
+def open_stream(
+    hub: Hub,
+    address: Address,
+    candidates: list[tuple[int, Any]],
+    *,
+    timeout: float | None,
+    tls: ssl.SSLContext | None,
+) -> Stream:
+    """Connect to the first of `candidates` (family, socket address) that answers.
+
+    Raises:
+        AutoReconnect: none did; the message is the last one's.
+        NetworkTimeout: `timeout` seconds were over first.
+    """
+    late = NetworkTimeout(f"{format_address(address)}: timed out while connecting")
+    problem: OSError | None = None
+    with gevent.Timeout(timeout, late):
+        for family, target in candidates:
+            try:
+                return Stream(hub, _connect(hub, family, target, address[0], tls), address)
+            except OSError as error:
+                problem = error
+    raise AutoReconnect(f"{format_address(address)}: {problem}") from problem
+
+
+def _connect(
+    hub: Hub, family: int, target: Any, host: str, tls: ssl.SSLContext | None
+) -> socket_module.socket | TlsSocket:
+    sock = _new_socket(family, socket_module.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        if family != getattr(socket_module, "AF_UNIX", None):
+            _tune(sock)
+        try:
+            sock.connect(target)
+        except BlockingIOError:
+            _wait_for(hub, sock, _WRITE)
+            if code := sock.getsockopt(socket_module.SOL_SOCKET, socket_module.SO_ERROR):
+                raise OSError(code, f"cannot connect: error {code}") from None
+        if tls is None:
+            return sock
+        return _wrap(hub, tls, sock, host)
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _tune(sock: socket_module.socket) -> None:
+    """Send at once, and notice within minutes that a silent peer has vanished."""
+    sock.setsockopt(socket_module.IPPROTO_TCP, socket_module.TCP_NODELAY, 1)
+    sock.setsockopt(socket_module.SOL_SOCKET, socket_module.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 120), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 9)):
+        option = getattr(socket_module, name, None)
+        if option is not None:
+            sock.setsockopt(socket_module.IPPROTO_TCP, option, value)
+
+
+def _wrap(hub: Hub, tls: ssl.SSLContext, sock: socket_module.socket, host: str) -> TlsSocket:
+    wrapped = TlsSocket(tls, sock, host)
+    try:
+        while True:
+            try:
+                wrapped.do_handshake()
+                return wrapped
+            except ssl.SSLWantReadError:
+                _wait_for(hub, wrapped, _READ)
+            except ssl.SSLWantWriteError:
+                _wait_for(hub, wrapped, _WRITE)
+    except BaseException:
+        wrapped.close()
+        raise
+
+
+def _wait_for(hub: Hub, sock: socket_module.socket | TlsSocket, events: int) -> None:
+    watcher = hub.loop.io(sock.fileno(), events)
+    try:
+        hub.wait(watcher)
+    finally:
+        watcher.close()

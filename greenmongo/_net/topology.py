@@ -1,0 +1,275 @@
+"""The deployment as this client sees it: holds the description, performs what follows from it.
+
+`_core.sdam` decides; here nothing decides. Between computing a change and storing its topology
+there is no greenlet switch, and the effects are performed after it is stored.
+"""
+
+from __future__ import annotations
+
+import random
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from gevent.event import Event
+from pymongo.errors import (
+    AutoReconnect,
+    ConfigurationError,
+    NetworkTimeout,
+    NotPrimaryError,
+    OperationFailure,
+    ServerSelectionTimeoutError,
+)
+
+from greenmongo._core.sdam.description import ServerDescription, TopologyDescription, TopologyKind
+from greenmongo._core.sdam.heartbeat import ErrorFact, ErrorKind, judge_check_failure, judge_error
+from greenmongo._core.sdam.transitions import (
+    CloseServer,
+    Effect,
+    MarkReady,
+    OpenServer,
+    RequestCheck,
+    apply_description,
+    initial_topology,
+)
+from greenmongo._core.selection import choose, describe_failure, suitable_servers
+from greenmongo._net.monitor import Monitor
+from greenmongo._net.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from greenmongo._core.options import ClientOptions
+    from greenmongo._core.types import Address, ReadMode
+    from greenmongo._net.connection import Connection
+    from greenmongo._net.connector import Connector
+    from greenmongo._net.pool import Pool
+
+__all__ = ["Topology"]
+
+_PRIMARY = 0
+
+
+class Topology:
+    """The servers of one client, monitored. Hub side only.
+
+    Args:
+        new_pool: makes the (paused) pool of a server that was discovered.
+    """
+
+    def __init__(
+        self,
+        connector: Connector,
+        options: ClientOptions,
+        *,
+        new_pool: Callable[[Address], Pool],
+    ) -> None:
+        self.description: TopologyDescription = initial_topology(
+            options.seeds,
+            replica_set=options.replica_set,
+            direct_connection=options.direct_connection,
+            load_balanced=options.load_balanced,
+            heartbeat_interval=options.heartbeat_interval,
+        )
+        self.servers: dict[Address, Server] = {}
+        self._connector = connector
+        self._options = options
+        self._new_pool = new_pool
+        self._changed = Event()
+        self._is_closed = False
+        for address in self.description.servers:
+            self._perform(OpenServer(address))
+        if options.load_balanced:
+            self._apply(ServerDescription.load_balancer(options.seeds[0]))
+
+    @property
+    def primary(self) -> Address | None:
+        """The only writable server, None if there is none or any of several would do."""
+        writable = self.description.writable
+        return writable[0].address if len(writable) == 1 else None
+
+    def select(
+        self,
+        preference: ReadMode | None,
+        timeout: float,
+        *,
+        only: Address | None = None,
+        avoid: frozenset[Address] = frozenset(),
+    ) -> Server:
+        """Return a server for an operation, waiting for one to appear if need be.
+
+        Args:
+            preference: None for an operation that needs a writable server.
+            timeout: seconds to wait.
+            only: the one server that will do, as for a cursor's next batch.
+            avoid: servers to take only if nothing else suits.
+
+        Raises:
+            ServerSelectionTimeoutError: none appeared in time.
+            ConfigurationError: the servers are too old or too new, or the options cannot be met.
+        """
+        server = self._find(preference, only, avoid)
+        if server is not None:
+            return server
+        deadline = monotonic() + timeout
+        while True:
+            left = deadline - monotonic()
+            if left <= 0:
+                raise ServerSelectionTimeoutError(
+                    describe_failure(self.description, preference, timeout)
+                )
+            changed = self._changed
+            for known in self.servers.values():
+                known.request_check()
+            changed.wait(left)
+            server = self._find(preference, only, avoid)
+            if server is not None:
+                return server
+
+    def suits(self, server: ServerDescription, preference: ReadMode) -> bool:
+        """Tell whether a request's reads can stay on this member."""
+        if preference.mode == _PRIMARY:
+            return server.is_writable
+        suitable = suitable_servers(
+            self.description,
+            preference,
+            local_threshold=float("inf"),
+            heartbeat_interval=self._options.heartbeat_interval,
+        )
+        return any(candidate.address == server.address for candidate in suitable)
+
+    def report(self, description: ServerDescription) -> None:
+        """Take in what a check found."""
+        self._apply(description)
+
+    def report_check_failure(self, address: Address, error: Exception) -> bool:
+        """Take in that a check failed; tell whether to check again at once."""
+        server = self.servers.get(address)
+        if server is None:
+            return False
+        verdict = judge_check_failure(self.description.servers[address], _kind_of(error))
+        self._apply(ServerDescription.unknown(address, error))
+        if verdict.clear_pool:
+            server.pool.clear()
+        return verdict.request_check
+
+    def report_error(
+        self, address: Address, error: Exception, connection: Connection | None, generation: int
+    ) -> None:
+        """Take in that an operation, or the opening of a connection for one, failed."""
+        server = self.servers.get(address)
+        known = self.description.servers.get(address)
+        if server is None or known is None:
+            return
+        details = _details_of(error)
+        handshake = None if connection is None else connection.description
+        verdict = judge_error(
+            known,
+            ErrorFact(
+                _kind_of(error),
+                before_handshake=connection is None,
+                code=details.get("code"),
+                topology_version=details.get("topologyVersion"),
+                pool_generation=generation,
+                current_generation=server.pool.generation,
+                max_wire_version=known.max_wire_version
+                if handshake is None
+                else handshake.max_wire_version,
+                load_balanced=self._options.load_balanced,
+            ),
+        )
+        if verdict.mark_unknown:
+            self._apply(ServerDescription.unknown(address, error, verdict.topology_version))
+        if verdict.clear_pool:
+            server.pool.clear()
+        if verdict.request_check:
+            server.request_check()
+
+    def close(self) -> None:
+        """Stop the monitors and close the pools."""
+        self._is_closed = True
+        for address in list(self.servers):
+            self._perform(CloseServer(address))
+
+    def _find(
+        self, preference: ReadMode | None, only: Address | None, avoid: frozenset[Address]
+    ) -> Server | None:
+        description = self.description
+        if description.compatibility_error is not None:
+            raise ConfigurationError(description.compatibility_error)
+        if only is not None:
+            known = description.servers.get(only)
+            return self.servers[only] if known is not None and known.is_readable else None
+        suitable = suitable_servers(
+            description,
+            preference,
+            local_threshold=self._options.local_threshold,
+            heartbeat_interval=self._options.heartbeat_interval,
+            deprioritized=avoid,
+        )
+        selector = self._options.server_selector
+        if selector is not None and suitable:
+            suitable = selector(suitable)
+        if not suitable:
+            return None
+        if len(suitable) == 1:
+            return self.servers[suitable[0].address]
+        counts = {address: server.operation_count for address, server in self.servers.items()}
+        return self.servers[choose(suitable, counts, random.sample).address]
+
+    def _apply(self, server: ServerDescription) -> None:
+        change = apply_description(self.description, server)
+        # No greenlet switch since `self.description` was read.
+        self.description = change.topology
+        for effect in change.effects:
+            self._perform(effect)
+        changed, self._changed = self._changed, Event()
+        changed.set()
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case OpenServer(address):
+                if not self._is_closed:
+                    self.servers[address] = self._open(address)
+            case CloseServer(address):
+                server = self.servers.pop(address, None)
+                if server is not None:
+                    server.close()
+            case MarkReady(address):
+                if address in self.servers:
+                    self.servers[address].pool.ready()
+            case RequestCheck(address):
+                if address in self.servers:
+                    self.servers[address].request_check()
+            case _:
+                # ServerChanged and TopologyChanged are for listeners.
+                return
+
+    def _open(self, address: Address) -> Server:
+        monitor = None
+        if self.description.kind is not TopologyKind.LOAD_BALANCED:
+            monitor = Monitor(
+                address,
+                self._connector,
+                self._options,
+                report=self.report,
+                report_failure=self.report_check_failure,
+            )
+        return Server(address, self._new_pool(address), monitor)
+
+
+def _kind_of(error: Exception) -> ErrorKind:
+    if isinstance(error, NotPrimaryError):
+        return ErrorKind.COMMAND
+    if isinstance(error, NetworkTimeout):
+        return ErrorKind.TIMEOUT
+    if isinstance(error, AutoReconnect):
+        return ErrorKind.NETWORK
+    if isinstance(error, OperationFailure) and error.code in {18, 8000}:
+        return ErrorKind.AUTHENTICATION
+    return ErrorKind.COMMAND
+
+
+def _details_of(error: Exception) -> Mapping[str, object]:
+    details = getattr(error, "details", None)
+    return details if isinstance(details, dict) else {}
+

@@ -1,0 +1,53 @@
+"""The hub thread's public face: run blocking code on it, and what the bridge is built on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from greenmongo._hub.call import Call, CallState
+from greenmongo._hub.context import Context
+from greenmongo._hub.errors import CallAbandoned, HubClosed, WrongHub
+from greenmongo._hub.native import ThreadLocal
+from greenmongo._hub.outbox import Port
+from greenmongo._hub.thread import HubThread, acquire
+
+if TYPE_CHECKING:
+    from greenmongo._api.client import MongoClient
+
+__all__ = [
+    "Call",
+    "CallAbandoned",
+    "CallState",
+    "Context",
+    "HubClosed",
+    "HubThread",
+    "Port",
+    "ThreadLocal",
+    "WrongHub",
+    "acquire",
+    "run",
+    "thread_of",
+]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def run(fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run an ordinary blocking function on a greenlet of the hub thread and wait for its result.
+
+    There every operation of a client is a plain call and gevent is at hand, unpatched, for
+    thousands of concurrent greenlets. Do not call anything there that blocks the whole thread.
+    """
+    thread = acquire()
+    try:
+        result: R = thread.run(fn, *args, **kwargs)
+        return result
+    finally:
+        thread.release()
+
+
+def thread_of(client: MongoClient[Any]) -> HubThread:
+    """Return the hub thread a client lives on, opening the client if need be."""
+    return client._executor.thread
