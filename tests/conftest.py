@@ -3,5 +3,8 @@
 from __future__ import annotations
 
 pytest_plugins = [
+    "tests.support.fix_faults",
+    "tests.support.fix_leaks",
+    "tests.support.fix_scripted",
     "tests.support.fix_server",
 ]

@@ -20,13 +20,11 @@ MAX_LINES = 600
 RANKS = {
     "greenmongo._wire": 0,
     "greenmongo._core": 1,
-    "greenmongo.errors": 1,  # names for what every layer above the bytes may raise
-    "greenmongo.monitoring": 1,  # events that _core builds and listeners receive
     "greenmongo._hub": 2,
     "greenmongo._net": 3,
     "greenmongo._api": 4,
     "greenmongo._legacy": 5,
-    "greenmongo": 6,  # the public face: __init__, hub, gridfs, embedded, cli
+    "greenmongo": 6,  # the public face: __init__, errors, monitoring, hub, gridfs, embedded, cli
     "bridge": 7,
 }
 FACADE = 4

@@ -25,7 +25,8 @@ class TLSFiles:
     """The server's certificate and private key, in one file."""
     ca_file: str | os.PathLike[str] | None = None
     """Who signed the certificates; needed to verify clients, and for replica sets."""
-    require_client_certificates: bool = False
+    client_certificate_key_file: str | os.PathLike[str] | None = None
+    """A client's certificate and key; given, every client must present one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,8 @@ class Launch:
         # We know whom we talk to: a process we started, on the loopback interface.
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-        if self.tls.require_client_certificates:
-            context.load_cert_chain(self.tls.certificate_key_file)
+        if self.tls.client_certificate_key_file is not None:
+            context.load_cert_chain(self.tls.client_certificate_key_file)
         return context
 
     def uri(self, ports: list[int]) -> str:
@@ -91,8 +92,8 @@ class Launch:
             options["tls"] = "true"
             if self.tls.ca_file is not None:
                 options["tlsCAFile"] = os.path.abspath(self.tls.ca_file)
-            if self.tls.require_client_certificates:
-                key_file = os.path.abspath(self.tls.certificate_key_file)
+            if self.tls.client_certificate_key_file is not None:
+                key_file = os.path.abspath(self.tls.client_certificate_key_file)
                 options["tlsCertificateKeyFile"] = key_file
         hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
         query = f"?{urlencode(options)}" if options else ""
@@ -104,7 +105,7 @@ def tls_arguments(tls: TLSFiles) -> list[str]:
     arguments = ["--tlsMode", "requireTLS", "--tlsCertificateKeyFile", key_file]
     if tls.ca_file is not None:
         arguments += ["--tlsCAFile", os.path.abspath(tls.ca_file)]
-        if not tls.require_client_certificates:
+        if tls.client_certificate_key_file is None:
             arguments += ["--tlsAllowConnectionsWithoutCertificates"]
     return arguments
 

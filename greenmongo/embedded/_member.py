@@ -20,6 +20,7 @@ __all__ = ["Member", "wait_until"]
 POLL_EVERY = 0.02
 CLEAN_STOP_WITHIN = 20.0
 LOG_TAIL = 256 * 1024
+LISTENING = "waiting for connections"  # mongod's message when its port is open
 
 
 class Member:
@@ -36,6 +37,7 @@ class Member:
         self._launch = launch
         self._admin = Admin(port, launch.tls_context())
         self._process: ServerProcess | None = None
+        self._log_began_at = 0
 
     def __repr__(self) -> str:
         state = f"pid={self.pid}" if self.is_running else "down"
@@ -69,6 +71,12 @@ class Member:
         """Return the server's description of itself, None if it does not answer."""
         return self._admin.hello()
 
+    def is_listening(self) -> bool:
+        """Return whether this very process, not another one on its port, accepts connections."""
+        if self._launch.binary.is_emulator:
+            return self.hello() is not None
+        return LISTENING in tail(self.directory / "log", self._log_began_at).lower()
+
     def run(self, command: dict[str, Any]) -> dict[str, Any]:
         """Run a command on the admin database, without authentication."""
         return self._admin.run(command)
@@ -94,11 +102,14 @@ class Member:
         if self.is_running:
             self.stop()
         self.start()
+        self.wait(self.is_listening, timeout, "listen again")
         self.wait(lambda: is_ready(self.hello(), self._launch.replica_set), timeout, "be back")
 
     def start(self) -> None:
         """Start the process; `wait` for what you need of it."""
         (self.directory / "db").mkdir(parents=True, exist_ok=True)
+        log = self.directory / "log"
+        self._log_began_at = log.stat().st_size if log.exists() else 0
         self._process = ServerProcess(
             self._launch.command(self.port, self.directory), self.directory
         )
@@ -159,10 +170,10 @@ def is_ready(hello: dict[str, Any] | None, replica_set: str | None) -> bool:
     return replica_set is None or bool(hello.get("isWritablePrimary") or hello.get("secondary"))
 
 
-def tail(path: Path) -> str:
+def tail(path: Path, begin: int = 0) -> str:
     try:
         with path.open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - LOG_TAIL))
+            file.seek(max(begin, os.fstat(file.fileno()).st_size - LOG_TAIL))
             return file.read().decode(errors="replace")
     except FileNotFoundError:
         return ""

@@ -36,7 +36,7 @@ class ServerProcess:
                         *(sys.executable, "-I", "-S", SUPERVISOR, str(self._owner), str(directory)),
                         *command,
                     ],
-                    stdin=theirs,
+                    stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
                     # Ctrl-C at a terminal is for the program, which then stops us in its own order.

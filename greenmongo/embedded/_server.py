@@ -118,15 +118,8 @@ class MongoServer:
 
     def start(self) -> None:
         """Start the deployment and wait until it can be used."""
-        with self._lock:
-            if self.members:
-                raise EmbeddedServerError("the server is already running", "stop it first", "state")
-            self._abandoned = False
-            try:
-                self._start()
-            except BaseException:
-                self._discard()
-                raise
+        self._abandoned = False
+        self._start_unless_abandoned()
 
     def stop(self) -> None:
         """End every process and remove the data. Harmless when nothing runs."""
@@ -149,11 +142,13 @@ class MongoServer:
         self.stop()
 
     async def __aenter__(self) -> MongoServer:
+        self._abandoned = False  # here: the thread may be late, and stop() before it
         try:
-            await run_in_thread(self.start)
+            await run_in_thread(self._start_unless_abandoned)
         except BaseException:
-            # Whoever is cancelled in here never reaches __aexit__.
-            await run_in_thread(self.stop, shielded=True)
+            # Whoever is cancelled in here never reaches __aexit__. stop() waits until the thread
+            # has seen that its work is not wanted any more.
+            await run_in_thread(self.stop, to_the_end=True)
             raise
         return self
 
@@ -163,7 +158,17 @@ class MongoServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await run_in_thread(self.stop, shielded=True)
+        await run_in_thread(self.stop, to_the_end=True)
+
+    def _start_unless_abandoned(self) -> None:
+        with self._lock:
+            if self.members:
+                raise EmbeddedServerError("the server is already running", "stop it first", "state")
+            try:
+                self._start()
+            except BaseException:
+                self._discard()
+                raise
 
     def _start(self) -> None:
         give_up = time.monotonic() + self._start_timeout
@@ -213,8 +218,8 @@ class MongoServer:
             member = Member(launch, port, root / f"member-{index}-{attempt}")
             try:
                 member.start()
-                answers = self._unless_abandoned(lambda m=member: m.hello() is not None)
-                member.wait(answers, self._start_timeout, "answer")
+                listens = self._unless_abandoned(member.is_listening)
+                member.wait(listens, self._start_timeout, "open its port")
             except EmbeddedServerError as error:
                 member.discard()
                 # Somebody else may have taken the port between our looking and mongod's binding.

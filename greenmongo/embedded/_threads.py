@@ -10,7 +10,10 @@ import anyio.to_thread
 __all__ = ["run_in_thread"]
 
 
-async def run_in_thread(function: Callable[[], None], *, shielded: bool = False) -> None:
-    """Run a blocking function in a thread of its own and wait for it."""
-    with anyio.CancelScope(shield=shielded):
-        await anyio.to_thread.run_sync(function)
+async def run_in_thread(function: Callable[[], None], *, to_the_end: bool = False) -> None:
+    """Run a blocking function in a thread and wait for it.
+
+    Cancellation leaves the function running on its own, unless it is wanted `to_the_end`.
+    """
+    with anyio.CancelScope(shield=to_the_end):
+        await anyio.to_thread.run_sync(function, abandon_on_cancel=not to_the_end)
