@@ -40,8 +40,7 @@ if TYPE_CHECKING:
 
     from greenmongo._api.client import MongoClient
     from greenmongo._api.configured import Runs
-    from greenmongo._core.command import Command
-    from greenmongo._core.types import Document, Named, ReadMode, SessionLike
+    from greenmongo._core.types import Named, ReadMode, SessionLike
 
 __all__ = ["Database"]
 
@@ -286,7 +285,16 @@ class Database(Configured, Generic[DocT]):
         Raises:
             OperationFailure: the command failed.
         """
-        built = self._build(command, value, read_preference, comment, kwargs)
+        if comment is not None:
+            kwargs["comment"] = comment
+        built = run_command(
+            self._name,
+            command,
+            value,
+            read_preference=read_preference,
+            codec_options=codec_options,
+            options=kwargs,
+        )
         try:
             document = self._executor.run(built, session).document
         except (OperationFailure, NotPrimaryError) as error:
@@ -294,20 +302,6 @@ class Database(Configured, Generic[DocT]):
                 raise
             document = dict(details_of(error))
         return redecode(document, codec_options or DEFAULT_CODEC_OPTIONS)
-
-    def _build(
-        self,
-        command: str | MutableMapping[str, Any],
-        value: Any,
-        read_preference: ReadMode | None,
-        comment: Any,
-        options: Document,
-    ) -> Command:
-        if comment is not None:
-            options["comment"] = comment
-        return run_command(
-            self._name, command, value, read_preference=read_preference, options=options
-        )
 
     def cursor_command(
         self,
@@ -327,8 +321,14 @@ class Database(Configured, Generic[DocT]):
             OperationFailure: the command failed.
         """
         # As in PyMongo, the comment is for the batches that follow.
-        built = self._build(command, value, read_preference, None, kwargs)
-        built.codec_options = codec_options or DEFAULT_CODEC_OPTIONS
+        built = run_command(
+            self._name,
+            command,
+            value,
+            read_preference=read_preference,
+            codec_options=codec_options,
+            options=kwargs,
+        )
         built.user_documents = True
         reply = self._executor.run(built, session)
         cursor = reply.document.get("cursor")

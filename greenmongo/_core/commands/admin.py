@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
+from bson.codec_options import DEFAULT_CODEC_OPTIONS, CodecOptions
 from pymongo.collation import validate_collation_or_none
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
@@ -36,6 +37,7 @@ def run_command(
     value: Any,
     *,
     read_preference: ReadMode | None,
+    codec_options: CodecOptions[Any] | None,
     options: Mapping[str, Any],
 ) -> Command:
     """Run any command; nothing is inherited and nothing is retried."""
@@ -46,7 +48,8 @@ def run_command(
     return Command(
         body,
         db,
-        read_preference=read_preference or ReadPreference.PRIMARY,
+        codec_options or DEFAULT_CODEC_OPTIONS,
+        read_preference or ReadPreference.PRIMARY,
         acknowledged=acknowledged,
     )
 

@@ -162,7 +162,6 @@ def distinct(
     if hint is not None:
         body["hint"] = hint_value(hint)
     command = read_command(target, body, collation)
-    command.codec_options = target.codec_options
     command.user_documents = True
     return command
 
@@ -173,4 +172,4 @@ def read_command(target: Target, body: Document, collation: Document | None) -> 
         body.setdefault("readConcern", target.read_concern)
     if collation is not None:
         body["collation"] = collation
-    return Command(body, target.db, read_preference=target.read_preference, may_retry=True)
+    return Command(body, target.db, target.codec_options, target.read_preference, may_retry=True)
