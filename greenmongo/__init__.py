@@ -1,0 +1,61 @@
+"""A MongoDB driver for greenlets and threads, with PyMongo's API; `bridge` is its async face."""
+
+from __future__ import annotations
+
+from pymongo.collection import ReturnDocument
+from pymongo.operations import (
+    DeleteMany,
+    DeleteOne,
+    IndexModel,
+    InsertOne,
+    ReplaceOne,
+    UpdateMany,
+    UpdateOne,
+)
+from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import ReadPreference
+from pymongo.write_concern import WriteConcern
+
+from greenmongo._api.client import MongoClient
+from greenmongo._api.collection import Collection
+from greenmongo._api.command_cursor import CommandCursor
+from greenmongo._api.cursor import Cursor
+from greenmongo._api.database import Database
+from greenmongo._core.constants import (
+    ASCENDING,
+    DESCENDING,
+    GEO2D,
+    GEOSPHERE,
+    HASHED,
+    TEXT,
+    CursorType,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ASCENDING",
+    "DESCENDING",
+    "GEO2D",
+    "GEOSPHERE",
+    "HASHED",
+    "TEXT",
+    "Collection",
+    "CommandCursor",
+    "Cursor",
+    "CursorType",
+    "Database",
+    "DeleteMany",
+    "DeleteOne",
+    "IndexModel",
+    "InsertOne",
+    "MongoClient",
+    "ReadConcern",
+    "ReadPreference",
+    "ReplaceOne",
+    "ReturnDocument",
+    "UpdateMany",
+    "UpdateOne",
+    "WriteConcern",
+    "__version__",
+]
