@@ -34,7 +34,9 @@ def run(options: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM; return 0 then."""
     if options.members < 1 or (options.standalone and options.members > 1):
         options.usage_error("--members must be at least 1, and 1 with --standalone")
-    signal.signal(signal.SIGTERM, interrupt)
+    # SIGINT too: a shell starts its background jobs with it ignored, and Python keeps it so.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
     replica_set = None if options.standalone else options.replica_set
     try:
         with MongoServer(options.members, replica_set, port=options.port) as server:
@@ -46,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:
-    """Treat SIGTERM as Ctrl-C."""
+    """End the block, and with it the server."""
     raise KeyboardInterrupt
 
 
