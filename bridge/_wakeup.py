@@ -11,6 +11,7 @@ import sys
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Protocol
 
+from bridge._ticker import Ticker
 from greenmongo.hub import Call, Port, ThreadLocal
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ def _sendable(error: BaseException) -> BaseException:
 class _FutureCall(AsyncCall):
     __slots__ = ("future",)
 
+    port: _AsyncioPort
+
     def __init__(
         self,
         port: _AsyncioPort,
@@ -139,6 +142,7 @@ class _FutureCall(AsyncCall):
             future.set_exception(_sendable(error))
 
     async def outcome(self) -> Any:
+        self.port.ticker.enter()
         try:
             return await self.future
         except BaseException:
@@ -146,12 +150,17 @@ class _FutureCall(AsyncCall):
                 self.port.thread.submit_quietly(self.abandon)
             raise
         finally:
+            self.port.ticker.leave()
             # The exception's traceback holds this frame; do not hold the exception in turn.
             del self
 
 
 class _AsyncioPort(LoopPort):
     loop: asyncio.AbstractEventLoop
+
+    def __init__(self, thread: HubThread, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(thread, loop)
+        self.ticker = Ticker(loop)
 
     def new_call(
         self,

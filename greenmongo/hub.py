@@ -9,6 +9,7 @@ from greenmongo._hub.call import Call, CallState
 from greenmongo._hub.context import Context
 from greenmongo._hub.errors import CallAbandoned, HubClosed, WrongHub
 from greenmongo._hub.native import ThreadLocal
+from greenmongo._hub.native import sleep as native_sleep
 from greenmongo._hub.outbox import Port
 from greenmongo._hub.thread import HubThread, acquire
 
@@ -26,6 +27,9 @@ __all__ = [
     "ThreadLocal",
     "WrongHub",
     "acquire",
+    "is_open",
+    "native_sleep",
+    "request_depth",
     "run",
     "thread_of",
 ]
@@ -51,3 +55,13 @@ def run(fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
 def thread_of(client: MongoClient[Any]) -> HubThread:
     """Return the hub thread a client lives on, opening the client if need be."""
     return client._executor.thread
+
+
+def is_open(client: MongoClient[Any]) -> bool:
+    """Tell whether a client has been used and not been closed. Any side."""
+    return client._executor.is_open
+
+
+def request_depth(client: MongoClient[Any], context: Context) -> int:
+    """Return how deep in a request a context is. Neither crosses nor waits. Any side."""
+    return client._executor.request_depth(context)

@@ -16,6 +16,7 @@ from bson.codec_options import DEFAULT_CODEC_OPTIONS
 from bson.errors import BSONError
 from pymongo.errors import ProtocolError
 
+from greenmongo._core.reply import check_reply
 from greenmongo._core.types import format_address
 from greenmongo._wire.compression import decompress_message
 from greenmongo._wire.errors import WireError
@@ -157,6 +158,7 @@ class Connection:
             while True:
                 try:
                     reply = self.command(document, db=db)
+                    check_reply(reply)
                 except Exception as error:  # noqa: BLE001 - the conversation may translate it
                     document = conversation.throw(error)
                 else:

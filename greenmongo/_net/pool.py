@@ -168,18 +168,23 @@ class Pool:
             self.state = PoolState.READY
             self._fill()
 
-    def clear(self) -> None:
+    def clear(self, cause: Exception | None = None) -> None:
         """Make every connection stale and pause (CMAP "Clearing a Connection Pool").
 
-        Connections in use are closed when they come back; those of requests at their next use.
+        Args:
+            cause: what went wrong, for those who wait in line.
+
         """
+        # Connections in use are closed when they come back, those of requests at their next use.
         if self.state is PoolState.CLOSED:
             return
         self.generation += 1
         self.state = PoolState.PAUSED
         while self._idle:
             self._discard(self._idle.popleft())
-        problem = PoolCleared(f"{format_address(self.address)}: connection pool paused")
+        why = "" if cause is None else f" ({cause})"
+        problem = PoolCleared(f"{format_address(self.address)}: connection pool paused{why}")
+        problem.__cause__ = cause
         self._dismiss_line(problem)
 
     def close(self) -> None:
@@ -323,8 +328,9 @@ class Pool:
             connection = self._connect(self.created_count, generation)
         except Exception as error:  # noqa: BLE001 - whoever waits gets it, of whatever class
             self._establishing -= 1
+            self._fail_first(error)
             self._on_connect_error(error, generation)
-            self._fail_next(error)
+            self._fill()
             return
         except BaseException:
             self._establishing -= 1
@@ -338,10 +344,9 @@ class Pool:
         self._give_back(connection)
         self._fill()
 
-    def _fail_next(self, error: Exception) -> None:
+    def _fail_first(self, error: Exception) -> None:
         if self._line:
             self._hub.loop.run_callback(self._line.popleft().waiter.switch, error)
-        self._fill()
 
     def _not_ready(self) -> Exception:
         name = format_address(self.address)

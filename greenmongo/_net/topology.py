@@ -149,7 +149,7 @@ class Topology:
         verdict = judge_check_failure(self.description.servers[address], _kind_of(error))
         self._apply(ServerDescription.unknown(address, error))
         if verdict.clear_pool:
-            server.pool.clear()
+            server.pool.clear(error)
         return verdict.request_check
 
     def report_error(
@@ -180,7 +180,7 @@ class Topology:
         if verdict.mark_unknown:
             self._apply(ServerDescription.unknown(address, error, verdict.topology_version))
         if verdict.clear_pool:
-            server.pool.clear()
+            server.pool.clear(error)
         if verdict.request_check:
             server.request_check()
 

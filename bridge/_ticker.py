@@ -1,0 +1,63 @@
+"""Gives the hub thread its share of the interpreter while an event loop is busy.
+
+A loop that always has a callback ready lets the GIL go at every poll and takes it back before the
+hub thread has woken up; each time the interpreter's own forced switch starts its clock anew, so
+the hub starves. While calls of such a loop are under way it therefore sleeps for an instant, once
+per millisecond, which hands the GIL over for certain. On a loop that is not busy the check finds
+nothing to do.
+"""
+
+from __future__ import annotations
+
+from time import monotonic, thread_time
+from typing import TYPE_CHECKING
+
+from greenmongo.hub import native_sleep
+
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = ["Ticker"]
+
+PERIOD = 0.001
+"""Seconds of loop time between two checks."""
+
+BUSY = 0.5
+"""The share of a period the loop's thread must have computed to count as busy."""
+
+INSTANT = 1e-6
+"""Seconds to sleep; what counts is that the GIL is let go by somebody who does not want it back."""
+
+
+class Ticker:
+    """Watches one asyncio loop while it has calls under way. Caller side."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._under_way = 0
+        self._is_ticking = False
+        self._wall = 0.0
+        self._cpu = 0.0
+
+    def enter(self) -> None:
+        """A call is under way."""
+        self._under_way += 1
+        if not self._is_ticking:
+            self._is_ticking = True
+            self._wall, self._cpu = monotonic(), thread_time()
+            self._loop.call_later(PERIOD, self._tick)
+
+    def leave(self) -> None:
+        """A call has ended."""
+        self._under_way -= 1
+
+    def _tick(self) -> None:
+        wall, cpu = monotonic(), thread_time()
+        is_busy = cpu - self._cpu > BUSY * (wall - self._wall)
+        if is_busy:
+            native_sleep(INSTANT)
+        if not self._under_way:
+            self._is_ticking = False
+            return
+        self._wall, self._cpu = monotonic(), cpu
+        self._loop.call_later(PERIOD, self._tick)
