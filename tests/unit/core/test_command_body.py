@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+import bson
+import pytest
+from bson.codec_options import DEFAULT_CODEC_OPTIONS, CodecOptions, TypeDecoder, TypeRegistry
+from bson.errors import BSONError
+from bson.int64 import Int64
+from bson.raw_bson import RawBSONDocument
+from pymongo.read_preferences import Nearest, Primary, PrimaryPreferred, Secondary
+from pymongo.server_api import ServerApi
+
+from greenmongo._core.command import Command
+from greenmongo._core.command_body import (
+    complete_body,
+    decode_reply,
+    decodes_plainly,
+    read_preference_field,
+)
+from greenmongo._core.sdam.kinds import ServerKind, TopologyKind
+from greenmongo._core.types import Document, ReadMode
+
+NOTHING: dict[str, Any] = {
+    "lsid": None,
+    "txn_number": None,
+    "cluster_time": None,
+    "read_preference": None,
+    "max_time_ms": None,
+    "server_api": None,
+}
+
+
+def complete(body: Document, **parts: Any) -> Document:
+    return complete_body(Command(body, "db"), **{**NOTHING, **parts})
+
+
+class Shout(TypeDecoder):
+    bson_type = str
+
+    def transform_bson(self, value: Any) -> Any:
+        return value.upper()
+
+
+SHOUTING = CodecOptions[dict[str, Any]](type_registry=TypeRegistry([Shout()]))
+ORDERED = CodecOptions(document_class=OrderedDict[str, Any])
+
+
+def test_a_body_gets_its_database_and_is_itself_left_alone() -> None:
+    body = {"ping": 1}
+    assert complete(body) == {"ping": 1, "$db": "db"}
+    assert body == {"ping": 1}
+
+
+def test_a_body_gets_what_there_is() -> None:
+    completed = complete(
+        {"insert": "c"},
+        lsid={"id": 1},
+        txn_number=7,
+        cluster_time={"clusterTime": 9},
+        read_preference={"mode": "nearest"},
+        max_time_ms=500,
+    )
+    assert completed == {
+        "insert": "c",
+        "$db": "db",
+        "lsid": {"id": 1},
+        "txnNumber": 7,
+        "$clusterTime": {"clusterTime": 9},
+        "$readPreference": {"mode": "nearest"},
+        "maxTimeMS": 500,
+    }
+    assert isinstance(completed["txnNumber"], Int64)
+    assert next(iter(completed)) == "insert"
+
+
+def test_a_time_limit_given_by_the_user_stays() -> None:
+    assert complete({"find": "c", "maxTimeMS": 10}, max_time_ms=500)["maxTimeMS"] == 10
+
+
+@pytest.mark.parametrize(
+    ("api", "expected"),
+    [
+        (ServerApi("1"), {"apiVersion": "1"}),
+        (
+            ServerApi("1", strict=True, deprecation_errors=False),
+            {"apiVersion": "1", "apiStrict": True, "apiDeprecationErrors": False},
+        ),
+    ],
+)
+def test_the_stable_api_is_declared(api: ServerApi, expected: Document) -> None:
+    assert complete({"ping": 1}, server_api=api) == {"ping": 1, "$db": "db", **expected}
+
+
+def test_the_next_batch_has_the_api_of_its_cursor() -> None:
+    assert "apiVersion" not in complete({"getMore": 1}, server_api=ServerApi("1"))
+
+
+@pytest.mark.parametrize(
+    ("preference", "topology", "server", "expected"),
+    [
+        (None, TopologyKind.SINGLE, ServerKind.RS_PRIMARY, None),
+        (Nearest(), TopologyKind.SINGLE, ServerKind.STANDALONE, None),
+        (Primary(), TopologyKind.SINGLE, ServerKind.RS_SECONDARY, {"mode": "primaryPreferred"}),
+        (Secondary(), TopologyKind.SINGLE, ServerKind.RS_PRIMARY, {"mode": "secondary"}),
+        (Primary(), TopologyKind.SINGLE, ServerKind.MONGOS, None),
+        (Nearest(), TopologyKind.SINGLE, ServerKind.MONGOS, {"mode": "nearest"}),
+        (Primary(), TopologyKind.REPLICA_SET_WITH_PRIMARY, ServerKind.RS_PRIMARY, None),
+        (
+            PrimaryPreferred(tag_sets=[{"dc": "x"}]),
+            TopologyKind.REPLICA_SET_WITH_PRIMARY,
+            ServerKind.RS_SECONDARY,
+            {"mode": "primaryPreferred", "tags": [{"dc": "x"}]},
+        ),
+    ],
+)
+def test_the_read_preference_is_told_where_it_matters(
+    preference: ReadMode | None,
+    topology: TopologyKind,
+    server: ServerKind,
+    expected: Document | None,
+) -> None:
+    assert read_preference_field(preference, topology, server) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [(DEFAULT_CODEC_OPTIONS, True), (ORDERED, False), (SHOUTING, False)],
+)
+def test_only_plain_dicts_without_decoders_can_be_decoded_whole(
+    options: CodecOptions[Any], expected: bool
+) -> None:
+    assert decodes_plainly(options) is expected
+
+
+@pytest.mark.parametrize("batch", ["firstBatch", "nextBatch"])
+def test_only_the_documents_of_a_batch_see_the_users_options(batch: str) -> None:
+    reply = {"cursor": {"id": 5, "ns": "db.c", batch: [{"a": "x"}]}, "info": "y", "ok": 1.0}
+    decoded = decode_reply(bson.encode(reply), SHOUTING)
+    assert decoded == {"cursor": {"id": 5, "ns": "db.c", batch: [{"a": "X"}]}, "info": "y", "ok": 1}
+    (document,) = decode_reply(bson.encode(reply), ORDERED)["cursor"][batch]
+    assert type(document) is OrderedDict
+
+
+def test_values_of_the_users_see_the_users_options() -> None:
+    reply = {"value": {"a": "x"}, "values": ["x"], "lastErrorObject": {"k": "x"}, "list": ["x", {}]}
+    assert decode_reply(bson.encode(reply), SHOUTING) == {
+        "value": {"a": "X"},
+        "values": ["X"],
+        "lastErrorObject": {"k": "x"},
+        "list": ["x", {}],
+    }
+
+
+def test_raw_documents_stay_raw() -> None:
+    reply = {"cursor": {"id": 0, "firstBatch": [{"a": 1}]}, "note": {"deep": {"er": [{"x": 1}]}}}
+    decoded = decode_reply(bson.encode(reply), CodecOptions(document_class=RawBSONDocument))
+    (document,) = decoded["cursor"]["firstBatch"]
+    assert document.raw == bson.encode({"a": 1})
+    assert decoded["note"] == {"deep": {"er": [{"x": 1}]}}
+    assert type(decoded["note"]) is dict
+
+
+def test_what_is_not_bson_is_an_error() -> None:
+    with pytest.raises(BSONError):
+        decode_reply(b"\x05\x00\x00", ORDERED)

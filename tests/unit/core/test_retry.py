@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+from pymongo.errors import (
+    AutoReconnect,
+    DuplicateKeyError,
+    InvalidOperation,
+    NetworkTimeout,
+    NotPrimaryError,
+    OperationFailure,
+    PyMongoError,
+    WaitQueueTimeoutError,
+)
+
+from greenmongo._core.pool_rules import PoolCleared
+from greenmongo._core.retry import is_state_change, may_retry_read, may_retry_write
+
+LABELLED = {"errorLabels": ["RetryableWriteError"]}
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (AutoReconnect("gone"), True),
+        (NetworkTimeout("late"), True),
+        (NotPrimaryError("stepped down"), True),
+        (PoolCleared("paused"), True),
+        (OperationFailure("shutting down", 91), True),
+        (OperationFailure("host unreachable", 6), True),
+        (OperationFailure("no such command", 59), False),
+        (OperationFailure("no code"), False),
+        (DuplicateKeyError("twice", 11000), False),
+        (WaitQueueTimeoutError("exhausted"), False),
+        (InvalidOperation("closed"), False),
+    ],
+)
+def test_reads_are_retried_after_what_may_pass(error: PyMongoError, expected: bool) -> None:
+    assert may_retry_read(error) is expected
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (AutoReconnect("gone"), True),
+        (NetworkTimeout("late"), True),
+        (PoolCleared("paused"), True),
+        (NotPrimaryError("stepped down", LABELLED), True),
+        (NotPrimaryError("stepped down"), False),
+        (OperationFailure("shutting down", 91, LABELLED), True),
+        (OperationFailure("shutting down", 91), False),
+        (WaitQueueTimeoutError("exhausted"), False),
+    ],
+)
+def test_writes_are_retried_after_what_the_server_labels_and_lost_connections(
+    error: PyMongoError, expected: bool
+) -> None:
+    assert may_retry_write(error) is expected
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (AutoReconnect("gone"), True),
+        (NotPrimaryError("stepped down"), True),
+        (PoolCleared("paused"), False),
+        (OperationFailure("no such command", 59), False),
+    ],
+)
+def test_only_a_lost_connection_or_primary_says_something_of_the_server(
+    error: PyMongoError, expected: bool
+) -> None:
+    assert is_state_change(error) is expected
