@@ -244,11 +244,12 @@ def test_serve_prints_its_uri_and_ends_cleanly(number: signal.Signals) -> None:
         text=True,
         cwd=ROOT,
     ) as process:
-        assert process.stdout is not None
-        uri = read_line(process)
-        assert uri.startswith("mongodb://127.0.0.1:")
-        process.send_signal(number)
-        rest, errors = process.communicate(timeout=10)
+        try:
+            assert read_line(process).startswith("mongodb://127.0.0.1:")
+            process.send_signal(number)
+            rest, errors = process.communicate(timeout=10)
+        finally:
+            process.kill()
     assert (process.returncode, rest, errors) == (0, "", "")
 
 
