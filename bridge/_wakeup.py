@@ -74,10 +74,13 @@ class AsyncCall(Call):
 class LoopPort(Port):
     """The way back to the tasks of one event loop."""
 
-    def __init__(self, thread: HubThread, loop: object) -> None:
+    def __init__(self, thread: HubThread) -> None:
         super().__init__()
         self.thread = thread
-        self.loop = loop
+
+    @abstractmethod
+    def serves(self, loop: object) -> bool:
+        """Tell whether this is the port of that loop."""
 
     @abstractmethod
     def new_call(
@@ -156,11 +159,13 @@ class _FutureCall(AsyncCall):
 
 
 class _AsyncioPort(LoopPort):
-    loop: asyncio.AbstractEventLoop
-
     def __init__(self, thread: HubThread, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(thread, loop)
+        super().__init__(thread)
+        self.loop = loop
         self.ticker = Ticker(loop)
+
+    def serves(self, loop: object) -> bool:
+        return self.loop is loop
 
     def new_call(
         self,
@@ -197,6 +202,8 @@ class _AsyncioPort(LoopPort):
 class _TrioCall(AsyncCall):
     __slots__ = ("task",)
 
+    port: _TrioPort
+
     def __init__(
         self,
         port: _TrioPort,
@@ -227,10 +234,13 @@ class _TrioCall(AsyncCall):
 
 
 class _TrioPort(LoopPort):
-    def __init__(self, thread: HubThread, loop: trio.lowlevel.TrioToken) -> None:
-        super().__init__(thread, loop)
+    def __init__(self, thread: HubThread, token: trio.lowlevel.TrioToken) -> None:
+        super().__init__(thread)
         self.trio: Any = sys.modules["trio"]
-        self.token = loop
+        self.token = token
+
+    def serves(self, loop: object) -> bool:
+        return self.token is loop
 
     def new_call(
         self,
@@ -282,7 +292,7 @@ def current_port(thread: HubThread) -> LoopPort:
         loop: Any = asyncio.get_running_loop()
     except RuntimeError:
         return _trio_port(thread, port)
-    if port is None or port.loop is not loop or port.thread is not thread:
+    if port is None or not port.serves(loop) or port.thread is not thread:
         port = _last.port = _AsyncioPort(thread, loop)
     return port
 
@@ -292,6 +302,6 @@ def _trio_port(thread: HubThread, port: LoopPort | None) -> LoopPort:
     if trio is None or not trio.lowlevel.in_trio_run():
         raise RuntimeError("no running event loop: await this from an asyncio or trio task")
     token = trio.lowlevel.current_trio_token()
-    if port is None or port.loop is not token or port.thread is not thread:
+    if port is None or not port.serves(token) or port.thread is not thread:
         port = _last.port = _TrioPort(thread, token)
     return port

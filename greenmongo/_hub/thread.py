@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import atexit
 import os
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -106,14 +107,14 @@ class HubThread:
             except HubClosed:
                 return
 
-    def run(
-        self,
-        fn: Callable[..., Any],
-        *args: Any,
-        context: Context | None = None,
-        **kwargs: Any,
-    ) -> Any:
+    def run(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Run `fn` on the hub thread and wait for its result: directly if this is it. Any side."""
+        return self.run_as(None, fn, *args, **kwargs)
+
+    def run_as(
+        self, context: Context | None, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Run `fn` like `run`, on behalf of `context` unless this is the hub thread already."""
         if get_ident() != self.ident or self.generation != _state.generation:
             return run_and_wait(self, fn, args, kwargs, context)
         if getcurrent() is self.hub:
@@ -200,9 +201,9 @@ class HubThread:
             call = worker.call
             if call is not None:
                 self.loop.run_callback(call.abandon if is_exiting else call.stop)
-        with gevent.Timeout(STOP_GRACE, False):
-            while self.workers.busy:
-                gevent.sleep(0.001)
+        deadline = monotonic() + STOP_GRACE
+        while self.workers.busy and monotonic() < deadline:
+            gevent.sleep(0.001)
         self.loop.run_callback(self.workers.dismiss)
         gevent.sleep(0)
 

@@ -48,6 +48,7 @@ from greenmongo._net.abandon import Abandoned
 from greenmongo._net.connection import next_request_id
 from greenmongo._net.connector import Connector
 from greenmongo._net.environment import new_session_id
+from greenmongo._net.housekeeping import Housekeeper
 from greenmongo._net.pool import Pool
 from greenmongo._net.request_table import RequestTable
 from greenmongo._net.topology import Topology
@@ -102,6 +103,7 @@ class Engine:
         self._abandoned = Abandoned(self._connector)
         self._is_closed = False
         self.topology = Topology(self._connector, options, new_pool=self._new_pool)
+        self._housekeeper = Housekeeper(self.topology, options)
         thread.on_stop(self.close)
 
     # ---- one operation ----------------------------------------------------------------------
@@ -408,6 +410,7 @@ class Engine:
             return
         self._is_closed = True
         self.thread.forget_on_stop(self.close)
+        self._housekeeper.stop()
         self._abandoned.close()
         self.topology.close()
         self.table.clear()
@@ -419,4 +422,4 @@ class Engine:
         Nothing else may be touched: the parent's event loop is still in use over there.
         """
         for server in self.topology.servers.values():
-            server.pool.abandon_after_fork()
+            server.abandon_after_fork()

@@ -49,4 +49,5 @@ def new_nonce() -> bytes:
 
 def new_session_id() -> Binary:
     """Return the id of a new server session."""
-    return Binary(uuid4().bytes, UUID_SUBTYPE)
+    identity: Binary = Binary(uuid4().bytes, UUID_SUBTYPE)
+    return identity

@@ -58,8 +58,8 @@ class Executor:
         if thread.is_current():
             reply: Reply = thread.run(engine.execute, command, session)
         else:
-            reply = thread.run(
-                engine.execute, command, session, context=self._context_if_needed(engine)
+            reply = thread.run_as(
+                self._context_if_needed(engine), engine.execute, command, session
             )
         return reply
 
@@ -157,6 +157,11 @@ class Executor:
     def thread(self) -> HubThread:
         """The hub thread this client lives on; opens the client."""
         return self.open().thread
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is an engine, in this process."""
+        return self._usable_engine() is not None
 
     def open(self) -> Engine:
         """Return the engine, starting it if need be.

@@ -60,6 +60,11 @@ class Monitor:
         """End the greenlet and close the connection. Does not wait."""
         self._greenlet.kill(block=False)
 
+    def abandon_after_fork(self) -> None:
+        """Close this process's copy of the parent's socket."""
+        if self._connection is not None:
+            self._connection.stream.abandon_after_fork()
+
     def _run(self) -> None:
         try:
             while True:

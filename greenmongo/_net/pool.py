@@ -200,7 +200,7 @@ class Pool:
         for connection in self._all:
             connection.stream.abandon_after_fork()
 
-    def remove_idle(self) -> None:
+    def tidy_up(self) -> None:
         """Close what was idle for too long, and open what is missing to the minimum size."""
         now = monotonic()
         for connection in [c for c in self._idle if self._is_perished(c, now)]:

@@ -35,3 +35,9 @@ class Server:
         if self.monitor is not None:
             self.monitor.stop()
         self.pool.close()
+
+    def abandon_after_fork(self) -> None:
+        """Close this process's copies of the parent's sockets."""
+        if self.monitor is not None:
+            self.monitor.abandon_after_fork()
+        self.pool.abandon_after_fork()

@@ -154,7 +154,7 @@ class Stream:
         self._watcher.stop()
         self._watcher.close()
         if self._write_watcher is not None:
-            self._hub.cancel_wait(self._write_watcher, self._error)
+            self._hub.cancel_wait(self._write_watcher, self._error or self._closed_error("closed"))
         self._sock.close()
 
     def _wait_for_message(self, timeout: float | None) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gevent.event import Event
 from pymongo.errors import (
@@ -269,7 +269,7 @@ def _kind_of(error: Exception) -> ErrorKind:
     return ErrorKind.COMMAND
 
 
-def _details_of(error: Exception) -> Mapping[str, object]:
+def _details_of(error: Exception) -> Mapping[str, Any]:
     details = getattr(error, "details", None)
     return details if isinstance(details, dict) else {}
 
