@@ -284,7 +284,7 @@ class MongoClient(Configured, Generic[DocT]):
         return Database(self, name, codec_options, read_preference, write_concern, read_concern)
 
     def list_databases(
-        self, session: SessionLike | None = None, comment: Any | None = None, **kwargs: Any
+        self, /, session: SessionLike | None = None, comment: Any | None = None, **kwargs: Any
     ) -> CommandCursor[dict[str, Any]]:
         """Return a cursor over descriptions of the deployment's databases.
 

@@ -166,6 +166,7 @@ class Database(Configured, Generic[DocT]):
 
     def create_collection(
         self,
+        /,
         name: str,
         codec_options: CodecOptions[Any] | None = None,
         read_preference: ReadMode | None = None,
@@ -200,7 +201,7 @@ class Database(Configured, Generic[DocT]):
         return collection
 
     def aggregate(
-        self, pipeline: Pipeline, session: SessionLike | None = None, **kwargs: Any
+        self, /, pipeline: Pipeline, session: SessionLike | None = None, **kwargs: Any
     ) -> CommandCursor[DocT]:
         """Run a pipeline that starts without a collection: `$currentOp`, `$documents`, ...
 
@@ -229,6 +230,7 @@ class Database(Configured, Generic[DocT]):
     @overload
     def command(
         self,
+        /,
         command: str | MutableMapping[str, Any],
         value: Any = ...,
         check: bool = ...,
@@ -243,6 +245,7 @@ class Database(Configured, Generic[DocT]):
     @overload
     def command(
         self,
+        /,
         command: str | MutableMapping[str, Any],
         value: Any = ...,
         check: bool = ...,
@@ -257,6 +260,7 @@ class Database(Configured, Generic[DocT]):
 
     def command(
         self,
+        /,
         command: str | MutableMapping[str, Any],
         value: Any = 1,
         check: bool = True,
@@ -305,6 +309,7 @@ class Database(Configured, Generic[DocT]):
 
     def cursor_command(
         self,
+        /,
         command: str | MutableMapping[str, Any],
         value: Any = 1,
         read_preference: ReadMode | None = None,
@@ -348,6 +353,7 @@ class Database(Configured, Generic[DocT]):
 
     def list_collections(
         self,
+        /,
         session: SessionLike | None = None,
         filter: Mapping[str, Any] | None = None,
         comment: Any | None = None,
@@ -379,6 +385,7 @@ class Database(Configured, Generic[DocT]):
 
     def list_collection_names(
         self,
+        /,
         session: SessionLike | None = None,
         filter: Mapping[str, Any] | None = None,
         comment: Any | None = None,
@@ -469,6 +476,7 @@ class Database(Configured, Generic[DocT]):
 
     def dereference(
         self,
+        /,
         dbref: DBRef,
         session: SessionLike | None = None,
         comment: Any | None = None,

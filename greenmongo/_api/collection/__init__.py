@@ -79,6 +79,7 @@ class Collection(Reads[DocT], Writes[DocT], Indexes[DocT], Generic[DocT]):
 
     def rename(
         self,
+        /,
         new_name: str,
         session: SessionLike | None = None,
         comment: Any | None = None,

@@ -32,6 +32,7 @@ class Indexes(CollectionBase[DocT], Generic[DocT]):
 
     def create_indexes(
         self,
+        /,
         indexes: Sequence[IndexModel],
         session: SessionLike | None = None,
         comment: Any | None = None,
@@ -54,6 +55,7 @@ class Indexes(CollectionBase[DocT], Generic[DocT]):
 
     def create_index(
         self,
+        /,
         keys: IndexKeys,
         session: SessionLike | None = None,
         comment: Any | None = None,
@@ -75,13 +77,14 @@ class Indexes(CollectionBase[DocT], Generic[DocT]):
         return self.create_indexes([index], session, comment, **options)[0]
 
     def drop_indexes(
-        self, session: SessionLike | None = None, comment: Any | None = None, **kwargs: Any
+        self, /, session: SessionLike | None = None, comment: Any | None = None, **kwargs: Any
     ) -> None:
         """Drop all indexes but the one on `_id`."""
         self.drop_index("*", session, comment, **kwargs)
 
     def drop_index(
         self,
+        /,
         index_or_name: IndexKeys,
         session: SessionLike | None = None,
         comment: Any | None = None,

@@ -194,6 +194,7 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
 
     def aggregate(
         self,
+        /,
         pipeline: Pipeline,
         session: SessionLike | None = None,
         let: Mapping[str, Any] | None = None,
@@ -229,6 +230,7 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
 
     def count_documents(
         self,
+        /,
         filter: Mapping[str, Any],
         session: SessionLike | None = None,
         comment: Any | None = None,
@@ -253,7 +255,7 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
         count: int = batch[0]["n"] if batch else 0
         return count
 
-    def estimated_document_count(self, comment: Any | None = None, **kwargs: Any) -> int:
+    def estimated_document_count(self, /, comment: Any | None = None, **kwargs: Any) -> int:
         """Return the collection's size by its metadata: fast, but not always exact.
 
         Args:
@@ -268,6 +270,7 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
 
     def distinct(
         self,
+        /,
         key: str,
         filter: Mapping[str, Any] | None = None,
         session: SessionLike | None = None,

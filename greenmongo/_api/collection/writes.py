@@ -358,6 +358,7 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
 
     def find_one_and_delete(
         self,
+        /,
         filter: Mapping[str, Any],
         projection: Projection | None = None,
         sort: IndexKeys | None = None,
@@ -380,6 +381,7 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
 
     def find_one_and_replace(
         self,
+        /,
         filter: Mapping[str, Any],
         replacement: Mapping[str, Any],
         projection: Projection | None = None,
@@ -413,6 +415,7 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
 
     def find_one_and_update(
         self,
+        /,
         filter: Mapping[str, Any],
         update: Mapping[str, Any] | Pipeline,
         projection: Projection | None = None,
