@@ -182,13 +182,14 @@ class HubThread:
             if _state.current is self:
                 _state.current = None
         try:
-            for action in list(self._on_stop):
-                action()
             is_exiting = _state.exiting_thread is not None
             left = self.inbox.close()
             if not is_exiting:
                 _refuse(left)
             self._unwind_workers(is_exiting)
+            # Only now: calls under way must not take the closing of their sockets for an error.
+            for action in list(self._on_stop):
+                action()
             self.outbox.close()
             self.hub.destroy(destroy_loop=True)
         finally:

@@ -14,6 +14,7 @@ from gevent.event import Event
 from pymongo.errors import (
     AutoReconnect,
     ConfigurationError,
+    InvalidOperation,
     NetworkTimeout,
     NotPrimaryError,
     OperationFailure,
@@ -189,10 +190,13 @@ class Topology:
         self._is_closed = True
         for address in list(self.servers):
             self._perform(CloseServer(address))
+        self._changed.set()
 
     def _find(
         self, preference: ReadMode | None, only: Address | None, avoid: frozenset[Address]
     ) -> Server | None:
+        if self._is_closed:
+            raise InvalidOperation("Cannot use MongoClient after close")
         description = self.description
         if description.compatibility_error is not None:
             raise ConfigurationError(description.compatibility_error)
