@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from greenmongo._api.request import Request
+from greenmongo._core.options import ClientOptions
+from greenmongo._core.sdam.description import TopologyDescription
+from greenmongo._core.types import Address, ReadMode, SessionLike
 from greenmongo._hub.call import Call, CallState
 from greenmongo._hub.context import Context
 from greenmongo._hub.errors import CallAbandoned, HubClosed, WrongHub
@@ -17,14 +21,20 @@ if TYPE_CHECKING:
     from greenmongo._api.client import MongoClient
 
 __all__ = [
+    "Address",
     "Call",
     "CallAbandoned",
     "CallState",
+    "ClientOptions",
     "Context",
     "HubClosed",
     "HubThread",
     "Port",
+    "ReadMode",
+    "Request",
+    "SessionLike",
     "ThreadLocal",
+    "TopologyDescription",
     "WrongHub",
     "acquire",
     "is_open",

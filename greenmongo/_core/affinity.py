@@ -59,8 +59,5 @@ class Affinity:
         self, address: Address, preference: ReadMode | None, primary: Address | None
     ) -> Affinity:
         """Return the state after a read that `address` answered."""
-        pin = self.pin
-        if pin is not None and pin.address == address and pin.primary == primary:
-            if pin.preference == preference:
-                return self
-        return replace(self, pin=Pin(address, preference, primary))
+        pin = Pin(address, preference, primary)
+        return self if pin == self.pin else replace(self, pin=pin)

@@ -94,7 +94,7 @@ class Call:
                 value = self.fn(*self.args, **self.kwargs)
             else:
                 value = self.variables.run(self.fn, *self.args, **self.kwargs)
-        except BaseException as error:  # noqa: BLE001 - the caller gets it, whatever it is
+        except BaseException as error:
             self.worker = None
             if isinstance(error, CallAbandoned):
                 # Thrown for the sake of the call that this one is part of: the hub stops.

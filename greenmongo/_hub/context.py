@@ -14,8 +14,8 @@ import itertools
 from typing import TYPE_CHECKING
 
 from gevent import Greenlet
-from gevent.hub import getcurrent
 from gevent._hub_local import get_hub_if_exists
+from gevent.hub import getcurrent
 from gevent.monkey import is_module_patched
 
 from greenmongo._hub.native import ThreadLocal

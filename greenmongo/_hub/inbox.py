@@ -74,5 +74,5 @@ class Inbox:
                 return
             try:
                 jobs.popleft()()
-            except BaseException as error:  # noqa: BLE001 - one bad job must not lose the rest
+            except BaseException as error:
                 self._on_error(error)

@@ -171,7 +171,7 @@ class HubThread:
         self._started.release()
         try:
             waiter.get()
-        except BaseException as error:  # noqa: BLE001 - LoopExit or worse: answer the callers
+        except BaseException as error:
             self._report(error)
         finally:
             self._shut_down()

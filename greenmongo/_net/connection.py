@@ -69,9 +69,7 @@ class Connection:
         "timeout",
     )
 
-    def __init__(
-        self, stream: Stream, number: int, generation: int, timeout: float | None
-    ) -> None:
+    def __init__(self, stream: Stream, number: int, generation: int, timeout: float | None) -> None:
         self.stream = stream
         self.number = number
         """The driver's own id of this connection, counted per pool from 1."""
@@ -159,7 +157,7 @@ class Connection:
                 try:
                     reply = self.command(document, db=db)
                     check_reply(reply)
-                except Exception as error:  # noqa: BLE001 - the conversation may translate it
+                except Exception as error:
                     document = conversation.throw(error)
                 else:
                     document = conversation.send(reply)

@@ -257,14 +257,12 @@ class Engine:
         if not command.user_documents:
             return bson.decode(body)
         options = command.codec_options
-        if options is self._plain_options:
-            document: Document = bson.decode(body, options)
-            return document
-        if decodes_plainly(options):
+        if options is not self._plain_options:
+            if not decodes_plainly(options):
+                return decode_reply(body, options)
             self._plain_options = options
-            document = bson.decode(body, options)
-            return document
-        return decode_reply(body, options)
+        document: Document = bson.decode(body, options)
+        return document
 
     # ---- a second attempt -------------------------------------------------------------------
 

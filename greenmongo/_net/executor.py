@@ -7,7 +7,7 @@ lives on the hub thread, is opened on first use and again in a forked child.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gevent
 from pymongo.errors import InvalidOperation, PyMongoError
@@ -20,8 +20,6 @@ from greenmongo._hub.thread import HubThread, acquire
 from greenmongo._net.engine import Engine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from greenmongo._core.options import ClientOptions
     from greenmongo._core.sdam.description import TopologyDescription
     from greenmongo._core.types import Address, ReadMode, SessionLike
@@ -58,9 +56,7 @@ class Executor:
         if thread.is_current():
             reply: Reply = thread.run(engine.execute, command, session)
         else:
-            reply = thread.run_as(
-                self._context_if_needed(engine), engine.execute, command, session
-            )
+            reply = thread.run_as(self._context_if_needed(engine), engine.execute, command, session)
         return reply
 
     def _context_if_needed(self, engine: Engine) -> Context | None:
@@ -146,9 +142,7 @@ class Executor:
         engine = self._engine
         if engine is None or address is None or not engine.thread.is_usable or self._is_closed:
             return
-        command = Command(
-            {"killCursors": collection, "cursors": [cursor_id]}, db, address=address
-        )
+        command = Command({"killCursors": collection, "cursors": [cursor_id]}, db, address=address)
         engine.thread.submit_quietly(partial(_spawn_kill, engine, command, address, cursor_id))
 
     # ---- life -------------------------------------------------------------------------------

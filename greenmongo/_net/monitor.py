@@ -1,4 +1,4 @@
-"""One greenlet per server that checks it with hello, over a connection of its own (SDAM, polling)."""
+"""One greenlet per server, which checks it with hello over its own connection (SDAM, polling)."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Monitor:
         try:
             reply, duration = self._say_hello()
             check_reply(reply)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the server is unknown now
+        except Exception as error:
             self._disconnect()
             self._times = RoundTripTimes()
             return self._report_failure(self._address, error)
@@ -118,4 +118,3 @@ class Monitor:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
-

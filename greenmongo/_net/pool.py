@@ -326,7 +326,7 @@ class Pool:
         self.created_count += 1
         try:
             connection = self._connect(self.created_count, generation)
-        except Exception as error:  # noqa: BLE001 - whoever waits gets it, of whatever class
+        except Exception as error:
             self._establishing -= 1
             self._fail_first(error)
             self._on_connect_error(error, generation)

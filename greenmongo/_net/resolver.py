@@ -1,4 +1,4 @@
-"""Host names to socket addresses, off the hub: look-ups block, so gevent's thread pool does them."""
+"""Host names to socket addresses, off the hub: look-ups block, so a thread pool does them."""
 
 from __future__ import annotations
 
@@ -39,5 +39,6 @@ def resolve(hub: Hub, address: Address, timeout: float | None) -> list[tuple[int
         with gevent.Timeout(timeout, late):
             found = hub.resolver.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
     except OSError as error:
-        raise AutoReconnect(f"{format_address(address)}: cannot look up {host!r}: {error}") from error
+        name = format_address(address)
+        raise AutoReconnect(f"{name}: cannot look up {host!r}: {error}") from error
     return list(dict.fromkeys((int(entry[0]), entry[4]) for entry in found))

@@ -49,9 +49,7 @@ class Stream:
     while no greenlet waits.
     """
 
-    def __init__(
-        self, hub: Hub, sock: socket_module.socket | TlsSocket, address: Address
-    ) -> None:
+    def __init__(self, hub: Hub, sock: socket_module.socket | TlsSocket, address: Address) -> None:
         self.address = address
         self.max_message_size = DEFAULT_MAX_MESSAGE_SIZE
         self.on_break: Callable[[], object] | None = None

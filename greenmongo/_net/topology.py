@@ -276,4 +276,3 @@ def _kind_of(error: Exception) -> ErrorKind:
 def _details_of(error: Exception) -> Mapping[str, Any]:
     details = getattr(error, "details", None)
     return details if isinstance(details, dict) else {}
-
