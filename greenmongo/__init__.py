@@ -30,6 +30,8 @@ from greenmongo._core.constants import (
     TEXT,
     CursorType,
 )
+from greenmongo._legacy.connection import Connection
+from greenmongo._legacy.replica_set_connection import ReplicaSetConnection
 
 __version__ = "0.1.0"
 
@@ -42,6 +44,7 @@ __all__ = [
     "TEXT",
     "Collection",
     "CommandCursor",
+    "Connection",
     "Cursor",
     "CursorType",
     "Database",
@@ -53,6 +56,7 @@ __all__ = [
     "ReadConcern",
     "ReadPreference",
     "ReplaceOne",
+    "ReplicaSetConnection",
     "ReturnDocument",
     "UpdateMany",
     "UpdateOne",

@@ -1,0 +1,69 @@
+"""An executor that can be closed and used again, and can drop its connections alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from greenmongo._core.pool_rules import PoolState
+from greenmongo._net.executor import Executor
+
+if TYPE_CHECKING:
+    from greenmongo._net.engine import Engine
+    from greenmongo._net.pool import Pool
+
+__all__ = ["ReopeningExecutor"]
+
+
+class ReopeningExecutor(Executor):
+    """Runs commands for one client of the old kind."""
+
+    def rest(self) -> None:
+        """Close everything, like `close`; but the next operation opens it again."""
+        retired = Executor(self.options)
+        retired._engine, self._engine = self._usable_engine(), None
+        retired.close()
+
+    def disconnect(self, *, primary_only: bool = False) -> None:
+        """Close connections; requests go on, with new ones. Harmless on a closed executor."""
+        engine = self._usable_engine()
+        if engine is not None:
+            engine.thread.run(_drop_connections, engine, primary_only)
+
+    def request_checks(self) -> None:
+        """Have every known server checked soon; opens the client."""
+        engine = self.open()
+        engine.thread.run(_request_checks, engine)
+
+
+def _request_checks(engine: Engine) -> None:
+    for server in engine.topology.servers.values():
+        server.request_check()
+
+
+def _drop_connections(engine: Engine, primary_only: bool) -> None:
+    """Close what is not in use now, and the rest when it comes back. Hub side, never waits."""
+    primary = engine.topology.primary
+    servers = [
+        server
+        for server in engine.topology.servers.values()
+        if not primary_only or server.address == primary
+    ]
+    paused = {server.pool for server in servers if server.pool.state is not PoolState.READY}
+    for server in servers:
+        server.pool.clear()
+    _unbind(engine, {server.pool for server in servers})
+    for server in servers:
+        if server.pool not in paused:
+            server.pool.ready()
+        server.request_check()
+
+
+def _unbind(engine: Engine, pools: set[Pool]) -> None:
+    for row in engine.table.rows.values():
+        row.affinity = replace(row.affinity, pin=None)
+        for pool, connection in list(row.bound.items()):
+            if pool in pools and not connection.in_use:
+                # A strict request wants to be told, whoever asked for this.
+                row.unbind(pool, broken=True)
+                pool.unbind(connection)
