@@ -68,10 +68,15 @@ def test_the_first_operation_starts_a_request(client: Connection[dict[str, Any]]
 
 
 def test_greenlets_get_connections_of_their_own(client: Connection[dict[str, Any]]) -> None:
-    def two_ids() -> set[int]:
-        return {connection_id(client), connection_id(client)}
+    bound = [Event(), Event()]
 
-    both = [gevent.spawn(two_ids), gevent.spawn(two_ids)]
+    def two_ids(mine: Event, others: Event) -> set[int]:
+        first = connection_id(client)
+        mine.set()
+        others.wait()
+        return {first, connection_id(client)}
+
+    both = [gevent.spawn(two_ids, *bound), gevent.spawn(two_ids, *reversed(bound))]
     first, second = (greenlet.get() for greenlet in both)
     assert len(first) == len(second) == 1
     assert first != second
