@@ -1,7 +1,8 @@
 """Borrowing: the async face of a blocking method, with its signature, its docstring, its types.
 
 Each combinator takes a blocking method and returns the async one, per kind of result. The
-blocking method itself is untouched and runs on a greenlet of the hub thread.
+blocking method itself is untouched. `awaits` and `derives_awaited` run it on a greenlet of the
+hub thread; `derives` and `chains` are for methods that do no I/O, and call it where they are.
 """
 
 from __future__ import annotations
@@ -13,26 +14,30 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 if TYPE_CHECKING:
     from bridge._lane import Door
 
-__all__ = ["Facade", "awaits", "derives", "derives_awaited"]
+__all__ = ["Facade", "awaits", "chains", "derives", "derives_awaited"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 S = TypeVar("S")
+S_co = TypeVar("S_co", covariant=True)
 A = TypeVar("A")
+F = TypeVar("F")
 
 
-class Facade(Generic[S]):
+class Facade(Generic[S_co]):
     """An async face on a blocking object `_it`, reached through `_door`."""
 
-    def __init__(self, door: Door, it: S) -> None:
-        self._door = door
-        self._it = it
+    _door: Door
+    _it: S_co
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         for name, member in vars(cls).items():
             if callable(member) and hasattr(member, "__wrapped__"):  # borrowed: give it our address
-                member.__module__, member.__qualname__ = cls.__module__, f"{cls.__qualname__}.{name}"
+                member.__module__, member.__qualname__ = (
+                    cls.__module__,
+                    f"{cls.__qualname__}.{name}",
+                )
 
 
 def awaits(
@@ -47,15 +52,26 @@ def awaits(
     return method
 
 
-def derives(
-    wrap: Callable[[Door, R], A],
-) -> Callable[[Callable[Concatenate[S, P], R]], Callable[Concatenate[Facade[S], P], A]]:
-    """Borrow a method that does no I/O and returns an object which needs an async face too."""
+def chains(fn: Callable[Concatenate[S, P], S]) -> Callable[Concatenate[F, P], F]:
+    """Borrow a method that changes its object and returns it: the async one returns itself."""
 
-    def borrow(fn: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[Facade[S], P], A]:
+    @functools.wraps(fn)
+    def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+        fn(self._it, *args, **kwargs)
+        return self
+
+    return method
+
+
+def derives(
+    face: Callable[[F, R], A],
+) -> Callable[[Callable[Concatenate[Any, P], R]], Callable[Concatenate[F, P], A]]:
+    """Borrow a method that returns an object which needs an async face too: `face(self, it)`."""
+
+    def borrow(fn: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[F, P], A]:
         @functools.wraps(fn)
-        def method(self: Facade[S], /, *args: P.args, **kwargs: P.kwargs) -> A:
-            return wrap(self._door, fn(self._it, *args, **kwargs))
+        def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> A:
+            return face(self, fn(self._it, *args, **kwargs))
 
         return method
 
@@ -63,18 +79,18 @@ def derives(
 
 
 def derives_awaited(
-    wrap: Callable[[Door, R], A],
+    face: Callable[[F, R], A],
 ) -> Callable[
-    [Callable[Concatenate[S, P], R]], Callable[Concatenate[Facade[S], P], Coroutine[Any, Any, A]]
+    [Callable[Concatenate[Any, P], R]], Callable[Concatenate[F, P], Coroutine[Any, Any, A]]
 ]:
     """Borrow a blocking method whose result needs an async face, behind an `await`."""
 
     def borrow(
-        fn: Callable[Concatenate[S, P], R],
-    ) -> Callable[Concatenate[Facade[S], P], Coroutine[Any, Any, A]]:
+        fn: Callable[Concatenate[Any, P], R],
+    ) -> Callable[Concatenate[F, P], Coroutine[Any, Any, A]]:
         @functools.wraps(fn)
-        async def method(self: Facade[S], /, *args: P.args, **kwargs: P.kwargs) -> A:
-            return wrap(self._door, await self._door.call(fn, self._it, *args, **kwargs))
+        async def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> A:
+            return face(self, await self._door.call(fn, self._it, *args, **kwargs))
 
         return method
 

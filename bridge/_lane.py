@@ -9,13 +9,14 @@ ended, or when its memory is freed without that (its loop was closed under it).
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary, finalize
 
 from gevent.hub import Waiter, getcurrent
 
 from bridge._wakeup import current_port
-from greenmongo.hub import Call, CallState, Context, HubClosed, thread_of
+from greenmongo.hub import Call, CallState, Context, HubClosed, is_open, thread_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,7 @@ R = TypeVar("R")
 
 
 class _Service(Call):
-    """The call that a lane itself is, to the worker it occupies."""
+    """A call that nobody waits for; a lane is one itself, to the worker it occupies."""
 
     __slots__ = ()
 
@@ -89,6 +90,20 @@ class Lane:
                 queue.popleft().refuse(HubClosed("the hub thread stopped before the call began"))
 
 
+class _Once:
+    """Runs a function the first time it is called."""
+
+    __slots__ = ("_fn",)
+
+    def __init__(self, fn: Callable[[], object]) -> None:
+        self._fn: Callable[[], object] | None = fn
+
+    def __call__(self) -> None:
+        fn, self._fn = self._fn, None
+        if fn is not None:
+            fn()
+
+
 class Door:
     """Where the tasks of any loop hand their calls to the hub thread, for one client."""
 
@@ -112,6 +127,26 @@ class Door:
         """Run `fn` on the task's lane, which it gets now if it has none."""
         self._lane_of(current_port(thread_of(self.client)), make=True)
         return await self.call(fn, *args, **kwargs)
+
+    async def call_surely(self, fn: Callable[[], object]) -> None:
+        """Run `fn` exactly once on the hub thread, even if the task is cancelled meanwhile."""
+        once = _Once(fn)
+        try:
+            await self.call(once)
+        except BaseException:
+            # Behind the call, which by then either ran or never will.
+            self.post(once)
+            raise
+
+    def post(self, fn: Callable[[], object]) -> None:
+        """Run `fn` where the task's next call would run, and do not wait. Never raises."""
+        if not is_open(self.client):
+            return
+        thread = thread_of(self.client)
+        lane = self._lane_of(current_port(thread))
+        context = None if lane is None else lane.context
+        call = _Service(thread.workers, fn, (), {}, context)
+        thread.submit_quietly(call.begin if lane is None else partial(lane.enter, call))
 
     def context(self) -> Context | None:
         """Return the context of the task's request, None if it has no lane."""

@@ -21,6 +21,7 @@ from greenmongo._api.collection import Collection
 from greenmongo._api.command_cursor import CommandCursor
 from greenmongo._api.cursor import Cursor
 from greenmongo._api.database import Database
+from greenmongo._api.request import Request
 from greenmongo._core.constants import (
     ASCENDING,
     DESCENDING,
@@ -30,6 +31,7 @@ from greenmongo._core.constants import (
     TEXT,
     CursorType,
 )
+from greenmongo.hub import run
 from greenmongo._legacy.connection import Connection
 from greenmongo._legacy.replica_set_connection import ReplicaSetConnection
 
@@ -56,10 +58,12 @@ __all__ = [
     "ReadConcern",
     "ReadPreference",
     "ReplaceOne",
+    "Request",
     "ReplicaSetConnection",
     "ReturnDocument",
     "UpdateMany",
     "UpdateOne",
     "WriteConcern",
     "__version__",
+    "run",
 ]

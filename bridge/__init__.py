@@ -1,0 +1,18 @@
+"""greenmongo for asyncio and trio: the same client, with `await`."""
+
+from __future__ import annotations
+
+from bridge._client import AsyncMongoClient
+from bridge._collection import AsyncCollection
+from bridge._cursor import AsyncCommandCursor, AsyncCursor
+from bridge._database import AsyncDatabase
+from bridge._request import AsyncRequest
+
+__all__ = [
+    "AsyncMongoClient",
+    "AsyncDatabase",
+    "AsyncCollection",
+    "AsyncCursor",
+    "AsyncCommandCursor",
+    "AsyncRequest",
+]

@@ -1,0 +1,225 @@
+"""AsyncMongoClient: the deployment, for the tasks of any asyncio or trio loop."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+
+from bridge._configured import ConfiguredFacade
+from bridge._cursor import command_cursor_of
+from bridge._database import database_of
+from bridge._delegate import awaits, derives, derives_awaited
+from bridge._lane import Door
+from bridge._request import AsyncRequest
+from greenmongo import MongoClient
+from greenmongo.hub import is_open, request_depth, thread_of
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from bson.codec_options import TypeRegistry
+    from typing_extensions import Self
+
+    from bridge._database import AsyncDatabase
+    from greenmongo.hub import Address, ClientOptions, TopologyDescription
+
+__all__ = ["AsyncMongoClient"]
+
+DocT = TypeVar("DocT", bound=Mapping[str, Any])
+OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
+    """A MongoDB deployment, for any number of event loops; `client.name` is a database.
+
+    What properties tell without an `await` is known already: they neither cross nor wait.
+    """
+
+    HOST = MongoClient.HOST
+    PORT = MongoClient.PORT
+
+    def __init__(
+        self,
+        host: str | Sequence[str] | None = None,
+        port: int | None = None,
+        document_class: type[DocT] | None = None,
+        tz_aware: bool | None = None,
+        connect: bool | None = None,
+        type_registry: TypeRegistry | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Name a deployment. Connections are made on first use.
+
+        Args:
+            host: a URI, a host name, or a list of host names.
+            port: the port of hosts that name none.
+            document_class: the type of returned documents, `dict` by default.
+            tz_aware: return datetimes with a time zone.
+            connect: start to connect now rather than with the first operation.
+            type_registry: codecs for types of your own.
+            **kwargs: any option of the URI, by the same name.
+
+        Raises:
+            ConfigurationError: options contradict each other.
+            InvalidURI: the URI cannot be read.
+        """
+        self._it = MongoClient(
+            host, port, document_class, tz_aware, bool(connect), type_registry, **kwargs
+        )
+        self._door = Door(self._it)
+
+    @classmethod
+    def from_client(cls, client: MongoClient[DocT]) -> Self:
+        """Return an async face of a blocking client: one pool, and `close` closes both."""
+        face = cls.__new__(cls)
+        face._it, face._door = client, Door(client)
+        return face
+
+    @property
+    def sync(self) -> MongoClient[DocT]:
+        """The same client for blocking code: for threads, greenlets, and what `run` runs."""
+        return self._it
+
+    async def run(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run an ordinary blocking function on a greenlet of the hub thread.
+
+        It may use `client.sync` as it likes, and is in this task's request if there is one. It
+        sees a copy of the task's context variables. Cancelled, it gets a GreenletExit where it
+        waits. It must not block the whole thread: no `time.sleep`, no sockets but gevent's.
+        """
+        variables = contextvars.copy_context()
+        return await self._door.call(variables.run, partial(fn, *args, **kwargs))
+
+    async def aconnect(self) -> None:
+        """Start to connect now rather than with the first operation."""
+        await self._door.call(thread_of, self._it)
+
+    async def close(self) -> None:
+        """Close all connections; operations after this raise InvalidOperation."""
+        if is_open(self._it):
+            await self._door.call(self._it.close)
+        else:
+            self._it.close()
+
+    aclose = close
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    # Requests
+
+    def start_request(self, strict: bool = False) -> AsyncRequest:
+        """Give the current task a connection of its own: `async with` the result, or `await` it.
+
+        The first operation takes it, and keeps it for all that follow on the same server, until
+        `end_request` was called as often as `start_request`, or the task ends. Tasks that it
+        starts have no part in it.
+
+        Args:
+            strict: raise RequestBroken, once, when the connection had to be replaced between
+                two operations, rather than go on with another one.
+        """
+        return AsyncRequest(self, strict=strict)
+
+    def in_request(self) -> bool:
+        """Tell whether the current task is in a request."""
+        context = self._door.context()
+        return context is not None and request_depth(self._it, context) > 0
+
+    async def end_request(self) -> None:
+        """End the task's request, or come one level up; harmless without one."""
+        if self.in_request():
+            await self._door.call_surely(self._it.end_request)
+
+    @property
+    def auto_start_request(self) -> bool:
+        """Whether a task's first operation starts a request."""
+        return self._it.auto_start_request
+
+    @property
+    def use_greenlets(self) -> bool:
+        """Whether requests of blocking code always belong to the greenlet, never to the thread."""
+        return self._it.use_greenlets
+
+    # The deployment
+
+    @property
+    def options(self) -> ClientOptions:
+        """The options of this client."""
+        return self._it.options
+
+    @property
+    def topology_description(self) -> TopologyDescription:
+        """What is known of the deployment."""
+        return self._it.topology_description
+
+    @property
+    def nodes(self) -> frozenset[Address]:
+        """The addresses of all servers that answer."""
+        return self._it.nodes
+
+    @property
+    async def address(self) -> Address | None:
+        """The address of the standalone, primary or mongos, or None while there is none."""
+        return await self._door.call(lambda: self._it.address)
+
+    @property
+    async def primary(self) -> Address | None:
+        """The address of the replica set's primary, or None."""
+        return await self._door.call(lambda: self._it.primary)
+
+    @property
+    async def secondaries(self) -> set[Address]:
+        """The addresses of the replica set's secondaries."""
+        return await self._door.call(lambda: self._it.secondaries)
+
+    @property
+    async def arbiters(self) -> set[Address]:
+        """The addresses of the replica set's arbiters."""
+        return await self._door.call(lambda: self._it.arbiters)
+
+    @property
+    async def is_primary(self) -> bool:
+        """Whether there is a server that takes writes."""
+        return await self._door.call(lambda: self._it.is_primary)
+
+    @property
+    async def is_mongos(self) -> bool:
+        """Whether the deployment is reached through a mongos."""
+        return await self._door.call(lambda: self._it.is_mongos)
+
+    server_info = awaits(MongoClient[DocT].server_info)
+
+    # Databases
+
+    get_database = derives(database_of)(MongoClient[DocT].get_database)
+    get_default_database = derives(database_of)(MongoClient[DocT].get_default_database)
+    list_databases = derives_awaited(command_cursor_of)(MongoClient[DocT].list_databases)
+    list_database_names = awaits(MongoClient[DocT].list_database_names)
+    drop_database = awaits(MongoClient[DocT].drop_database)
+
+    def __getattr__(self, name: str) -> AsyncDatabase[DocT]:
+        if name.startswith("_"):
+            raise AttributeError(
+                f"{type(self).__name__} has no attribute {name!r}. To access the {name} "
+                f"database, use client[{name!r}]."
+            )
+        return self[name]
+
+    def __getitem__(self, name: str) -> AsyncDatabase[DocT]:
+        return database_of(self, self._it[name])
+
+    def __repr__(self) -> str:
+        return f"Async{self._it!r}"

@@ -1,0 +1,140 @@
+"""AsyncCollection: the async face of a collection, borrowed method by method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+
+from bridge._configured import ConfiguredFacade
+from bridge._cursor import command_cursor_of, cursor_of
+from bridge._delegate import awaits, derives, derives_awaited
+from greenmongo import Collection
+
+if TYPE_CHECKING:
+    from bson.codec_options import CodecOptions
+    from pymongo.read_concern import ReadConcern
+    from pymongo.write_concern import WriteConcern
+
+    from bridge._database import AsyncDatabase
+    from greenmongo.hub import ReadMode
+
+__all__ = ["AsyncCollection", "collection_of", "sibling_of"]
+
+DocT = TypeVar("DocT", bound=Mapping[str, Any])
+OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
+
+
+def collection_of(parent: AsyncDatabase[Any], it: Collection[OtherT]) -> AsyncCollection[OtherT]:
+    """Give a blocking collection its async face."""
+    face: AsyncCollection[OtherT] = AsyncCollection.__new__(AsyncCollection)
+    face._door, face._it, face._database = parent._door, it, parent
+    return face
+
+
+def sibling_of(parent: AsyncCollection[Any], it: Collection[OtherT]) -> AsyncCollection[OtherT]:
+    """Give a blocking collection of the same database its async face."""
+    return collection_of(parent._database, it)
+
+
+class AsyncCollection(ConfiguredFacade[Collection[DocT]], Generic[DocT]):
+    """A collection of documents. Creating one does no I/O; it may not exist on the server.
+
+    `collection.name` and `collection["name"]` are the collection named `"collection.name"`.
+    """
+
+    def __init__(
+        self,
+        database: AsyncDatabase[DocT],
+        name: str,
+        codec_options: CodecOptions[DocT] | None = None,
+        read_preference: ReadMode | None = None,
+        write_concern: WriteConcern | None = None,
+        read_concern: ReadConcern | None = None,
+    ) -> None:
+        self._door = database._door
+        self._it = Collection(
+            database._it, name, codec_options, read_preference, write_concern, read_concern
+        )
+        self._database: AsyncDatabase[Any] = database
+
+    @property
+    def name(self) -> str:
+        """The name of this collection."""
+        return self._it.name
+
+    @property
+    def full_name(self) -> str:
+        """The names of database and collection, joined with a dot."""
+        return self._it.full_name
+
+    @property
+    def database(self) -> AsyncDatabase[DocT]:
+        """The database this collection is in."""
+        return self._database
+
+    with_options = derives(sibling_of)(Collection[DocT].with_options)
+
+    # Reads
+
+    find = derives(cursor_of)(Collection[DocT].find)
+    find_one = awaits(Collection[DocT].find_one)
+    aggregate = derives_awaited(command_cursor_of)(Collection[DocT].aggregate)
+    count_documents = awaits(Collection[DocT].count_documents)
+    estimated_document_count = awaits(Collection[DocT].estimated_document_count)
+    distinct = awaits(Collection[DocT].distinct)
+
+    # Writes
+
+    insert_one = awaits(Collection[DocT].insert_one)
+    insert_many = awaits(Collection[DocT].insert_many)
+    replace_one = awaits(Collection[DocT].replace_one)
+    update_one = awaits(Collection[DocT].update_one)
+    update_many = awaits(Collection[DocT].update_many)
+    delete_one = awaits(Collection[DocT].delete_one)
+    delete_many = awaits(Collection[DocT].delete_many)
+    find_one_and_delete = awaits(Collection[DocT].find_one_and_delete)
+    find_one_and_replace = awaits(Collection[DocT].find_one_and_replace)
+    find_one_and_update = awaits(Collection[DocT].find_one_and_update)
+
+    # Indexes, and the collection as a whole
+
+    create_index = awaits(Collection[DocT].create_index)
+    create_indexes = awaits(Collection[DocT].create_indexes)
+    drop_index = awaits(Collection[DocT].drop_index)
+    drop_indexes = awaits(Collection[DocT].drop_indexes)
+    index_information = awaits(Collection[DocT].index_information)
+    list_indexes = derives_awaited(command_cursor_of)(Collection[DocT].list_indexes)
+    options = awaits(Collection[DocT].options)
+    rename = awaits(Collection[DocT].rename)
+    drop = awaits(Collection[DocT].drop)
+
+    def __getattr__(self, name: str) -> AsyncCollection[DocT]:
+        if name.startswith("_"):
+            # Before anything of ours is touched: a copy that is being made has no attributes yet.
+            raise AttributeError(
+                f"{type(self).__name__} has no attribute {name!r}. To access a collection whose "
+                f"name has a part {name}, use database['...{name}']."
+            )
+        return self[name]
+
+    def __getitem__(self, name: str) -> AsyncCollection[DocT]:
+        return sibling_of(self, self._it[name])
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Explain that there is no such method: what was called is a collection."""
+        kind, name, owner = type(self).__name__, self.name, "AsyncDatabase"
+        if "." in name:
+            owner, name = kind, name.rsplit(".", 1)[1]
+        raise TypeError(
+            f"'{kind}' object is not callable. If you meant to call the '{name}' method on a "
+            f"'{owner}' object it is failing because no such method exists."
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._database!r}, {self.name!r})"
+
+    def __bool__(self) -> NoReturn:
+        raise NotImplementedError(
+            f"{type(self).__name__} objects do not implement truth value testing or bool(). "
+            "Please compare with None instead: collection is not None"
+        )

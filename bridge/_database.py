@@ -1,0 +1,101 @@
+"""AsyncDatabase: the async face of a database, borrowed method by method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+
+from bridge._collection import collection_of
+from bridge._configured import ConfiguredFacade
+from bridge._cursor import command_cursor_of
+from bridge._delegate import awaits, derives, derives_awaited
+from greenmongo import Database
+
+if TYPE_CHECKING:
+    from bson.codec_options import CodecOptions
+    from pymongo.read_concern import ReadConcern
+    from pymongo.write_concern import WriteConcern
+
+    from bridge._client import AsyncMongoClient
+    from bridge._collection import AsyncCollection
+    from greenmongo.hub import ReadMode
+
+__all__ = ["AsyncDatabase", "database_of", "sibling_of"]
+
+DocT = TypeVar("DocT", bound=Mapping[str, Any])
+OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
+
+
+def database_of(parent: AsyncMongoClient[Any], it: Database[OtherT]) -> AsyncDatabase[OtherT]:
+    """Give a blocking database its async face."""
+    face: AsyncDatabase[OtherT] = AsyncDatabase.__new__(AsyncDatabase)
+    face._door, face._it, face._client = parent._door, it, parent
+    return face
+
+
+def sibling_of(parent: AsyncDatabase[Any], it: Database[OtherT]) -> AsyncDatabase[OtherT]:
+    """Give a blocking database of the same client its async face."""
+    return database_of(parent._client, it)
+
+
+class AsyncDatabase(ConfiguredFacade[Database[DocT]], Generic[DocT]):
+    """A database. Creating one does no I/O; `database.name` is its collection `name`."""
+
+    def __init__(
+        self,
+        client: AsyncMongoClient[DocT],
+        name: str,
+        codec_options: CodecOptions[DocT] | None = None,
+        read_preference: ReadMode | None = None,
+        write_concern: WriteConcern | None = None,
+        read_concern: ReadConcern | None = None,
+    ) -> None:
+        self._door = client._door
+        self._it = Database(
+            client._it, name, codec_options, read_preference, write_concern, read_concern
+        )
+        self._client: AsyncMongoClient[Any] = client
+
+    @property
+    def client(self) -> AsyncMongoClient[DocT]:
+        """The client this database was reached through."""
+        return self._client
+
+    @property
+    def name(self) -> str:
+        """The name of this database."""
+        return self._it.name
+
+    with_options = derives(sibling_of)(Database[DocT].with_options)
+    get_collection = derives(collection_of)(Database[DocT].get_collection)
+
+    create_collection = derives_awaited(collection_of)(Database[DocT].create_collection)
+    drop_collection = awaits(Database[DocT].drop_collection)
+    validate_collection = awaits(Database[DocT].validate_collection)
+    list_collections = derives_awaited(command_cursor_of)(Database[DocT].list_collections)
+    list_collection_names = awaits(Database[DocT].list_collection_names)
+
+    aggregate = derives_awaited(command_cursor_of)(Database[DocT].aggregate)
+    command = awaits(Database[DocT].command)
+    cursor_command = derives_awaited(command_cursor_of)(Database[DocT].cursor_command)
+    dereference = awaits(Database[DocT].dereference)
+
+    def __getattr__(self, name: str) -> AsyncCollection[DocT]:
+        if name.startswith("_"):
+            raise AttributeError(
+                f"{type(self).__name__} has no attribute {name!r}. To access the {name} "
+                f"collection, use database[{name!r}]."
+            )
+        return self[name]
+
+    def __getitem__(self, name: str) -> AsyncCollection[DocT]:
+        return collection_of(self, self._it[name])
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._client!r}, {self.name!r})"
+
+    def __bool__(self) -> NoReturn:
+        raise NotImplementedError(
+            f"{type(self).__name__} objects do not implement truth value testing or bool(). "
+            "Please compare with None instead: database is not None"
+        )
