@@ -31,9 +31,9 @@ from greenmongo._core.constants import (
     TEXT,
     CursorType,
 )
-from greenmongo.hub import run
 from greenmongo._legacy.connection import Connection
 from greenmongo._legacy.replica_set_connection import ReplicaSetConnection
+from greenmongo.hub import run
 
 __version__ = "0.1.0"
 
