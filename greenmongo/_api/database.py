@@ -18,19 +18,19 @@ from pymongo.read_preferences import ReadPreference
 from greenmongo._api.collection import Collection
 from greenmongo._api.command_cursor import CommandCursor
 from greenmongo._api.configured import Configured, name_of
+from greenmongo._api.dropping import drop
 from greenmongo._api.redecode import redecode
 from greenmongo._core.commands import Target
 from greenmongo._core.commands.admin import (
     create_collection,
-    drop_collection,
     list_collections,
     names_only,
     run_command,
     validate,
 )
 from greenmongo._core.commands.aggregate import aggregate
-from greenmongo._core.commands.arguments import Pipeline, check_database_name, require_mapping
-from greenmongo._core.reply import NAMESPACE_NOT_FOUND, check_write_concern
+from greenmongo._core.commands.arguments import Pipeline, check_database_name
+from greenmongo._core.reply import check_write_concern
 from greenmongo._core.types import DocT
 
 if TYPE_CHECKING:
@@ -422,23 +422,8 @@ class Database(Configured, Generic[DocT]):
         name = name_of(name_or_collection)
         if not isinstance(name, str):
             raise TypeError(f"name_or_collection must be an instance of str, not {type(name)}")
-        if encrypted_fields:
-            require_mapping("encrypted_fields", encrypted_fields)
-            for kind in ("esc", "ecoc"):
-                state = encrypted_fields.get(f"{kind}Collection", f"enxcol_.{name}.{kind}")
-                self._drop(state, session, comment)
-        return self._drop(name, session, comment)
-
-    def _drop(self, name: str, session: SessionLike | None, comment: Any) -> dict[str, Any]:
-        command = drop_collection(self._target(name), comment=comment)
-        try:
-            document = self._executor.run(command, session).document
-        except OperationFailure as error:
-            if error.code != NAMESPACE_NOT_FOUND:
-                raise
-            document = dict(details_of(error))
-        check_write_concern(document)
-        return document
+        target = self._target(name)
+        return drop(self._executor, target, session, comment, encrypted_fields)
 
     def validate_collection(
         self,

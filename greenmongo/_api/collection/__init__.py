@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 from greenmongo._api.collection.indexes import Indexes
 from greenmongo._api.collection.reads import Reads
 from greenmongo._api.collection.writes import Writes
+from greenmongo._api.dropping import drop
 from greenmongo._core.commands.admin import rename_collection
 from greenmongo._core.reply import check_write_concern
 from greenmongo._core.types import DocT
@@ -109,10 +110,7 @@ class Collection(Reads[DocT], Writes[DocT], Indexes[DocT], Generic[DocT]):
         encrypted_fields: Mapping[str, Any] | None = None,
     ) -> None:
         """Drop this collection; not an error if it does not exist."""
-        database = self._database.with_options(
-            self._codec_options, self._read_preference, self._write_concern, self._read_concern
-        )
-        database.drop_collection(self._name, session, comment, encrypted_fields)
+        drop(self._executor, self._target, session, comment, encrypted_fields)
 
     def __getattr__(self, name: str) -> Collection[DocT]:
         if name.startswith("_"):

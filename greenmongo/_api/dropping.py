@@ -1,0 +1,49 @@
+"""Dropping collections, which is no error when there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pymongo.errors import OperationFailure
+
+from greenmongo._core.commands.admin import drop_collection
+from greenmongo._core.commands.arguments import require_mapping
+from greenmongo._core.reply import NAMESPACE_NOT_FOUND, check_write_concern
+
+if TYPE_CHECKING:
+    from greenmongo._api.configured import Runs
+    from greenmongo._core.commands import Target
+    from greenmongo._core.types import Document, SessionLike
+
+__all__ = ["drop"]
+
+
+def drop(
+    executor: Runs,
+    target: Target,
+    session: SessionLike | None,
+    comment: Any,
+    encrypted_fields: Mapping[str, Any] | None,
+) -> Document:
+    """Drop a collection, and before it the state collections of Queryable Encryption."""
+    if encrypted_fields:
+        require_mapping("encrypted_fields", encrypted_fields)
+        for kind in ("esc", "ecoc"):
+            state = encrypted_fields.get(f"{kind}Collection", f"enxcol_.{target.name}.{kind}")
+            drop_one(executor, replace(target, name=state), session, comment)
+    return drop_one(executor, target, session, comment)
+
+
+def drop_one(executor: Runs, target: Target, session: SessionLike | None, comment: Any) -> Document:
+    """Drop one collection and return the server's answer."""
+    command = drop_collection(target, comment=comment)
+    try:
+        document = executor.run(command, session).document
+    except OperationFailure as error:
+        if error.code != NAMESPACE_NOT_FOUND:
+            raise
+        return dict(error.details or {})
+    check_write_concern(document)
+    return document

@@ -1,0 +1,431 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from bson.codec_options import DEFAULT_CODEC_OPTIONS, CodecOptions
+from bson.son import SON
+from pymongo.collation import Collation
+from pymongo.errors import ConfigurationError
+from pymongo.operations import IndexModel
+from pymongo.read_preferences import ReadPreference
+from pymongo.write_concern import WriteConcern
+
+from greenmongo._core.commands import Target, admin, reply_codec
+from greenmongo._core.commands.aggregate import (
+    aggregate,
+    count_matching,
+    distinct,
+    estimated_count,
+)
+from greenmongo._core.commands.find import FindSpec, find, find_first
+from greenmongo._core.commands.index import create_indexes, drop_index, list_indexes
+from greenmongo._core.commands.write import delete, find_and_modify, insert, update
+from greenmongo._core.constants import CursorType, QueryFlag
+
+TARGET = Target("db", "c", DEFAULT_CODEC_OPTIONS, ReadPreference.NEAREST, WriteConcern(), {})
+MAJORITY = replace(
+    TARGET, read_concern={"level": "majority"}, write_concern=WriteConcern("majority")
+)
+UNHEARD = WriteConcern(w=0)
+ACKNOWLEDGED = WriteConcern()
+
+
+# find
+
+
+def test_the_quickest_find_one_says_what_the_general_one_would() -> None:
+    for target in (TARGET, MAJORITY):
+        assert find_first(target, {"a": 1}) == find(target, FindSpec({"a": 1}, limit=-1))
+
+
+def test_a_plain_find_is_three_words() -> None:
+    command = find(TARGET, FindSpec())
+    assert command.body == {"find": "c", "filter": {}}
+    assert command.name == "find"
+    assert (command.db, command.read_preference) == ("db", ReadPreference.NEAREST)
+    assert command.may_retry
+    assert command.user_documents
+    assert not command.is_write
+
+
+def test_a_find_carries_every_option() -> None:
+    spec = FindSpec(
+        {"a": 1},
+        {"b": 1},
+        skip=2,
+        limit=3,
+        batch_size=4,
+        sort={"a": 1},
+        hint="a_1",
+        let={"v": 1},
+        comment="why",
+        max_time_ms=0,
+        collation={"locale": "en"},
+        max={"a": 9},
+        min={"a": 0},
+        return_key=False,
+        show_record_id=True,
+        allow_disk_use=False,
+    )
+    assert find(MAJORITY, spec).body == {
+        "find": "c",
+        "filter": {"a": 1},
+        "sort": {"a": 1},
+        "hint": "a_1",
+        "let": {"v": 1},
+        "comment": "why",
+        "maxTimeMS": 0,
+        "max": {"a": 9},
+        "min": {"a": 0},
+        "returnKey": False,
+        "showRecordId": True,
+        "projection": {"b": 1},
+        "skip": 2,
+        "limit": 3,
+        "batchSize": 4,
+        "readConcern": {"level": "majority"},
+        "collation": {"locale": "en"},
+        "allowDiskUse": False,
+    }
+
+
+def test_flags_become_fields() -> None:
+    flags = CursorType.TAILABLE_AWAIT | QueryFlag.NO_TIMEOUT | QueryFlag.PARTIAL
+    body = find(TARGET, FindSpec(flags=flags)).body
+    assert {name for name, value in body.items() if value is True} == {
+        "tailable",
+        "awaitData",
+        "noCursorTimeout",
+        "allowPartialResults",
+    }
+
+
+def test_a_batch_as_large_as_the_limit_asks_for_one_more_to_see_the_end() -> None:
+    body = find(TARGET, FindSpec(limit=5, batch_size=5)).body
+    assert (body["limit"], body["batchSize"]) == (5, 6)
+
+
+def test_an_explain_wraps_the_find() -> None:
+    command = find(TARGET, FindSpec(explain=True))
+    assert command.body == {"explain": {"find": "c", "filter": {}}}
+    assert not command.user_documents
+
+
+# write
+
+
+def test_an_insert_sends_its_documents_beside_the_body() -> None:
+    command = insert(TARGET, [b"x"], ACKNOWLEDGED, comment="why", bypass_document_validation=True)
+    assert command.body == {
+        "insert": "c",
+        "ordered": True,
+        "comment": "why",
+        "bypassDocumentValidation": True,
+    }
+    assert command.sequence is not None
+    assert (command.sequence.identifier, command.sequence.documents) == ("documents", [b"x"])
+    assert command.is_write
+    assert command.may_retry
+    assert command.read_preference is None
+
+
+def test_an_unacknowledged_write_is_not_retried() -> None:
+    command = insert(TARGET, [b"x"], UNHEARD)
+    assert command.body["writeConcern"] == {"w": 0}
+    assert not command.acknowledged
+    assert not command.may_retry
+
+
+def test_only_writes_to_one_document_may_be_retried() -> None:
+    change = {"$set": {"a": 1}}
+    assert update(TARGET, {}, change, ACKNOWLEDGED, multi=False).may_retry
+    assert not update(TARGET, {}, change, ACKNOWLEDGED, multi=True).may_retry
+    assert delete(TARGET, {}, ACKNOWLEDGED, multi=False).may_retry
+    assert not delete(TARGET, {}, ACKNOWLEDGED, multi=True).may_retry
+
+
+def test_an_update_carries_every_option() -> None:
+    command = update(
+        TARGET,
+        {"a": 1},
+        {"$set": {"b": 1}},
+        WriteConcern("majority"),
+        multi=False,
+        upsert=True,
+        bypass_document_validation=False,
+        collation=Collation("en"),
+        array_filters=[{"x": 1}],
+        hint=[("a", 1)],
+        let={"v": 1},
+        sort={"a": -1},
+        comment="why",
+    )
+    assert command.body == {
+        "update": "c",
+        "ordered": True,
+        "updates": [
+            {
+                "q": {"a": 1},
+                "u": {"$set": {"b": 1}},
+                "multi": False,
+                "upsert": True,
+                "collation": {"locale": "en"},
+                "arrayFilters": [{"x": 1}],
+                "hint": {"a": 1},
+                "sort": {"a": -1},
+            }
+        ],
+        "let": {"v": 1},
+        "comment": "why",
+        "bypassDocumentValidation": False,
+        "writeConcern": {"w": "majority"},
+    }
+
+
+def test_a_delete_carries_every_option() -> None:
+    command = delete(
+        TARGET,
+        {"a": 1},
+        ACKNOWLEDGED,
+        multi=True,
+        collation={"locale": "en"},
+        hint="a_1",
+        let={"v": 1},
+        comment="why",
+    )
+    assert command.body == {
+        "delete": "c",
+        "ordered": True,
+        "deletes": [{"q": {"a": 1}, "limit": 0, "collation": {"locale": "en"}, "hint": "a_1"}],
+        "let": {"v": 1},
+        "comment": "why",
+    }
+    assert delete(TARGET, {}, ACKNOWLEDGED, multi=False).body["deletes"][0]["limit"] == 1
+
+
+@pytest.mark.parametrize("option", [{"collation": {"locale": "en"}}, {"array_filters": [{}]}])
+def test_some_options_need_an_answer(option: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="unsupported for unacknowledged writes"):
+        update(TARGET, {}, {"$set": {}}, UNHEARD, multi=False, **option)
+
+
+def test_a_find_and_modify_takes_the_targets_write_concern() -> None:
+    command = find_and_modify(
+        MAJORITY,
+        {"a": 1},
+        projection=["b"],
+        sort=[("a", -1)],
+        upsert=True,
+        return_document=True,
+        array_filters=[{"x": 1}],
+        hint="a_1",
+        let={"v": 1},
+        options={"update": {"$set": {"b": 1}}, "collation": Collation("en"), "maxTimeMS": 5},
+    )
+    assert command.body == {
+        "findAndModify": "c",
+        "query": {"a": 1},
+        "new": True,
+        "let": {"v": 1},
+        "update": {"$set": {"b": 1}},
+        "maxTimeMS": 5,
+        "fields": {"b": 1},
+        "sort": {"a": -1},
+        "upsert": True,
+        "arrayFilters": [{"x": 1}],
+        "hint": "a_1",
+        "collation": {"locale": "en"},
+        "writeConcern": {"w": "majority"},
+    }
+    assert command.may_retry
+    assert command.user_documents
+
+
+def test_a_find_and_modify_may_be_given_its_own_write_concern() -> None:
+    command = find_and_modify(MAJORITY, {}, options={"remove": True, "writeConcern": {"w": 0}})
+    assert command.body["writeConcern"] == {"w": 0}
+    assert not command.acknowledged
+
+
+def test_return_document_is_before_or_after() -> None:
+    wrong: Any = 1
+    with pytest.raises(TypeError, match=r"must be ReturnDocument\.BEFORE"):
+        find_and_modify(TARGET, {}, return_document=wrong, options={"remove": True})
+
+
+def test_replies_to_writes_are_decoded_as_the_user_wants_but_for_their_class() -> None:
+    assert reply_codec(CodecOptions()) is DEFAULT_CODEC_OPTIONS
+    codec = reply_codec(CodecOptions(SON, tz_aware=True))
+    assert (codec.document_class, codec.tz_aware) == (dict, True)
+    command = insert(replace(TARGET, codec_options=CodecOptions(SON)), [b"x"], ACKNOWLEDGED)
+    assert command.user_documents
+    assert not insert(TARGET, [b"x"], ACKNOWLEDGED).user_documents
+
+
+# aggregate, count, distinct
+
+
+def test_an_aggregate_opens_a_cursor() -> None:
+    pipeline: list[dict[str, Any]] = [{"$match": {}}]
+    plan = aggregate(MAJORITY, pipeline, comment="why", options={"batchSize": 3, "hint": "x"})
+    assert plan.command.body == {
+        "aggregate": "c",
+        "pipeline": pipeline,
+        "hint": "x",
+        "comment": "why",
+        "cursor": {"batchSize": 3},
+        "readConcern": {"level": "majority"},
+    }
+    assert (plan.batch_size, plan.max_await_time_ms, plan.comment) == (3, None, "why")
+    assert plan.command.may_retry
+
+
+def test_an_aggregate_without_a_collection_is_on_the_database() -> None:
+    plan = aggregate(replace(TARGET, name=""), [], options={})
+    assert plan.command.body == {"aggregate": 1, "pipeline": [], "cursor": {}}
+
+
+@pytest.mark.parametrize("stage", [{"$out": "x"}, {"$merge": "x"}])
+def test_an_aggregate_that_writes_has_a_write_concern_and_no_batches(stage: Any) -> None:
+    plan = aggregate(MAJORITY, [stage], options={"batchSize": 3})
+    command = plan.command
+    assert command.body["writeConcern"] == {"w": "majority"}
+    assert command.body["cursor"] == {}
+    assert command.is_write
+    assert not command.may_retry
+    assert command.read_preference == ReadPreference.NEAREST
+
+
+def test_the_callers_cursor_option_is_not_changed() -> None:
+    cursor: dict[str, Any] = {}
+    aggregate(TARGET, [], options={"cursor": cursor, "batchSize": 3})
+    assert cursor == {}
+
+
+@pytest.mark.parametrize("name", ["explain", "aggregate", "pipeline"])
+def test_an_aggregate_stays_one(name: str) -> None:
+    with pytest.raises(ConfigurationError):
+        aggregate(TARGET, [], options={name: 1})
+
+
+@pytest.mark.parametrize(("size", "error"), [([], TypeError), ("x", ValueError), (-1, ValueError)])
+def test_a_batch_size_is_a_number(size: Any, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        aggregate(TARGET, [], options={"batchSize": size})
+
+
+def test_documents_are_counted_by_an_aggregation() -> None:
+    options = {"skip": 1, "limit": 2, "hint": [("a", 1)], "collation": Collation("en")}
+    command = count_matching(MAJORITY, {"a": 1}, comment="why", options=options)
+    assert command.body == {
+        "aggregate": "c",
+        "pipeline": [
+            {"$match": {"a": 1}},
+            {"$skip": 1},
+            {"$limit": 2},
+            {"$group": {"_id": 1, "n": {"$sum": 1}}},
+        ],
+        "cursor": {},
+        "hint": {"a": 1},
+        "comment": "why",
+        "readConcern": {"level": "majority"},
+        "collation": {"locale": "en"},
+    }
+    assert "skip" in options
+
+
+def test_an_estimate_takes_no_session() -> None:
+    assert estimated_count(TARGET, options={}).body == {"count": "c"}
+    with pytest.raises(ConfigurationError, match="does not support sessions"):
+        estimated_count(TARGET, options={"session": None})
+
+
+def test_distinct_takes_one_filter() -> None:
+    assert distinct(TARGET, "k", {"a": 1}, hint="x", comment=1, options={}).body == {
+        "distinct": "c",
+        "key": "k",
+        "query": {"a": 1},
+        "comment": 1,
+        "hint": "x",
+    }
+    with pytest.raises(ConfigurationError, match="both filter and query"):
+        distinct(TARGET, "k", {}, options={"query": {}})
+
+
+# indexes and administration
+
+
+def test_indexes_are_built_in_one_command() -> None:
+    models = [IndexModel("a"), IndexModel([("b", -1)], unique=True)]
+    body = create_indexes(MAJORITY, models, options={"commitQuorum": 1}).body
+    assert [index["name"] for index in body["indexes"]] == ["a_1", "b_-1"]
+    assert body["commitQuorum"] == 1
+    assert body["writeConcern"] == {"w": "majority"}
+
+
+def test_an_index_is_dropped_by_name_or_keys() -> None:
+    assert drop_index(TARGET, [("a", 1), ("b", -1)], options={}).body["index"] == "a_1_b_-1"
+    with pytest.raises(TypeError, match="index_or_name must be an instance of str or list"):
+        drop_index(TARGET, {"a": 1}, options={})
+
+
+def test_indexes_are_listed_by_the_primary() -> None:
+    command = list_indexes(TARGET, comment="why")
+    assert command.body == {"listIndexes": "c", "cursor": {}, "comment": "why"}
+    assert command.read_preference == ReadPreference.PRIMARY
+    assert command.codec_options.document_class is SON
+
+
+def test_any_command_runs_on_the_primary_unless_told_otherwise() -> None:
+    given = {"ping": 1}
+    command = admin.run_command(
+        "db", given, 1, read_preference=None, codec_options=None, options={"x": 2}
+    )
+    assert command.body == {"ping": 1, "x": 2}
+    assert given == {"ping": 1}
+    assert command.read_preference == ReadPreference.PRIMARY
+    assert not command.may_retry
+
+
+def test_a_command_that_asks_for_no_acknowledgement_gets_none() -> None:
+    options = {"documents": [{}], "writeConcern": {"w": 0}}
+    command = admin.run_command(
+        "db", "insert", "c", read_preference=None, codec_options=None, options=options
+    )
+    assert not command.acknowledged
+
+
+def test_a_size_is_sent_as_a_double() -> None:
+    body = admin.create_collection(TARGET, {"capped": True, "size": 4096}).body
+    assert body == {"create": "c", "capped": True, "size": 4096.0}
+    assert isinstance(body["size"], float)
+
+
+def test_a_rename_goes_to_the_admin_database() -> None:
+    command = admin.rename_collection(TARGET, "d", options={"dropTarget": True})
+    assert command.db == "admin"
+    assert command.body == {"renameCollection": "db.c", "to": "db.d", "dropTarget": True}
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (None, {"nameOnly": True}),
+        ({}, {"filter": {}, "nameOnly": True}),
+        ({"name": "x"}, {"filter": {"name": "x"}, "nameOnly": True}),
+        ({"type": "view"}, {"filter": {"type": "view"}}),
+    ],
+)
+def test_names_alone_are_asked_for_only_where_the_filter_allows(query: Any, expected: Any) -> None:
+    assert admin.names_only(query) == expected
+
+
+def test_a_database_is_dropped_with_the_write_concern() -> None:
+    command = admin.drop_database(replace(MAJORITY, name=""), comment="why")
+    assert command.body == {
+        "dropDatabase": 1,
+        "comment": "why",
+        "writeConcern": {"w": "majority"},
+    }
