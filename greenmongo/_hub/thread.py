@@ -17,7 +17,7 @@ from __future__ import annotations
 import atexit
 import os
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import gevent
 from gevent.hub import Waiter, getcurrent
@@ -241,15 +241,34 @@ def process_generation() -> int:
 
 
 def acquire() -> HubThread:
-    """Lease the process's hub thread, starting it if need be; `release()` it when done."""
+    """Lease the process's hub thread, starting it if need be; `release()` it when done.
+
+    Raises:
+        HubClosed: the interpreter is exiting; a hub thread that still ran then would crash it.
+    """
     with _state.lock:
-        thread = _state.current
-        if thread is None or not thread.is_usable:
-            thread = _state.current = HubThread()
-            _state.all = [old for old in _state.all if not old._is_over]
-            _state.all.append(thread)
-        thread._leases += 1
-        return thread
+        if _state.exiting_thread is None:
+            return _lease()
+    if _state.exiting_thread == get_ident():
+        raise HubClosed("the interpreter is exiting")
+    return _park()
+
+
+def _lease() -> HubThread:
+    thread = _state.current
+    if thread is None or not thread.is_usable:
+        thread = _state.current = HubThread()
+        _state.all = [old for old in _state.all if not old._is_over]
+        _state.all.append(thread)
+    thread._leases += 1
+    return thread
+
+
+def _park() -> NoReturn:
+    """Wait for ever: a daemon thread's only quiet way to see the process end."""
+    lock = allocate_lock()
+    while True:
+        lock.acquire()
 
 
 def _stop_all() -> None:
