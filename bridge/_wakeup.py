@@ -150,7 +150,7 @@ class _FutureCall(AsyncCall):
             return await self.future
         except BaseException:
             if self.future.cancelled() or not self.future.done():
-                self.port.thread.submit_quietly(self.abandon)
+                self.leave(self.port.thread)
             raise
         finally:
             self.port.ticker.leave()
@@ -229,7 +229,7 @@ class _TrioCall(AsyncCall):
 
     def _abort(self, _raise_cancel: object) -> Any:
         self.task = None
-        self.port.thread.submit_quietly(self.abandon)
+        self.leave(self.port.thread)
         return self.port.trio.lowlevel.Abort.SUCCEEDED
 
 

@@ -7,7 +7,8 @@
     CANCELLED (never runs)   ABANDONED (the worker is thrown out of its wait)
 
 Only the hub thread moves the state. A caller that leaves submits `abandon`; since the inbox is
-in order, that job arrives after the call itself.
+in order, that job arrives after the call itself. So that a call whose caller has left already does
+not start in between, the caller says so in `is_left` as well.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from greenmongo._hub.context import Context
+    from greenmongo._hub.thread import HubThread
     from greenmongo._hub.workers import Worker, Workers
 
 __all__ = ["Call", "CallState"]
@@ -48,7 +50,17 @@ class Call:
     Subclasses say how the outcome reaches the caller by implementing `deliver`.
     """
 
-    __slots__ = ("args", "context", "fn", "kwargs", "state", "variables", "worker", "workers")
+    __slots__ = (
+        "args",
+        "context",
+        "fn",
+        "is_left",
+        "kwargs",
+        "state",
+        "variables",
+        "worker",
+        "workers",
+    )
 
     def __init__(
         self,
@@ -66,15 +78,21 @@ class Call:
         self.context = context
         self.variables = variables
         self.state = _SUBMITTED
+        self.is_left = False
         self.worker: Worker | None = None
 
     def deliver(self, value: Any, error: BaseException | None) -> None:
         """Hand the outcome to the caller. Hub side; must not block."""
         raise NotImplementedError
 
+    def leave(self, thread: HubThread) -> None:
+        """Wait no longer. Caller side; neither blocks nor raises."""
+        self.is_left = True
+        thread.submit_quietly(self.abandon)
+
     def begin(self) -> None:
         """Start on an idle worker. Hub side: this is the job put into the inbox."""
-        if self.state is _SUBMITTED:
+        if self.state is _SUBMITTED and not self.is_left:
             self.workers.start(self)
 
     def refuse(self, error: BaseException) -> None:
@@ -85,7 +103,7 @@ class Call:
 
     def execute(self, worker: Worker) -> None:
         """Run the function on `worker` and deliver what came of it."""
-        if self.state is not _SUBMITTED:
+        if self.state is not _SUBMITTED or self.is_left:
             return
         self.state = _RUNNING
         self.worker = worker
@@ -100,6 +118,8 @@ class Call:
                 # Thrown for the sake of the call that this one is part of: the hub stops.
                 error = HubClosed("the hub thread stopped during the call")
             self._settle(None, error)
+            # The traceback holds this frame; the frame must not hold what the error is kept in.
+            del self
         else:
             self.worker = None
             self._settle(value, None)

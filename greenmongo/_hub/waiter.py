@@ -62,7 +62,7 @@ def run_and_wait(
     except HubClosed:
         raise
     except BaseException:
-        thread.submit_quietly(call.abandon)
+        call.leave(thread)
         raise
     if error is None:
         return value

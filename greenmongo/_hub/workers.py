@@ -28,10 +28,12 @@ class Worker(greenlet):
         super().__init__(parent=workers.hub)
         self._workers = workers
 
-    def run(self, call: Call | None) -> None:
+    def run(self) -> None:
         """Run calls until told to stop with None, or until there are idle workers enough."""
         workers = self._workers
         hub_switch = workers.hub_switch
+        # Not an argument: a greenlet keeps those of its first switch for as long as it lives.
+        call: Call | None = hub_switch()
         while call is not None:
             self.context = call.context
             self.call = call
@@ -54,7 +56,11 @@ class Workers:
 
     def start(self, call: Call) -> None:
         """Run `call` on an idle worker, at once, until it waits for something."""
-        worker = self._idle.pop() if self._idle else Worker(self)
+        if self._idle:
+            worker = self._idle.pop()
+        else:
+            worker = Worker(self)
+            worker.switch()
         self.busy.add(worker)
         worker.switch(call)
 

@@ -1,0 +1,60 @@
+"""The hub thread for tests: leased, and gone again after the test if nobody else has it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from greenmongo._api.client import MongoClient
+from greenmongo._hub.thread import HubThread, acquire
+
+__all__ = ["Client", "Connect", "client_of", "hub_thread", "run_script"]
+
+ROOT = Path(__file__).parents[2]
+
+Client = MongoClient[dict[str, Any]]
+Connect = Callable[..., Client]
+
+
+@pytest.fixture
+def hub_thread() -> Iterator[HubThread]:
+    """Lease the hub thread, and see it end."""
+    thread = acquire()
+    try:
+        yield thread
+    finally:
+        thread.release()
+        if thread._leases == 0:
+            assert thread.stop_and_join()
+
+
+@pytest.fixture
+def client_of(hub_thread: HubThread) -> Iterator[Connect]:
+    """Provide a function that opens a client, which is closed after the test."""
+    with ExitStack() as stack:
+
+        def connect(uri: str, **options: Any) -> Client:
+            defaults = {"serverSelectionTimeoutMS": 5000, "retryReads": False, "retryWrites": False}
+            return stack.enter_context(MongoClient(uri, **(defaults | options)))
+
+        yield connect
+
+
+def run_script(
+    script: str, *arguments: str, timeout: float = 15.0
+) -> subprocess.CompletedProcess[str]:
+    """Run a Python program in a process of its own, from the root of the repository."""
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
