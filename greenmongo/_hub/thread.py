@@ -55,6 +55,7 @@ class HubThread:
 
     def __init__(self) -> None:
         self.ident = 0
+        """The native thread's number while it runs in this process, otherwise 0."""
         self.generation = _state.generation
         self._leases = 0
         self._started = allocate_lock()
@@ -172,7 +173,8 @@ class HubThread:
         try:
             waiter.get()
         except BaseException as error:
-            self._report(error)
+            # Not `_report`, which for the gravest errors would raise them here once more.
+            self._print(error)
         finally:
             self._shut_down()
 
@@ -189,10 +191,15 @@ class HubThread:
             self._unwind_workers(is_exiting)
             # Only now: calls under way must not take the closing of their sockets for an error.
             for action in list(self._on_stop):
-                action()
+                try:
+                    action()
+                except BaseException as error:
+                    self._print(error)
             self.outbox.close()
             self.hub.destroy(destroy_loop=True)
         finally:
+            # The system may give this number to a thread that starts from now on.
+            self.ident = 0
             self._exited.release()
 
     def _unwind_workers(self, is_exiting: bool) -> None:
@@ -210,6 +217,9 @@ class HubThread:
 
     def _report(self, error: BaseException) -> None:
         self.hub.handle_error(self, type(error), error, error.__traceback__)
+
+    def _print(self, error: BaseException) -> None:
+        self.hub.print_exception(self, type(error), error, error.__traceback__)
 
 
 def _refuse(jobs: list[Callable[[], object]]) -> None:
@@ -285,6 +295,8 @@ def _forget_after_fork() -> None:
     _state.lock = RLock()
     _state.generation += 1
     _state.leaked.extend(_state.all)
+    for thread in _state.leaked:
+        thread.ident = 0
     _state.current, _state.all = None, []
 
 
