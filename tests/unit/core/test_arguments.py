@@ -28,8 +28,9 @@ def test_names_no_database_can_have_are_refused(name: str) -> None:
         args.check_database_name(name)
 
 
-def test_the_external_database_keeps_its_dollar() -> None:
-    args.check_database_name("$external")
+@pytest.mark.parametrize("name", ["db", "é-1", "$external"])
+def test_other_database_names_pass(name: str) -> None:
+    args.check_database_name(name)
 
 
 @pytest.mark.parametrize("check", [args.check_collection_name, args.check_database_name])
@@ -124,6 +125,13 @@ def test_an_update_has_operators_or_is_a_pipeline() -> None:
         args.check_update([])
     with pytest.raises(TypeError, match="update must either be a list"):
         args.check_update(5)
+
+
+def test_the_right_types_pass() -> None:
+    args.require_list("x", [])
+    args.require_bool("x", False)
+    args.require_mapping("x", {})
+    args.require_document("x", {})
 
 
 def test_types_are_named_in_what_is_refused() -> None:

@@ -429,3 +429,98 @@ def test_a_database_is_dropped_with_the_write_concern() -> None:
         "comment": "why",
         "writeConcern": {"w": "majority"},
     }
+
+
+def test_optional_words_are_left_out_or_put_in() -> None:
+    words = {"comment": "why"}
+    assert drop_index(TARGET, "a_1", comment="why", options={}).body == {
+        "dropIndexes": "c",
+        "index": "a_1",
+        **words,
+    }
+    assert create_indexes(TARGET, [], comment="why", options={}).body == {
+        "createIndexes": "c",
+        "indexes": [],
+        **words,
+    }
+    assert list_indexes(TARGET).body == {"listIndexes": "c", "cursor": {}}
+    assert admin.drop_collection(TARGET, comment="why").body == {"drop": "c", **words}
+    assert admin.drop_collection(TARGET).body == {"drop": "c"}
+    assert admin.drop_database(TARGET).body == {"dropDatabase": 1}
+    assert admin.list_databases({}, comment="why").body == {"listDatabases": 1, **words}
+    assert admin.list_databases({"nameOnly": True}).body == {"listDatabases": 1, "nameOnly": True}
+    renamed = admin.rename_collection(
+        TARGET, "d", comment="why", options={"writeConcern": {"w": 2}}
+    )
+    assert renamed.body == {
+        "renameCollection": "db.c",
+        "to": "db.d",
+        **words,
+        "writeConcern": {"w": 2},
+    }
+    estimate = estimated_count(MAJORITY, comment="why", options={})
+    assert estimate.body == {"count": "c", **words, "readConcern": {"level": "majority"}}
+    plan = aggregate(TARGET, [], let={"v": 1}, options={"collation": {"locale": "en"}})
+    assert plan.command.body["let"] == {"v": 1}
+    assert plan.command.body["collation"] == {"locale": "en"}
+
+
+def test_only_indexes_are_created() -> None:
+    wrong: Any = [5]
+    with pytest.raises(TypeError, match="5 is not an instance of"):
+        create_indexes(TARGET, wrong, options={})
+
+
+def test_a_key_is_a_string() -> None:
+    wrong: Any = 5
+    with pytest.raises(TypeError, match="key must be an instance of str"):
+        distinct(TARGET, wrong, options={})
+    assert distinct(TARGET, "k", options={}).body == {"distinct": "c", "key": "k"}
+
+
+def test_collections_are_listed_by_the_primary() -> None:
+    command = admin.list_collections("db", {"nameOnly": True})
+    assert command.body == {"listCollections": 1, "cursor": {}, "nameOnly": True}
+    assert command.read_preference == ReadPreference.PRIMARY
+    assert command.may_retry
+
+
+@pytest.mark.parametrize(
+    ("background", "comment", "more"),
+    [(None, None, {}), (True, "why", {"background": True, "comment": "why"})],
+)
+def test_a_collection_is_validated(background: Any, comment: Any, more: Any) -> None:
+    command = admin.validate(
+        "db", "c", scandata=True, full=False, background=background, comment=comment
+    )
+    assert command.body == {"validate": "c", "scandata": True, "full": False, **more}
+
+
+@pytest.mark.parametrize("option", ["clusteredIndex", "encryptedFields"])
+def test_some_options_of_a_new_collection_are_documents(option: str) -> None:
+    with pytest.raises(TypeError, match=option):
+        admin.create_collection(TARGET, {option: 5})
+    body = admin.create_collection(TARGET, {option: {"a": 1}, "collation": Collation("en")}).body
+    assert body == {"create": "c", option: {"a": 1}, "collation": {"locale": "en"}}
+
+
+def test_a_tail_is_told_from_other_cursors() -> None:
+    assert FindSpec(flags=CursorType.TAILABLE).is_tailable
+    assert not FindSpec().is_tailable
+
+
+def test_a_target_knows_its_namespace() -> None:
+    assert TARGET.namespace == "db.c"
+
+
+def test_a_batch_size_may_be_digits() -> None:
+    assert aggregate(TARGET, [], options={"batchSize": "3"}).batch_size == 3
+
+
+def test_distinct_compares_by_a_collation_and_a_count_needs_nothing() -> None:
+    assert distinct(TARGET, "k", options={"collation": {"locale": "en"}}).body == {
+        "distinct": "c",
+        "key": "k",
+        "collation": {"locale": "en"},
+    }
+    assert list(count_matching(TARGET, {}, options={}).body) == ["aggregate", "pipeline", "cursor"]
