@@ -139,7 +139,8 @@ class MongoClient(Configured, Generic[DocT]):
         """Whether requests always belong to the greenlet, never to the thread."""
         return self._options.use_greenlets
 
-    # The deployment, as last seen by its monitors: nothing here waits or connects.
+    # The deployment, as last seen by its monitors. Only `address`, `is_primary` and `is_mongos`
+    # wait, until there is a server that takes writes, as PyMongo's do.
 
     @property
     def options(self) -> ClientOptions:
@@ -159,10 +160,11 @@ class MongoClient(Configured, Generic[DocT]):
 
     @property
     def address(self) -> Address | None:
-        """The address of the standalone, primary or mongos, or None while there is none.
+        """The address of the standalone, primary or mongos; waits until there is one.
 
         Raises:
             InvalidOperation: there are several mongos; use `nodes`.
+            ServerSelectionTimeoutError: none appeared within serverSelectionTimeoutMS.
         """
         topology = self.topology_description
         if topology.kind is TopologyKind.SHARDED and len(topology.servers) > 1:
@@ -170,8 +172,7 @@ class MongoClient(Configured, Generic[DocT]):
                 'Cannot use "address" property when load balancing among mongoses, '
                 'use "nodes" instead.'
             )
-        writable = self._writable()
-        return writable.address if writable else None
+        return self._executor.select_address(None)
 
     @property
     def primary(self) -> Address | None:
@@ -190,12 +191,21 @@ class MongoClient(Configured, Generic[DocT]):
 
     @property
     def is_primary(self) -> bool:
-        """Whether there is a server that takes writes."""
-        return self._writable() is not None
+        """Whether there is a server that takes writes; waits until there is one.
+
+        Raises:
+            ServerSelectionTimeoutError: none appeared within serverSelectionTimeoutMS.
+        """
+        return self._executor.select_address(None) is not None
 
     @property
     def is_mongos(self) -> bool:
-        """Whether the deployment is reached through a mongos."""
+        """Whether the deployment is reached through a mongos; waits until there is a server.
+
+        Raises:
+            ServerSelectionTimeoutError: none appeared within serverSelectionTimeoutMS.
+        """
+        self._executor.select_address(None)
         return any(s.kind is ServerKind.MONGOS for s in self._servers())
 
     def _servers(self) -> Sequence[ServerDescription]:
