@@ -18,7 +18,12 @@ from pymongo.errors import ProtocolError
 
 from greenmongo._core.reply import check_reply
 from greenmongo._core.types import format_address
-from greenmongo._wire.compression import decompress_message
+from greenmongo._wire.compression import (
+    NEVER_COMPRESSED,
+    Compressor,
+    compress_message,
+    decompress_message,
+)
 from greenmongo._wire.errors import WireError
 from greenmongo._wire.header import OP_COMPRESSED, OP_MSG, OP_REPLY
 from greenmongo._wire.op_msg import decode_op_msg, encode_op_msg
@@ -55,6 +60,7 @@ class Connection:
     """A socket to one server, ready for commands. Hub side only."""
 
     __slots__ = (
+        "compressor",
         "created_at",
         "description",
         "generation",
@@ -78,6 +84,8 @@ class Connection:
         """Seconds to wait for a reply, None for ever."""
         self.description: ServerDescription | None = None
         """What the server said in this connection's own handshake."""
+        self.compressor: Compressor | None = None
+        """What the handshake agreed on for messages to the server."""
         self.server_connection_id: int | None = None
         """The server's own id of this connection, as in its logs."""
         self.created_at = self.idle_since = monotonic()
@@ -124,6 +132,12 @@ class Connection:
         self.stream.send(message, timeout)
         return self._read_reply(request_id, timeout)
 
+    def compress(self, message: bytes, command_name: str) -> bytes:
+        """Return a message as it is to be sent on this connection."""
+        if self.compressor is None or command_name in NEVER_COMPRESSED:
+            return message
+        return compress_message(message, self.compressor)
+
     def send_only(self, message: bytes) -> None:
         """Send a message that is never answered (moreToCome)."""
         self.stream.send(message, self.timeout)
@@ -140,8 +154,10 @@ class Connection:
     def command(self, document: Document, *, db: str = "admin") -> Document:
         """Send one command of the driver's own and return the reply, errors included."""
         request_id = next_request_id()
-        body = bson.encode({**document, "$db": db})
-        return self._decode(self.exchange(encode_op_msg(request_id, body), request_id))
+        message = encode_op_msg(request_id, bson.encode({**document, "$db": db}))
+        if self.compressor is not None:
+            message = self.compress(message, next(iter(document)))
+        return self._decode(self.exchange(message, request_id))
 
     def legacy_hello(self, document: Document, timeout: float | None) -> Document:
         """Send the first hello as OP_QUERY, which every server understands."""

@@ -22,8 +22,11 @@ from greenmongo._net.environment import environment_facts, new_nonce
 from greenmongo._net.resolver import resolve
 from greenmongo._net.stream import open_stream
 from greenmongo._net.tls import build_context
+from greenmongo._wire.compression import choose_compressor
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gevent.hub import Hub
 
     from greenmongo._core.credentials import Credentials
@@ -73,7 +76,7 @@ class Connector:
         connection = self._connect(address, 0, 0, timeout)
         try:
             started = monotonic()
-            reply = self._hello(connection, None, None)
+            reply = self._hello(connection)
             return connection, reply, monotonic() - started
         except BaseException:
             connection.close()
@@ -89,10 +92,13 @@ class Connector:
 
     def _shake_hands(self, connection: Connection, credentials: Credentials | None) -> None:
         nonce = b"" if credentials is None else new_nonce()
-        reply = self._hello(connection, credentials, nonce)
+        reply = self._hello(connection, credentials, nonce, compressors=self._options.compressors)
         description = parse_hello(connection.address, reply, now=monotonic())
         connection.description = description
         connection.server_connection_id = reply.get("connectionId")
+        connection.compressor = choose_compressor(
+            self._options.compressors, reply.get("compression", ()), self._options.zlib_level
+        )
         connection.stream.max_message_size = description.max_message_size + 16 * 1024
         if credentials is not None:
             conversation = authenticate(
@@ -101,7 +107,11 @@ class Connector:
             connection.converse(conversation, db=credentials.source)
 
     def _hello(
-        self, connection: Connection, credentials: Credentials | None, nonce: bytes | None
+        self,
+        connection: Connection,
+        credentials: Credentials | None = None,
+        nonce: bytes | None = None,
+        compressors: Sequence[str] = (),
     ) -> Document:
         options = self._options
         speculation = None
@@ -110,6 +120,7 @@ class Connector:
         document = build_handshake(
             self._metadata,
             load_balanced=options.load_balanced,
+            compressors=compressors,
             server_api=options.server_api,
             sasl_supported_mechs=None if credentials is None else negotiation_user(credentials),
             speculative_auth=speculation,

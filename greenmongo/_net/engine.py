@@ -194,6 +194,8 @@ class Engine:
         command, session = attempt.command, attempt.session
         request_id = next_request_id()
         message, timeout = self._encode(attempt, server, request_id)
+        if connection.compressor is not None:
+            message = connection.compress(message, command.name)
         if not command.acknowledged:
             connection.send_only(message)
             return {"ok": 1.0}

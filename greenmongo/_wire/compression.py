@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -18,6 +18,7 @@ __all__ = [
     "COMPRESSORS",
     "NEVER_COMPRESSED",
     "Compressor",
+    "choose_compressor",
     "compress_message",
     "decompress_message",
     "is_available",
@@ -109,6 +110,22 @@ def is_available(name: str) -> bool:
         return find_spec(module) is not None
     except ModuleNotFoundError:  # the package the module would be in is missing
         return False
+
+
+def choose_compressor(
+    offered: Iterable[str], accepted: Collection[str], zlib_level: int = -1
+) -> Compressor | None:
+    """Return the first compressor on offer that the server has accepted, None if it is none.
+
+    Args:
+        offered: the client's compressors, the preferred one first.
+        accepted: what the server's hello names.
+        zlib_level: how hard zlib tries.
+    """
+    name = next((name for name in offered if name in accepted), None)
+    if name is None:
+        return None
+    return zlib_compressor(zlib_level) if name == "zlib" else COMPRESSORS[name]
 
 
 def zlib_compressor(level: int = -1) -> Compressor:

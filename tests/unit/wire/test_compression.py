@@ -16,6 +16,7 @@ from greenmongo._wire.compression import (
     COMPRESSORS,
     NEVER_COMPRESSED,
     Compressor,
+    choose_compressor,
     compress_message,
     decompress_message,
     is_available,
@@ -188,6 +189,29 @@ def test_damaged_data_gives_a_message_or_a_wire_error(data: st.DataObject) -> No
     except WireError:
         return
     assert len(plain) == len(PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("offered", "accepted", "chosen"),
+    [
+        (["zstd", "zlib"], ["zlib", "zstd"], "zstd"),
+        (["zstd", "zlib"], ["zlib"], "zlib"),
+        (["zlib"], ["snappy"], None),
+        (["zlib"], [], None),
+        ([], ["zlib"], None),
+    ],
+)
+def test_the_clients_first_choice_that_the_server_has_is_taken(
+    offered: list[str], accepted: list[str], chosen: str | None
+) -> None:
+    found = choose_compressor(offered, accepted)
+    assert (found.name if found else None) == chosen
+
+
+def test_zlib_is_chosen_with_its_level() -> None:
+    chosen = choose_compressor(["zlib"], ["zlib"], 9)
+    assert chosen is not None
+    assert chosen.compress(PLAIN) == zlib.compress(PLAIN, 9)
 
 
 def forget(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
