@@ -11,6 +11,7 @@ Invariant: all methods run on the hub thread; at most one greenlet waits on a st
 
 from __future__ import annotations
 
+import os
 import socket as socket_module
 import ssl
 from typing import TYPE_CHECKING, Any
@@ -181,6 +182,9 @@ class Stream:
     def _on_readable(self) -> None:
         """Read what is there. Runs in the hub: no blocking, nothing may escape."""
         while self._error is None:
+            if self._filled == len(self._view):
+                # A whole message waits for its reader, and more has come already.
+                self._resize(self._filled + _SMALL_BUFFER)
             try:
                 count = self._sock.recv_into(
                     self._view[self._filled :] if self._filled else self._view
@@ -328,7 +332,7 @@ def _connect(
         except BlockingIOError:
             _wait_for(hub, sock, _WRITE)
             if code := sock.getsockopt(socket_module.SOL_SOCKET, socket_module.SO_ERROR):
-                raise OSError(code, f"cannot connect: error {code}") from None
+                raise OSError(code, os.strerror(code)) from None
         if tls is None:
             return sock
         return _wrap(hub, tls, sock, host)
