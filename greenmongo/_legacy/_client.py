@@ -16,6 +16,7 @@ from greenmongo._legacy._options import translate
 
 if TYPE_CHECKING:
     from greenmongo._core.options import ClientOptions
+    from greenmongo._core.types import Address
     from greenmongo._legacy._options import Hosts
 
 __all__ = ["LegacyClient"]
@@ -88,11 +89,28 @@ class LegacyClient(MongoClient[DocT]):
         """Return the server that operations go to, None while there is none."""
         if self.topology_description.kind is TopologyKind.SINGLE:
             return next((s for s in self._servers() if s.is_server_type_known), None)
-        return self._writable()
+        return next((s for s in self._servers() if s.is_writable), None)
 
     def _told(self) -> ServerDescription:
         # The specification's defaults, while no server is known.
         return self._current() or ServerDescription.unknown((self.HOST, self.PORT))
+
+    @property
+    def address(self) -> Address | None:
+        """The address of the server that operations go to, None while there is none."""
+        server = self._current()
+        return None if server is None else server.address
+
+    @property
+    def is_primary(self) -> bool:
+        """Whether the server that operations go to takes writes."""
+        server = self._current()
+        return server is not None and server.is_writable
+
+    @property
+    def is_mongos(self) -> bool:
+        """Whether the deployment is reached through a mongos."""
+        return any(server.mongos for server in self._servers())
 
     @property
     def max_bson_size(self) -> int:

@@ -10,7 +10,6 @@ from greenmongo._legacy._client import LegacyClient
 
 if TYPE_CHECKING:
     from greenmongo._core.options import ClientOptions
-    from greenmongo._core.types import Address
     from greenmongo._legacy._options import Hosts
 
 __all__ = ["Connection"]
@@ -80,9 +79,3 @@ class Connection(LegacyClient[DocT]):
         """The port of the server that operations go to, None while there is none."""
         address = self.address
         return None if address is None else address[1]
-
-    @property
-    def address(self) -> Address | None:
-        """The address of the server that operations go to, None while there is none."""
-        server = self._current()
-        return None if server is None else server.address

@@ -37,6 +37,8 @@ def test_the_defaults_are_those_of_the_old_days(plain: Connection[dict[str, Any]
 def test_what_no_server_told_yet_has_its_type(plain: Connection[dict[str, Any]]) -> None:
     assert (plain.host, plain.port, plain.address) == (None, None, None)
     assert plain.nodes == frozenset()
+    assert not plain.is_primary
+    assert not plain.is_mongos
     assert plain.max_bson_size == 16 * 1024 * 1024
     assert plain.document_class is dict
     assert not plain.tz_aware
