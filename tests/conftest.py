@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 pytest_plugins = [
+    "tests.support.fix_comparison",
     "tests.support.fix_doors",
+    "tests.support.fix_faces",
     "tests.support.fix_faults",
     "tests.support.fix_hub",
     "tests.support.fix_leaks",
