@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from typing import Any
+from urllib.parse import unquote_plus
 
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
@@ -17,24 +18,12 @@ from greenmongo._core.option_values import spelled
 from greenmongo._core.options import ClientOptions
 
 __all__ = [
-    "UNSUPPORTED_URI_OPTIONS",
     "concerns_from_uri",
     "credential",
     "parse_uri",
     "read_concern",
     "write_concern",
 ]
-
-UNSUPPORTED_URI_OPTIONS = frozenset(
-    {
-        "proxyhost",
-        "proxypassword",
-        "proxyport",
-        "proxyusername",
-        "serverselectiontryonce",  # for drivers that select in one thread
-        "tlsdisablecertificaterevocationcheck",
-    }
-)
 
 
 def parse_uri(uri: str) -> dict[str, Any]:
@@ -50,10 +39,18 @@ def parse_uri(uri: str) -> dict[str, Any]:
         "hosts": [{"host": host, "port": port} for host, port in target.seeds],
         "username": target.username,
         "password": target.password,
-        "db": target.database,
+        "db": _database_name(uri, target.database),
         "options": {spelled(name): _as_given(name, it) for name, it in target.options.items()},
         "warning": bool(caught),
     }
+
+
+def _database_name(uri: str, database: str | None) -> str | None:
+    """Return what stands for the database in a connection string, dots included."""
+    path = uri.partition("?")[0].partition("://")[2].partition("/")[2]
+    # What follows a dot is a collection to PyMongo. Nobody ever used it, so ours drops it.
+    _, dot, collection = unquote_plus(path).partition(".")
+    return f"{database}{dot}{collection}" if database else database
 
 
 def _as_given(name: str, value: Any) -> Any:
