@@ -119,8 +119,12 @@ class Door:
         lane = self._lane_of(port) if self._lanes or self._auto_start else None
         call = port.new_call(fn, args, kwargs, None if lane is None else lane.context)
         call.lane = lane
-        thread.submit(call.begin)
-        result: R = await call.outcome()
+        try:
+            thread.submit(call.begin)
+            result: R = await call.outcome()
+        finally:
+            # An exception's traceback holds this frame, and the call may hold the exception.
+            del call
         return result
 
     async def call_pinned(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -150,7 +154,7 @@ class Door:
 
     def context(self) -> Context | None:
         """Return the context of the task's request, None if it has no lane."""
-        if not self._lanes:
+        if not self._lanes or not is_open(self.client):
             return None
         lane = self._lanes.get(current_port(thread_of(self.client)).current_task())
         return None if lane is None else lane.context
