@@ -182,15 +182,12 @@ class Pool:
         self.state = PoolState.PAUSED
         while self._idle:
             self._discard(self._idle.popleft())
-        why = "" if cause is None else f" ({cause})"
-        problem = PoolCleared(f"{format_address(self.address)}: connection pool paused{why}")
-        problem.__cause__ = cause
-        self._dismiss_line(problem)
+        self._dismiss_line(cause)
 
     def close(self) -> None:
         """Close every connection and turn the waiting callers away."""
         self.state = PoolState.CLOSED
-        self._dismiss_line(self._not_ready())
+        self._dismiss_line()
         self._idle.clear()
         for connection in list(self._all):
             self._discard(connection)
@@ -304,8 +301,10 @@ class Pool:
         self._all.discard(connection)
         connection.close()
 
-    def _dismiss_line(self, problem: Exception) -> None:
+    def _dismiss_line(self, cause: Exception | None = None) -> None:
         while self._line:
+            # One for each: an exception collects the traceback of whoever raises it.
+            problem = self._not_ready(cause)
             self._hub.loop.run_callback(self._line.popleft().waiter.switch, problem)
 
     def _fill(self) -> None:
@@ -348,8 +347,9 @@ class Pool:
         if self._line:
             self._hub.loop.run_callback(self._line.popleft().waiter.switch, error)
 
-    def _not_ready(self) -> Exception:
-        name = format_address(self.address)
-        if self.state is PoolState.CLOSED:
-            return PoolCleared(f"{name}: connection pool closed")
-        return PoolCleared(f"{name}: connection pool paused")
+    def _not_ready(self, cause: Exception | None = None) -> Exception:
+        state = "closed" if self.state is PoolState.CLOSED else "paused"
+        why = "" if cause is None else f" ({cause})"
+        problem = PoolCleared(f"{format_address(self.address)}: connection pool {state}{why}")
+        problem.__cause__ = cause
+        return problem
