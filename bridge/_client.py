@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
 from bridge._configured import ConfiguredFacade
 from bridge._cursor import command_cursor_of
@@ -73,9 +73,9 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
         self._door = Door(self._it)
 
     @classmethod
-    def from_client(cls, client: MongoClient[DocT]) -> Self:
+    def from_client(cls, client: MongoClient[OtherT]) -> AsyncMongoClient[OtherT]:
         """Return an async face of a blocking client: one pool, and `close` closes both."""
-        face = cls.__new__(cls)
+        face = cast("AsyncMongoClient[OtherT]", cls.__new__(cls))
         face._it, face._door = client, Door(client)
         return face
 

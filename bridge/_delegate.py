@@ -64,13 +64,13 @@ def chains(fn: Callable[Concatenate[S, P], S]) -> Callable[Concatenate[F, P], F]
 
 
 def derives(
-    face: Callable[[F, R], A],
-) -> Callable[[Callable[Concatenate[Any, P], R]], Callable[Concatenate[F, P], A]]:
+    face: Callable[[Any, R], A],
+) -> Callable[[Callable[Concatenate[S, P], R]], Callable[Concatenate[Facade[S], P], A]]:
     """Borrow a method that returns an object which needs an async face too: `face(self, it)`."""
 
-    def borrow(fn: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[F, P], A]:
+    def borrow(fn: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[Facade[S], P], A]:
         @functools.wraps(fn)
-        def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> A:
+        def method(self: Facade[S], /, *args: P.args, **kwargs: P.kwargs) -> A:
             return face(self, fn(self._it, *args, **kwargs))
 
         return method
@@ -79,17 +79,17 @@ def derives(
 
 
 def derives_awaited(
-    face: Callable[[F, R], A],
+    face: Callable[[Any, R], A],
 ) -> Callable[
-    [Callable[Concatenate[Any, P], R]], Callable[Concatenate[F, P], Coroutine[Any, Any, A]]
+    [Callable[Concatenate[S, P], R]], Callable[Concatenate[Facade[S], P], Coroutine[Any, Any, A]]
 ]:
     """Borrow a blocking method whose result needs an async face, behind an `await`."""
 
     def borrow(
-        fn: Callable[Concatenate[Any, P], R],
-    ) -> Callable[Concatenate[F, P], Coroutine[Any, Any, A]]:
+        fn: Callable[Concatenate[S, P], R],
+    ) -> Callable[Concatenate[Facade[S], P], Coroutine[Any, Any, A]]:
         @functools.wraps(fn)
-        async def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> A:
+        async def method(self: Facade[S], /, *args: P.args, **kwargs: P.kwargs) -> A:
             return face(self, await self._door.call(fn, self._it, *args, **kwargs))
 
         return method
