@@ -1,0 +1,85 @@
+"""The documentation's code runs, and its links lead somewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+IN_PAGES = "mongodb://localhost:27017"
+SHORT = 3
+
+BLOCK = re.compile(r"^```(?P<info>python[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?P<target>[^)#:\s]+)(?:#[^)]*)?\)")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of Python; one that runs has `runnable` after the language."""
+
+    where: str
+    info: str
+    code: str
+
+    @property
+    def is_runnable(self) -> bool:
+        return "runnable" in self.info.split()
+
+
+def blocks() -> Iterator[Block]:
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for match in BLOCK.finditer(text):
+            line = text.count("\n", 0, match.start()) + 1
+            where = f"{page.relative_to(ROOT)}:{line}"
+            yield Block(where, match["info"], match["code"])
+
+
+RUNNABLE = [block for block in blocks() if block.is_runnable]
+
+
+def test_longer_code_runs_or_stands_in_an_example() -> None:
+    examples = [path.read_text(encoding="utf-8") for path in (ROOT / "examples").glob("*.py")]
+    unchecked = [
+        block.where
+        for block in blocks()
+        if not block.is_runnable
+        and len(block.code.splitlines()) > SHORT
+        and not any(block.code in example for example in examples)
+    ]
+    assert unchecked == []
+
+
+def test_there_is_code_to_run() -> None:
+    assert any(block.where.startswith("README.md") for block in RUNNABLE)
+
+
+@pytest.mark.live
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("block", RUNNABLE, ids=[block.where for block in RUNNABLE])
+def test_the_code_runs(block: Block, mongo_uri: str) -> None:
+    assert IN_PAGES in block.code
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", block.code.replace(IN_PAGES, mongo_uri)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert done.stdout != ""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_links_lead_to_files(page: Path) -> None:
+    targets = LINK.findall(page.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (page.parent / target).exists()] == []
