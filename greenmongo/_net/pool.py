@@ -207,7 +207,7 @@ class Pool:
 
     def _keep_bound(self, row: RequestRow, bound: Connection, timeout: float | None) -> bool:
         """Tell whether the request's connection can go on; wait for its own late reply first."""
-        while bound.in_use:
+        while bound.in_use and row.bound.get(self) is bound:
             row.wait_until_free(timeout)
         if row.bound.get(self) is not bound:
             return False

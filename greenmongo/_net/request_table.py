@@ -135,6 +135,7 @@ class RequestTable:
         for pool, connection in list(row.bound.items()):
             row.unbind(pool)
             pool.unbind(connection)
+        row.wake_those_who_wait()
 
     def forget_soon(self, token: int) -> None:
         """Note the death of a context. Any side; neither blocks nor raises."""

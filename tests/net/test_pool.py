@@ -15,10 +15,11 @@ from pymongo.errors import AutoReconnect, WaitQueueTimeoutError
 
 from greenmongo._core.pool_rules import PoolCleared, PoolLimits, PoolState
 from greenmongo._core.request_errors import RequestBroken
+from greenmongo._hub.context import Context
 from greenmongo._hub.thread import HubThread
 from greenmongo._net.connection import Connection, Exchange
 from greenmongo._net.pool import Pool
-from greenmongo._net.request_table import RequestRow
+from greenmongo._net.request_table import RequestRow, RequestTable
 from greenmongo._net.stream import Stream
 from tests.support.hubside import ADDRESS, Peer, hubside, op_msg, turn, until
 
@@ -644,6 +645,23 @@ def test_a_request_takes_another_connection_when_the_late_reply_never_comes(
         fresh = later.get(timeout=5)
         assert fresh is not connection
         assert row.bound == {it.pool: fresh}
+
+
+@hubside
+def test_nobody_waits_for_a_late_reply_beyond_the_end_of_the_request(
+    hub_thread: HubThread,
+) -> None:
+    table, context = RequestTable(hub_thread), Context("test")
+    table.start(context)
+    row = table.rows[context.token]
+    with bench() as it:
+        connection = it.pool.checkout(row)
+        leave_reply_outstanding(connection)
+        it.pool.checkin(connection)
+        later = gevent.spawn(it.pool.checkout, row)
+        turn()
+        table.clear()
+        assert later.get(timeout=5) is not connection
 
 
 @hubside

@@ -1,0 +1,270 @@
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+
+import gevent
+import pytest
+from gevent import Greenlet
+from greenlet import greenlet
+
+from greenmongo._core.request_errors import RequestBroken
+from greenmongo._hub.context import Context, current_context
+from greenmongo._hub.thread import HubThread
+from greenmongo._net.connection import Connection
+from greenmongo._net.request_table import RequestRow, RequestTable
+from tests.support.fix_doors import Door, in_hub, start
+from tests.support.hubside import hubside, open_connection
+
+
+class NoPool:
+    """Counts what is given back to it."""
+
+    def __init__(self) -> None:
+        self.given_back: list[Connection] = []
+
+    def unbind(self, connection: Connection) -> None:
+        self.given_back.append(connection)
+
+
+def bind(row: RequestRow, pool: NoPool, connection: Connection) -> None:
+    row.bind(pool, connection)  # type: ignore[arg-type]
+
+
+@hubside
+def test_requests_nest_and_surplus_ends_are_harmless(hub_thread: HubThread) -> None:
+    table, context = RequestTable(hub_thread), Context("test")
+    assert table.depth(context) == 0
+    assert [table.start(context), table.start(context)] == [1, 2]
+    assert table.depth(context) == 2
+    assert [table.end(context) for _ in range(4)] == [1, 0, 0, 0]
+    assert table.rows == {}
+
+
+@hubside
+def test_contexts_have_rows_of_their_own(hub_thread: HubThread) -> None:
+    table, one, other = RequestTable(hub_thread), Context("test"), Context("test")
+    table.start(one)
+    assert (table.depth(one), table.depth(other)) == (1, 0)
+    table.end(other)
+    assert table.depth(one) == 1
+
+
+@hubside
+def test_the_end_gives_every_members_connection_back(hub_thread: HubThread) -> None:
+    table, context = RequestTable(hub_thread), Context("test")
+    table.start(context)
+    row, pools = table.rows[context.token], [NoPool(), NoPool()]
+    with open_connection() as (one, _), open_connection() as (other, _):
+        other.server_connection_id = 7
+        bind(row, pools[0], one)
+        bind(row, pools[1], other)
+        assert table.connection_id(context) == 7
+        table.end(context)
+        assert [pool.given_back for pool in pools] == [[one], [other]]
+        assert (one.owner, other.owner) == (None, None)
+    assert table.connection_id(context) is None
+
+
+@hubside
+def test_clearing_empties_every_row(hub_thread: HubThread) -> None:
+    table, contexts, pool = RequestTable(hub_thread), [Context("a"), Context("b")], NoPool()
+    for context in contexts:
+        table.start(context)
+    with open_connection() as (connection, _):
+        bind(table.rows[contexts[0].token], pool, connection)
+        table.clear()
+        assert pool.given_back == [connection]
+    assert table.rows == {}
+
+
+@hubside
+def test_a_strict_request_is_told_once_of_each_loss(hub_thread: HubThread) -> None:
+    table, context, pool = RequestTable(hub_thread), Context("test"), NoPool()
+    table.start(context)
+    table.start(context, strict=True)
+    row = table.rows[context.token]
+    with open_connection() as (connection, _):
+        for _ in range(2):
+            bind(row, pool, connection)
+            row.raise_if_strict()
+            row.unbind(pool, broken=True)  # type: ignore[arg-type]
+            with pytest.raises(RequestBroken):
+                row.raise_if_strict()
+            row.raise_if_strict()
+
+
+@hubside
+def test_another_request_forgets_the_loss(hub_thread: HubThread) -> None:
+    table, context, pool = RequestTable(hub_thread), Context("test"), NoPool()
+    table.start(context)
+    row = table.rows[context.token]
+    with open_connection() as (connection, _):
+        bind(row, pool, connection)
+        row.unbind(pool, broken=True)  # type: ignore[arg-type]
+        row.raise_if_strict()
+        row.strict = True
+        row.raise_if_strict()
+
+
+# -- contexts and their death ----------------------------------------------------------------------
+
+
+def test_a_thread_is_one_context_whatever_it_calls(hub_thread: HubThread) -> None:
+    def identify() -> list[Context]:
+        return [current_context(use_greenlets=flag) for flag in (False, True, False)]
+
+    one, other = (start(identify).result(5) for _ in range(2))
+    assert len({id(context) for context in one}) == 1
+    assert one[0].token != other[0].token
+    assert repr(one[0]) == f"<Context thread #{one[0].token}>"
+
+
+def test_greenlets_are_contexts_in_a_thread_with_a_hub(hub_thread: HubThread) -> None:
+    def identify() -> set[int]:
+        def mine() -> int:
+            one = current_context(use_greenlets=False)
+            gevent.sleep(0)
+            assert current_context(use_greenlets=False) is one
+            return one.token
+
+        tokens = {each.get() for each in [gevent.spawn(mine) for _ in range(5)]}
+        return tokens | {current_context(use_greenlets=False).token}
+
+    assert len(in_hub(identify)) == 6
+
+
+def test_raw_greenlets_are_contexts_only_if_asked_for(hub_thread: HubThread) -> None:
+    def identify(use_greenlets: bool) -> set[int]:
+        tokens = [current_context(use_greenlets=use_greenlets).token]
+        for _ in range(2):
+            child = greenlet(lambda: current_context(use_greenlets=use_greenlets).token)
+            tokens.append(child.switch())
+        return set(tokens)
+
+    assert len(start(identify, False).result(5)) == 1
+    assert len(start(identify, True).result(5)) == 3
+
+
+@hubside
+def test_a_call_on_the_hub_thread_is_its_callers_context(hub_thread: HubThread) -> None:
+    context = current_context(use_greenlets=False)
+    assert current_context(use_greenlets=True) is context
+    assert hub_thread.run(current_context, use_greenlets=False) is context
+
+
+def test_G04_G05_G06_a_context_that_died_leaves_its_row(hub_thread: HubThread, door: Door) -> None:
+    table = RequestTable(hub_thread)
+
+    def leak(fails: bool) -> None:
+        hub_thread.run(table.start, current_context(use_greenlets=False))
+        if fails:
+            raise ZeroDivisionError
+
+    door.call(leak, False)
+    with pytest.raises(ZeroDivisionError):
+        door.call(leak, True)
+    gc.collect()
+    gevent.sleep(0)
+    hub_thread.run(int)
+    assert table.rows == {}
+
+
+def test_G06_a_raw_greenlet_dies_with_its_memory(hub_thread: HubThread) -> None:
+    table = RequestTable(hub_thread)
+
+    def leak() -> tuple[int, int]:
+        def in_request() -> None:
+            hub_thread.run(table.start, current_context(use_greenlets=True))
+
+        raw = greenlet(in_request)
+        raw.switch()
+        hub_thread.run(int)
+        before = len(table.rows)
+        del raw, in_request
+        gc.collect()
+        hub_thread.run(int)
+        return before, len(table.rows)
+
+    assert start(leak).result(5) == (1, 0)
+
+
+def test_G09_tokens_are_never_given_twice(hub_thread: HubThread) -> None:
+    def many() -> list[int]:
+        return [
+            gevent.spawn(lambda: current_context(use_greenlets=True).token).get()
+            for _ in range(200)
+        ]
+
+    assert len(set(in_hub(many))) == 200
+
+
+def test_G11_a_watcher_that_was_withdrawn_is_not_called() -> None:
+    told: list[int] = []
+    context = Context("test")
+    context.watch(told.append)
+    context.unwatch(told.append)
+    context.unwatch(told.append)
+    context.expire()
+    assert told == []
+
+
+def test_G12_a_watcher_is_called_once(hub_thread: HubThread) -> None:
+    told: list[int] = []
+
+    def be_watched() -> int:
+        context = current_context(use_greenlets=True)
+        context.watch(told.append)
+        return context.token
+
+    token = in_hub(be_watched)
+    gc.collect()
+    assert told == [token]
+
+
+class CountingGreenlet(Greenlet):  # type: ignore[type-arg]  # it takes none when it runs
+    """Counts the links to its end."""
+
+    links = 0
+
+    def rawlink(self, callback: Callable[..., object]) -> None:
+        self.links += 1
+        super().rawlink(callback)
+
+
+def test_G14_a_greenlet_gets_one_link_however_many_requests_it_makes(
+    hub_thread: HubThread,
+) -> None:
+    table = RequestTable(hub_thread)
+
+    def request_often() -> None:
+        for _ in range(1000):
+            context = current_context(use_greenlets=True)
+            hub_thread.run(table.start, context)
+            hub_thread.run(table.end, context)
+
+    def count() -> int:
+        greenlet = CountingGreenlet(request_often)
+        greenlet.start()
+        while not greenlet.ready():
+            gevent.sleep(0.001)
+        return greenlet.links
+
+    assert in_hub(count) == 1
+
+
+def test_G21_the_death_of_a_context_neither_waits_nor_switches(hub_thread: HubThread) -> None:
+    table = RequestTable(hub_thread)
+
+    def die_in_the_hub() -> None:
+        context = current_context(use_greenlets=True)
+        hub_thread.run(table.start, context)
+        # In a hub nothing can wait; and from the finaliser of an object it must not raise.
+        gevent.get_hub().loop.run_callback(context.expire)
+        gevent.sleep(0)
+
+    in_hub(die_in_the_hub)
+    hub_thread.run(int)
+    assert table.rows == {}
+    hub_thread.stop_and_join()
+    table.forget_soon(1)
