@@ -65,6 +65,7 @@ class Stream:
         self._needed = 0  # 0: the length of the next message is not known yet
         self._watcher: Any = hub.loop.io(sock.fileno(), _READ)
         self._watcher.start(self._on_readable)
+        self._writer: greenlet | None = None
         self._write_watcher: Any = None
 
     def __repr__(self) -> str:
@@ -128,17 +129,19 @@ class Stream:
             self._shut()
             if self._reader is not None:
                 self._hub.loop.run_callback(self._interrupt, self._reader)
+            if self._writer is not None:
+                self._hub.loop.run_callback(self._interrupt, self._writer)
 
     def abandon_after_fork(self) -> None:
         """Close this process's copy of the socket; the watcher belongs to the parent's loop."""
         self._error = self._closed_error("inherited from the parent process")
         self._sock.close()
 
-    def _interrupt(self, reader: greenlet) -> None:
-        # The reader may have left, and wait for something else, since this was scheduled.
-        if self._reader is reader and self._error is not None:
-            self._reader = None
-            reader.throw(self._error)
+    def _interrupt(self, waiting: greenlet) -> None:
+        # It may have left, and wait for something else, since this was scheduled.
+        if self._error is not None and waiting in (self._reader, self._writer):
+            self._reader = self._writer = None
+            waiting.throw(self._error)
 
     def _closed_error(self, what: str) -> AutoReconnect:
         return AutoReconnect(f"{format_address(self.address)}: {what}")
@@ -153,7 +156,9 @@ class Stream:
         self._watcher.stop()
         self._watcher.close()
         if self._write_watcher is not None:
-            self._hub.cancel_wait(self._write_watcher, self._error or self._closed_error("closed"))
+            # Before the socket: its descriptor may be another socket's in no time.
+            self._write_watcher.stop()
+            self._write_watcher.close()
         self._sock.close()
 
     def _wait_for_message(self, timeout: float | None) -> None:
@@ -263,10 +268,10 @@ class Stream:
         if self._error is None:
             self._error = error
         self._shut()
-        reader = self._reader
-        if reader is not None:
-            self._reader = None
-            reader.throw(error)
+        waiting = self._reader or self._writer
+        if waiting is not None:
+            self._reader = self._writer = None
+            waiting.throw(error)
         elif self.on_break is not None:
             self.on_break()
 
@@ -275,9 +280,8 @@ class Stream:
         late = NetworkTimeout(f"{format_address(self.address)}: timed out while sending")
         try:
             with gevent.Timeout(timeout, late):
-                self._write_watcher = self._hub.loop.io(self._sock.fileno(), _WRITE)
                 while rest:
-                    self._hub.wait(self._write_watcher)
+                    self._wait_until_writable()
                     try:
                         rest = rest[self._sock.send(rest) :]
                     except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
@@ -288,10 +292,24 @@ class Stream:
             # Half a message is on the wire: nothing sensible can follow it.
             self.close()
             raise
+
+    def _wait_until_writable(self) -> None:
+        if self._error is not None:
+            raise self._error
+        watcher = self._write_watcher = self._hub.loop.io(self._sock.fileno(), _WRITE)
+        self._writer = getcurrent()
+        watcher.start(self._on_writable)
+        try:
+            self._hub.switch()
         finally:
-            if self._write_watcher is not None:
-                self._write_watcher.close()
-                self._write_watcher = None
+            self._writer = self._write_watcher = None
+            watcher.stop()
+            watcher.close()
+
+    def _on_writable(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.switch()
 
 
 def open_stream(
