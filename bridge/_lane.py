@@ -147,7 +147,11 @@ class Door:
         if not is_open(self.client):
             return
         thread = thread_of(self.client)
-        lane = self._lane_of(current_port(thread))
+        try:
+            lane = self._lane_of(current_port(thread))
+        except RuntimeError:
+            # No loop, no task: there was no call that this could follow.
+            return
         context = None if lane is None else lane.context
         call = _Service(thread.workers, fn, (), {}, context)
         thread.submit_quietly(call.begin if lane is None else partial(lane.enter, call))

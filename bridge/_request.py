@@ -29,7 +29,9 @@ class AsyncRequest:
     def __init__(self, client: AsyncMongoClient[Any], *, strict: bool = False) -> None:
         self._client = client
         self._strict = strict
+        self._is_begun = False
         self._request: Request | None = None
+        self._was_awaited = False
 
     @property
     def connection(self) -> AsyncMongoClient[Any]:
@@ -51,6 +53,7 @@ class AsyncRequest:
             await self._client._door.call_surely(self._request.end)
 
     async def _start(self) -> Self:
+        self._is_begun = True
         if self._request is None:
             door = self._client._door
             try:
@@ -83,7 +86,7 @@ class AsyncRequest:
         await self.end()
 
     def __del__(self) -> None:
-        if self._request is None:
+        if not self._is_begun:
             warnings.warn(
                 "start_request() was neither awaited nor entered with `async with`",
                 RuntimeWarning,
