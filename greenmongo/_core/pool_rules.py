@@ -11,11 +11,22 @@ from pymongo.errors import AutoReconnect
 if TYPE_CHECKING:
     from greenmongo._core.options import ClientOptions
 
-__all__ = ["PoolCleared", "PoolLimits", "PoolState", "has_perished", "may_connect"]
+__all__ = [
+    "PoolCleared",
+    "PoolClosed",
+    "PoolLimits",
+    "PoolState",
+    "has_perished",
+    "may_connect",
+]
 
 
 class PoolCleared(AutoReconnect):
     """The pool was cleared because its server failed; nothing was sent, so a retry is safe."""
+
+
+class PoolClosed(PoolCleared):
+    """The server left the deployment, or the client is closing."""
 
 
 class PoolState(enum.Enum):

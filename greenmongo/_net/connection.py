@@ -67,6 +67,7 @@ class Connection:
         "idle_since",
         "in_use",
         "is_draining",
+        "is_established",
         "number",
         "owner",
         "pending",
@@ -95,6 +96,8 @@ class Connection:
         self.in_use = False
         """Checked out; still true while a late reply is being waited for."""
         self.is_draining = False
+        self.is_established = False
+        """Shaken hands and logged in."""
 
     def __repr__(self) -> str:
         state = "broken" if not self.stream.is_open else "pending" if self.pending else "ready"

@@ -18,22 +18,27 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 import gevent
-from gevent.hub import Waiter
+from gevent.hub import Waiter, getcurrent
 from pymongo.errors import WaitQueueTimeoutError
+from pymongo.monitoring import ConnectionClosedReason
 
 from greenmongo._core.pool_rules import (
     PoolCleared,
+    PoolClosed,
     PoolLimits,
     PoolState,
     has_perished,
     may_connect,
 )
 from greenmongo._core.types import format_address
+from greenmongo._net.pool_events import PoolEvents
+from greenmongo._net.publisher import Publisher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gevent.hub import Hub
+    from greenlet import greenlet
 
     from greenmongo._core.types import Address
     from greenmongo._net.connection import Connection
@@ -59,6 +64,7 @@ class Pool:
         connect: opens and authenticates a connection (number, generation); may wait.
         on_connect_error: told of each failure before the waiting caller is.
         drain: takes over a connection whose caller left before the reply came.
+        publisher: whom to tell of all this.
     """
 
     def __init__(
@@ -70,6 +76,7 @@ class Pool:
         connect: Callable[[int, int], Connection],
         on_connect_error: Callable[[Exception, int], object],
         drain: Callable[[Pool, Connection], object],
+        publisher: Publisher | None = None,
     ) -> None:
         self.address = address
         self.limits = limits
@@ -85,6 +92,9 @@ class Pool:
         self._idle: deque[Connection] = deque()
         self._line: deque[_Place] = deque()
         self._establishing = 0
+        self._connecting: set[greenlet] = set()
+        self._events = PoolEvents(publisher or Publisher(), address)
+        self._events.pool_created(limits)
 
     def __repr__(self) -> str:
         return (
@@ -125,14 +135,22 @@ class Pool:
                 bound.in_use = True
                 return bound
             row.raise_if_strict()
-        if self.state is not PoolState.READY:
-            raise self._not_ready()
-        connection = self._take_idle()
-        if connection is None:
-            connection = self._wait_in_line(timeout)
-        connection.in_use = True
+        started = self._events.checkout_started()
+        try:
+            connection = self._obtain(timeout)
+        except BaseException as error:
+            if started is not None:
+                self._events.checkout_failed(started, error)
+            raise
         if row is not None:
             row.bind(self, connection)
+        if started is not None:
+            try:
+                self._events.checked_out(started, connection)
+            except BaseException:
+                # The caller was thrown out while a listener was at work.
+                self.checkin(connection)
+                raise
         return connection
 
     def checkin(self, connection: Connection) -> None:
@@ -149,7 +167,7 @@ class Pool:
             if connection.stream.is_open:
                 return
             row.unbind(self)
-        self._give_back(connection)
+        self._take_back(connection)
 
     def drained(self, connection: Connection) -> None:
         """Take a connection back whose late reply has been read, or which was given up."""
@@ -159,38 +177,60 @@ class Pool:
     def unbind(self, connection: Connection) -> None:
         """Take a connection back at the end of the request it was bound to."""
         connection.owner = None
-        if not connection.in_use:
-            self._give_back(connection)
+        if not connection.in_use and connection in self._all:
+            self._take_back(connection)
 
     def ready(self) -> None:
         """Let callers in: the server was found healthy."""
         if self.state is PoolState.PAUSED:
-            self.state = PoolState.READY
-            self._fill()
+            with self._events:
+                self.state = PoolState.READY
+                self._events.pool_ready()
+                self._fill()
 
-    def clear(self, cause: Exception | None = None) -> None:
+    def clear(self, cause: Exception | None = None, *, interrupt: bool = False) -> None:
         """Make every connection stale and pause (CMAP "Clearing a Connection Pool").
 
         Args:
             cause: what went wrong, for those who wait in line.
+            interrupt: end the operations under way, too: their server does not answer any more.
 
         """
         # Connections in use are closed when they come back, those of requests at their next use.
         if self.state is PoolState.CLOSED:
             return
-        self.generation += 1
-        self.state = PoolState.PAUSED
-        while self._idle:
-            self._discard(self._idle.popleft())
-        self._dismiss_line(cause)
+        with self._events:
+            was_ready = self.state is PoolState.READY
+            self.generation += 1
+            self.state = PoolState.PAUSED
+            if was_ready:
+                self._events.pool_cleared(interrupt=interrupt)
+            while self._idle:
+                self._discard(self._idle.popleft(), ConnectionClosedReason.STALE)
+            if interrupt:
+                self._interrupt()
+            self._dismiss_line(cause)
 
     def close(self) -> None:
         """Close every connection and turn the waiting callers away."""
-        self.state = PoolState.CLOSED
-        self._dismiss_line()
-        self._idle.clear()
-        for connection in list(self._all):
-            self._discard(connection)
+        if self.state is PoolState.CLOSED:
+            return
+        with self._events:
+            self.state = PoolState.CLOSED
+            self._dismiss_line()
+            self._idle.clear()
+            for attempt in list(self._connecting):
+                self._hub.loop.run_callback(self._stop_attempt, attempt, gevent.GreenletExit())
+            for connection in list(self._all):
+                if connection.in_use:
+                    # Listeners hear of it when it comes back.
+                    connection.close()
+                elif connection.owner is None:
+                    self._discard(connection, ConnectionClosedReason.POOL_CLOSED)
+                else:
+                    connection.owner.unbind(self)
+                    self._take_back(connection)
+            self._events.pool_closed()
 
     def abandon_after_fork(self) -> None:
         """Close this process's copies of the parent's sockets."""
@@ -200,10 +240,11 @@ class Pool:
     def tidy_up(self) -> None:
         """Close what was idle for too long, and open what is missing to the minimum size."""
         now = monotonic()
-        for connection in [c for c in self._idle if self._is_perished(c, now)]:
-            self._idle.remove(connection)
-            self._discard(connection)
-        self._fill()
+        with self._events:
+            for connection in [c for c in self._idle if self._is_perished(c, now)]:
+                self._idle.remove(connection)
+                self._discard(connection)
+            self._fill()
 
     def _keep_bound(self, row: RequestRow, bound: Connection, timeout: float | None) -> bool:
         """Tell whether the request's connection can go on; wait for its own late reply first."""
@@ -214,8 +255,18 @@ class Pool:
         if bound.is_usable and bound.generation == self.generation:
             return True
         row.unbind(self, broken=True)
-        self._give_back(bound)
+        self._take_back(bound)
         return False
+
+    def _obtain(self, timeout: float | None) -> Connection:
+        """Return a connection that is the caller's from now on."""
+        if self.state is not PoolState.READY:
+            raise self._not_ready()
+        connection = self._take_idle()
+        if connection is None:
+            connection = self._wait_in_line(timeout)
+        connection.in_use = True
+        return connection
 
     def _take_idle(self) -> Connection | None:
         if self._line:
@@ -269,10 +320,24 @@ class Pool:
         elif place in self._line:
             self._line.remove(place)
 
+    def _take_back(self, connection: Connection) -> None:
+        """Take a connection from whoever had it."""
+        if self._events.is_wanted():
+            with self._events:
+                self._events.checked_in(connection)
+                self._give_back(connection)
+        else:
+            self._give_back(connection)
+
     def _give_back(self, connection: Connection) -> None:
+        """Give a connection to the next in line, or to the idle ones, if it is good for that."""
         if connection not in self._all:
             return
-        if not connection.is_usable or connection.generation != self.generation:
+        if (
+            not connection.is_usable
+            or connection.generation != self.generation
+            or self.state is PoolState.CLOSED
+        ):
             self._discard(connection)
             self._fill()
         elif self._line:
@@ -285,21 +350,56 @@ class Pool:
         """The server hung up, or spoke out of turn, while nobody waited for it. In the hub."""
         if connection.in_use:
             return
-        if connection.owner is not None:
-            connection.owner.unbind(self, broken=True)
-        if connection in self._idle:
-            self._idle.remove(connection)
-        self._discard(connection)
-        self._fill()
+        with self._events:
+            if connection.owner is not None:
+                connection.owner.unbind(self, broken=True)
+                self._events.checked_in(connection)
+            if connection in self._idle:
+                self._idle.remove(connection)
+            self._discard(connection, ConnectionClosedReason.ERROR)
+            self._fill()
 
     def _hand_over(self, connection: Connection) -> None:
         place = self._line.popleft()
         place.connection = connection
         self._hub.loop.run_callback(place.waiter.switch, None)
 
-    def _discard(self, connection: Connection) -> None:
-        self._all.discard(connection)
+    def _discard(self, connection: Connection, reason: str | None = None) -> None:
+        """Close a connection, for a reason that can be seen if it is not given."""
+        if connection in self._all:
+            self._all.remove(connection)
+            error = connection.stream.error
+            if reason is None:
+                reason = self._reason_to_close(connection, error)
+            self._events.closed(connection.number, reason, error)
         connection.close()
+
+    def _reason_to_close(self, connection: Connection, error: Exception | None) -> str:
+        if self.state is PoolState.CLOSED:
+            return ConnectionClosedReason.POOL_CLOSED
+        if not connection.is_usable and not isinstance(error, PoolCleared):
+            return ConnectionClosedReason.ERROR
+        if connection.generation != self.generation:
+            return ConnectionClosedReason.STALE
+        return ConnectionClosedReason.IDLE
+
+    def _interrupt(self) -> None:
+        """End what waits for the server: operations, and attempts to connect."""
+        for attempt in list(self._connecting):
+            self._hub.loop.run_callback(self._stop_attempt, attempt, self._interruption())
+        for connection in list(self._all):
+            # An operation that waits for its reply brings the connection back by itself.
+            if connection.in_use and not connection.stream.interrupt(self._interruption()):
+                self._discard(connection, ConnectionClosedReason.STALE)
+
+    def _interruption(self) -> PoolCleared:
+        name = format_address(self.address)
+        return PoolCleared(f"Connection to {name} interrupted due to server monitor timeout")
+
+    def _stop_attempt(self, attempt: greenlet, error: BaseException) -> None:
+        # In the hub. The attempt may have come to its end since this was scheduled.
+        if attempt in self._connecting:
+            attempt.throw(error)
 
     def _dismiss_line(self, cause: Exception | None = None) -> None:
         while self._line:
@@ -322,34 +422,51 @@ class Pool:
         )
 
     def _establish(self, generation: int) -> None:
-        self.created_count += 1
-        try:
-            connection = self._connect(self.created_count, generation)
-        except Exception as error:
+        if generation != self.generation or self.state is not PoolState.READY:
             self._establishing -= 1
-            self._fail_first(error)
-            self._on_connect_error(error, generation)
             self._fill()
             return
-        except BaseException:
-            self._establishing -= 1
-            raise
-        self._establishing -= 1
-        if self.state is PoolState.CLOSED:
-            connection.close()
+        self.created_count += 1
+        number, began, attempt = self.created_count, monotonic(), getcurrent()
+        try:
+            self._events.created(number)
+            self._connecting.add(attempt)
+            connection = self._connect(number, generation)
+        except Exception as error:
+            self._connecting.discard(attempt)
+            self._fail(number, error, generation)
             return
-        self._all.add(connection)
-        connection.stream.on_break = partial(self._on_break, connection)
-        self._give_back(connection)
-        self._fill()
+        except BaseException:
+            self._connecting.discard(attempt)
+            self._establishing -= 1
+            self._events.closed(number, ConnectionClosedReason.POOL_CLOSED)
+            raise
+        self._connecting.discard(attempt)
+        with self._events:
+            self._establishing -= 1
+            self._all.add(connection)
+            connection.stream.on_break = partial(self._on_break, connection)
+            self._events.ready(number, began)
+            self._give_back(connection)
+            self._fill()
 
-    def _fail_first(self, error: Exception) -> None:
-        if self._line:
-            self._hub.loop.run_callback(self._line.popleft().waiter.switch, error)
+    def _fail(self, number: int, error: Exception, generation: int) -> None:
+        """Take in that a connection could not be opened."""
+        with self._events:
+            self._establishing -= 1
+            # Whoever waits longest is told; those behind hear of it if the pool is cleared.
+            is_stale = generation != self.generation
+            place = self._line.popleft() if self._line and not is_stale else None
+            self._on_connect_error(error, generation)
+            self._events.closed(number, ConnectionClosedReason.ERROR, error)
+            if place is not None:
+                self._hub.loop.run_callback(place.waiter.switch, error)
+            self._fill()
 
     def _not_ready(self, cause: Exception | None = None) -> Exception:
-        state = "closed" if self.state is PoolState.CLOSED else "paused"
+        is_closed = self.state is PoolState.CLOSED
+        kind, state = (PoolClosed, "closed") if is_closed else (PoolCleared, "paused")
         why = "" if cause is None else f" ({cause})"
-        problem = PoolCleared(f"{format_address(self.address)}: connection pool {state}{why}")
+        problem = kind(f"{format_address(self.address)}: connection pool {state}{why}")
         problem.__cause__ = cause
         return problem

@@ -78,6 +78,11 @@ class Stream:
         return self._error is None
 
     @property
+    def error(self) -> Exception | None:
+        """What went wrong, None if nothing has."""
+        return self._error
+
+    @property
     def fileno(self) -> int:
         """The socket's descriptor, -1 when closed."""
         return self._sock.fileno()
@@ -125,12 +130,21 @@ class Stream:
     def close(self) -> None:
         """Close the socket, without any farewell. Idempotent."""
         if self._error is None:
-            self._error = self._closed_error("connection closed")
-            self._shut()
-            if self._reader is not None:
-                self._hub.loop.run_callback(self._interrupt, self._reader)
-            if self._writer is not None:
-                self._hub.loop.run_callback(self._interrupt, self._writer)
+            self.interrupt(self._closed_error("connection closed"))
+
+    def interrupt(self, error: Exception) -> bool:
+        """Close the socket and let `error` be the reason; tell whether somebody hears of it now.
+
+        Whoever waits for the stream does, and so did whoever saw it break before.
+        """
+        if self._error is not None:
+            return True
+        self._error = error
+        self._shut()
+        waiting = [each for each in (self._reader, self._writer) if each is not None]
+        for each in waiting:
+            self._hub.loop.run_callback(self._interrupt, each)
+        return bool(waiting)
 
     def abandon_after_fork(self) -> None:
         """Close this process's copy of the socket; the watcher belongs to the parent's loop."""

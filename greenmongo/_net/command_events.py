@@ -1,0 +1,120 @@
+"""Tells of commands: to command listeners and to the logger `greenmongo.command`.
+
+Unlike other events these are told at once, in the greenlet that runs the operation, where the
+caller's context variables are in force.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from greenmongo._core.events import CommandFacts, failure_document, is_sensitive
+from greenmongo._core.log_message import LogMessage
+from greenmongo._net.publisher import COMMAND, DEBUG
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from greenmongo._core.types import Document
+    from greenmongo._net.connection import Connection
+    from greenmongo._net.publisher import Publisher
+
+__all__ = ["CommandEvents", "WatchedCommand"]
+
+
+class CommandEvents:
+    """The commands of one client. Hub side only."""
+
+    __slots__ = ("_listeners", "publisher")
+
+    def __init__(self, publisher: Publisher) -> None:
+        self.publisher = publisher
+        self._listeners = publisher.command_listeners
+
+    def is_wanted(self) -> bool:
+        """Tell whether anybody listens or logs."""
+        return bool(self._listeners) or COMMAND.isEnabledFor(DEBUG)
+
+    def started(
+        self,
+        connection: Connection,
+        document: Document,
+        db: str,
+        request_id: int,
+        operation_id: int | None = None,
+    ) -> WatchedCommand:
+        """Tell that a command is about to be sent; its end is to be told to what is returned."""
+        name = next(iter(document))
+        facts = CommandFacts(
+            name,
+            db,
+            request_id,
+            request_id if operation_id is None else operation_id,
+            connection.address,
+            connection.number,
+            connection.server_connection_id,
+            None,
+            is_sensitive(name, document),
+        )
+        # Commands of the handshake are told to listeners but never logged.
+        is_logged = connection.is_established and COMMAND.isEnabledFor(DEBUG)
+        watched = WatchedCommand(self, facts, is_logged)
+        if self._listeners:
+            event = facts.started(document)
+            for listener in self._listeners:
+                self.publisher.tell(listener.started, event)
+        if is_logged:
+            shown = self.publisher.shorten(facts.shown(document))
+            watched.log("Command started", {"command": shown})
+        # The listeners' own time does not count.
+        watched.began = monotonic()
+        return watched
+
+
+class WatchedCommand:
+    """A command under way, of which somebody wants to know how it ends."""
+
+    __slots__ = ("_events", "_facts", "_is_logged", "began")
+
+    def __init__(self, events: CommandEvents, facts: CommandFacts, is_logged: bool) -> None:
+        self._events = events
+        self._facts = facts
+        self._is_logged = is_logged
+        self.began = 0.0
+
+    def answered(self, reply: Document) -> None:
+        """Tell of the server's reply, be it ok or not."""
+        duration = monotonic() - self.began
+        if not reply.get("ok"):
+            self._fail(duration, reply)
+            return
+        publisher = self._events.publisher
+        if publisher.command_listeners:
+            event = self._facts.succeeded(duration, reply)
+            for listener in publisher.command_listeners:
+                publisher.tell(listener.succeeded, event)
+        if self._is_logged:
+            shown = publisher.shorten(self._facts.shown(reply))
+            self.log("Command succeeded", {"durationMS": duration * 1000, "reply": shown})
+
+    def failed(self, error: BaseException) -> None:
+        """Tell that no reply came, or none that made sense."""
+        self._fail(monotonic() - self.began, failure_document(error))
+
+    def log(self, message: str, fields: dict[str, Any]) -> None:
+        """Log a message about this command."""
+        publisher = self._events.publisher
+        common = self._facts.log_fields(message)
+        message_object = LogMessage({**common, "clientId": publisher.id, **fields})
+        publisher.tell(COMMAND.debug, message_object)
+
+    def _fail(self, duration: float, failure: Document) -> None:
+        publisher = self._events.publisher
+        if publisher.command_listeners:
+            event = self._facts.failed(duration, failure)
+            for listener in publisher.command_listeners:
+                publisher.tell(listener.failed, event)
+        if self._is_logged:
+            shown = publisher.shorten(self._facts.shown_failure(failure))
+            self.log("Command failed", {"durationMS": duration * 1000, "failure": shown})

@@ -1,0 +1,182 @@
+"""Tells of one pool and its connections: to pool listeners and to `greenmongo.connection`."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from pymongo.monitoring import (
+    ConnectionCheckedInEvent,
+    ConnectionCheckedOutEvent,
+    ConnectionCheckOutFailedEvent,
+    ConnectionCheckOutFailedReason,
+    ConnectionCheckOutStartedEvent,
+    ConnectionClosedEvent,
+    ConnectionClosedReason,
+    ConnectionCreatedEvent,
+    ConnectionReadyEvent,
+    PoolClearedEvent,
+    PoolClosedEvent,
+    PoolCreatedEvent,
+    PoolReadyEvent,
+)
+
+from greenmongo._core.events import (
+    CHECKOUT_FAILED_TEXTS,
+    CLOSED_TEXTS,
+    checkout_failed_reason,
+    pool_options,
+)
+from greenmongo._core.log_message import address_fields
+from greenmongo._net.publisher import CONNECTION, DEBUG
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any
+
+    from greenmongo._core.pool_rules import PoolLimits
+    from greenmongo._core.types import Address
+    from greenmongo._net.connection import Connection
+    from greenmongo._net.publisher import Publisher
+
+__all__ = ["PoolEvents"]
+
+
+class PoolEvents:
+    """One pool's events. Hub side only.
+
+    As a context manager it holds the deliveries, as `Publisher` does.
+    """
+
+    __slots__ = ("_address", "_listeners", "_publisher")
+
+    def __init__(self, publisher: Publisher, address: Address) -> None:
+        self._publisher = publisher
+        self._address = address
+        self._listeners = publisher.pool_listeners
+
+    def __enter__(self) -> None:
+        self._publisher.__enter__()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._publisher.__exit__(exc_type, exc, traceback)
+
+    def is_wanted(self) -> bool:
+        """Tell whether anybody listens or logs."""
+        return bool(self._listeners) or CONNECTION.isEnabledFor(DEBUG)
+
+    # ---- the pool ---------------------------------------------------------------------------
+
+    def pool_created(self, limits: PoolLimits) -> None:
+        """Tell that there is a pool now."""
+        options = pool_options(limits)
+        if self._listeners:
+            self._put("pool_created", PoolCreatedEvent(self._address, options))
+        self._log("Connection pool created", options)
+
+    def pool_ready(self) -> None:
+        """Tell that connections can be had from now on."""
+        if self._listeners:
+            self._put("pool_ready", PoolReadyEvent(self._address))
+        self._log("Connection pool ready")
+
+    def pool_cleared(self, *, interrupt: bool) -> None:
+        """Tell that all connections have become stale."""
+        if self._listeners:
+            event = PoolClearedEvent(self._address, None, interrupt)
+            self._put("pool_cleared", event)
+        self._log("Connection pool cleared")
+
+    def pool_closed(self) -> None:
+        """Tell that no connections can be had any more."""
+        if self._listeners:
+            self._put("pool_closed", PoolClosedEvent(self._address))
+        self._log("Connection pool closed")
+
+    # ---- a connection -----------------------------------------------------------------------
+
+    def created(self, number: int) -> None:
+        """Tell that a connection is about to be opened."""
+        if self._listeners:
+            self._put("connection_created", ConnectionCreatedEvent(self._address, number))
+        self._log("Connection created", {"driverConnectionId": number})
+
+    def ready(self, number: int, created_at: float) -> None:
+        """Tell that a connection is open, `created_at` being when that began."""
+        if not self.is_wanted():
+            return
+        duration = monotonic() - created_at
+        if self._listeners:
+            self._put("connection_ready", ConnectionReadyEvent(self._address, number, duration))
+        self._log("Connection ready", {"driverConnectionId": number, "durationMS": duration * 1000})
+
+    def closed(self, number: int, reason: str, error: BaseException | None = None) -> None:
+        """Tell that a connection is no more."""
+        if not self.is_wanted():
+            return
+        if self._listeners:
+            self._put("connection_closed", ConnectionClosedEvent(self._address, number, reason))
+        fields = {"driverConnectionId": number, "reason": CLOSED_TEXTS[reason]}
+        if reason == ConnectionClosedReason.ERROR and error is not None:
+            fields["error"] = repr(error)
+        self._log("Connection closed", fields)
+
+    # ---- who has it -------------------------------------------------------------------------
+
+    def checkout_started(self) -> float | None:
+        """Tell that somebody wants a connection; return when, None if nobody listens."""
+        if not self.is_wanted():
+            return None
+        started = monotonic()
+        if self._listeners:
+            event = ConnectionCheckOutStartedEvent(self._address)
+            self._put("connection_check_out_started", event)
+        self._log("Connection checkout started")
+        return started
+
+    def checkout_failed(self, started: float, error: BaseException) -> None:
+        """Tell that somebody got no connection."""
+        duration = monotonic() - started
+        reason = checkout_failed_reason(error)
+        if self._listeners:
+            event = ConnectionCheckOutFailedEvent(self._address, reason, duration)
+            self._put("connection_check_out_failed", event)
+        fields = {"reason": CHECKOUT_FAILED_TEXTS[reason], "durationMS": duration * 1000}
+        if reason == ConnectionCheckOutFailedReason.CONN_ERROR:
+            fields["error"] = repr(error)
+        self._log("Connection checkout failed", fields)
+
+    def checked_out(self, started: float, connection: Connection) -> None:
+        """Tell that somebody got a connection."""
+        duration = monotonic() - started
+        number = connection.number
+        if self._listeners:
+            event = ConnectionCheckedOutEvent(self._address, number, duration)
+            self._put("connection_checked_out", event)
+        self._log(
+            "Connection checked out",
+            {"driverConnectionId": number, "durationMS": duration * 1000},
+        )
+
+    def checked_in(self, connection: Connection) -> None:
+        """Tell that a connection came back."""
+        number = connection.number
+        if self._listeners:
+            event = ConnectionCheckedInEvent(self._address, number)
+            self._put("connection_checked_in", event)
+        self._log("Connection checked in", {"driverConnectionId": number})
+
+    def _put(self, method: str, event: object) -> None:
+        for listener in self._listeners:
+            self._publisher.put(getattr(listener, method), event)
+
+    def _log(self, message: str, fields: dict[str, Any] | None = None) -> None:
+        if CONNECTION.isEnabledFor(DEBUG):
+            self._publisher.put_log(
+                CONNECTION, {"message": message, **address_fields(self._address), **(fields or {})}
+            )

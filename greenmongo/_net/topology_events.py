@@ -1,0 +1,235 @@
+"""Tells of the deployment: topology, server and heartbeat listeners, and two loggers.
+
+The loggers are `greenmongo.topology` and `greenmongo.serverSelection`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, cast
+
+from pymongo.monitoring import (
+    ServerClosedEvent,
+    ServerDescriptionChangedEvent,
+    ServerHeartbeatFailedEvent,
+    ServerHeartbeatStartedEvent,
+    ServerHeartbeatSucceededEvent,
+    ServerOpeningEvent,
+    TopologyClosedEvent,
+    TopologyDescriptionChangedEvent,
+    TopologyOpenedEvent,
+)
+
+from greenmongo._core.log_message import address_fields
+from greenmongo._net.publisher import DEBUG, SERVER_SELECTION, TOPOLOGY
+
+if TYPE_CHECKING:
+    from greenmongo._core.hello_reply import HelloReply
+    from greenmongo._core.sdam.description import ServerDescription, TopologyDescription
+    from greenmongo._core.types import Address, Document, ReadMode
+    from greenmongo._net.connection import Connection
+    from greenmongo._net.publisher import Publisher
+
+__all__ = ["SelectionLog", "TopologyEvents"]
+
+
+class TopologyEvents:
+    """One deployment's events. Hub side only."""
+
+    __slots__ = ("_heartbeat_listeners", "_server_listeners", "_topology_listeners", "publisher")
+
+    def __init__(self, publisher: Publisher) -> None:
+        self.publisher = publisher
+        self._topology_listeners = publisher.topology_listeners
+        self._server_listeners = publisher.server_listeners
+        self._heartbeat_listeners = publisher.heartbeat_listeners
+
+    # ---- the topology -----------------------------------------------------------------------
+
+    def opened(self) -> None:
+        """Tell that there is a topology now. Comes before everything else."""
+        for listener in self._topology_listeners:
+            self.publisher.put(listener.opened, TopologyOpenedEvent(self.publisher.id))
+        self._log("Starting topology monitoring")
+
+    def changed(self, previous: TopologyDescription, current: TopologyDescription) -> None:
+        """Tell that the deployment is seen in another way now."""
+        if self._topology_listeners:
+            # Ours have the attributes that PyMongo documents for its own.
+            event = TopologyDescriptionChangedEvent(
+                cast(Any, previous), cast(Any, current), self.publisher.id
+            )
+            for listener in self._topology_listeners:
+                self.publisher.put(listener.description_changed, event)
+        if TOPOLOGY.isEnabledFor(DEBUG):
+            self._log(
+                "Topology description changed",
+                {"previousDescription": str(previous), "newDescription": str(current)},
+            )
+
+    def closed(self) -> None:
+        """Tell that there is no topology any more. Comes after everything else."""
+        for listener in self._topology_listeners:
+            self.publisher.put(listener.closed, TopologyClosedEvent(self.publisher.id))
+        self._log("Stopped topology monitoring")
+
+    # ---- a server ---------------------------------------------------------------------------
+
+    def server_opened(self, address: Address) -> None:
+        """Tell that a server belongs to the topology from now on."""
+        if self._server_listeners:
+            event = ServerOpeningEvent(address, self.publisher.id)
+            for listener in self._server_listeners:
+                self.publisher.put(listener.opened, event)
+        self._log("Starting server monitoring", address_fields(address))
+
+    def server_changed(self, previous: ServerDescription, current: ServerDescription) -> None:
+        """Tell that a server has become another. The logs leave this to the topology's change."""
+        if self._server_listeners:
+            event = ServerDescriptionChangedEvent(
+                cast(Any, previous), cast(Any, current), current.address, self.publisher.id
+            )
+            for listener in self._server_listeners:
+                self.publisher.put(listener.description_changed, event)
+
+    def server_closed(self, address: Address) -> None:
+        """Tell that a server does not belong to the topology any more."""
+        if self._server_listeners:
+            event = ServerClosedEvent(address, self.publisher.id)
+            for listener in self._server_listeners:
+                self.publisher.put(listener.closed, event)
+        self._log("Stopped server monitoring", address_fields(address))
+
+    # ---- a heartbeat ------------------------------------------------------------------------
+
+    def heartbeat_started(
+        self, address: Address, connection: Connection | None, *, awaited: bool = False
+    ) -> None:
+        """Tell that a server is about to be checked."""
+        if self._heartbeat_listeners:
+            event = ServerHeartbeatStartedEvent(address, awaited)
+            for listener in self._heartbeat_listeners:
+                self.publisher.put(listener.started, event)
+        self._log_heartbeat("started", address, connection, {"awaited": awaited})
+
+    def heartbeat_succeeded(
+        self,
+        address: Address,
+        connection: Connection | None,
+        reply: HelloReply,
+        duration: float,
+        *,
+        awaited: bool = False,
+    ) -> None:
+        """Tell that a server answered its check after `duration` seconds."""
+        if self._heartbeat_listeners:
+            event = ServerHeartbeatSucceededEvent(duration, cast(Any, reply), address, awaited)
+            for listener in self._heartbeat_listeners:
+                self.publisher.put(listener.succeeded, event)
+        if TOPOLOGY.isEnabledFor(DEBUG):
+            shown = self.publisher.shorten(reply.document)
+            fields = {"awaited": awaited, "durationMS": duration * 1000, "reply": shown}
+            self._log_heartbeat("succeeded", address, connection, fields)
+
+    def heartbeat_failed(
+        self,
+        address: Address,
+        connection: Connection | None,
+        error: Exception,
+        duration: float,
+        *,
+        awaited: bool = False,
+    ) -> None:
+        """Tell that a check failed after `duration` seconds."""
+        if self._heartbeat_listeners:
+            event = ServerHeartbeatFailedEvent(duration, error, address, awaited)
+            for listener in self._heartbeat_listeners:
+                self.publisher.put(listener.failed, event)
+        if TOPOLOGY.isEnabledFor(DEBUG):
+            fields = {"awaited": awaited, "durationMS": duration * 1000, "failure": repr(error)}
+            self._log_heartbeat("failed", address, connection, fields)
+
+    def _log_heartbeat(
+        self, what: str, address: Address, connection: Connection | None, fields: Document
+    ) -> None:
+        if TOPOLOGY.isEnabledFor(DEBUG):
+            ids: Document = {}
+            if connection is not None:
+                ids["driverConnectionId"] = connection.number
+                ids["serverConnectionId"] = connection.server_connection_id
+            self._log(f"Server heartbeat {what}", {**address_fields(address), **ids, **fields})
+
+    def _log(self, message: str, fields: Document | None = None) -> None:
+        if TOPOLOGY.isEnabledFor(DEBUG):
+            publisher = self.publisher
+            publisher.put_log(
+                TOPOLOGY, {"message": message, "topologyId": publisher.id, **(fields or {})}
+            )
+
+    # ---- server selection -------------------------------------------------------------------
+
+    def selection(
+        self,
+        topology: TopologyDescription,
+        preference: ReadMode | None,
+        operation: str,
+        operation_id: int | None,
+    ) -> SelectionLog | None:
+        """Log that a server is wanted; return where to log what comes of it, None if nowhere."""
+        if not SERVER_SELECTION.isEnabledFor(logging.INFO):
+            return None
+        log = SelectionLog(self.publisher, preference, operation, operation_id)
+        log.started(topology)
+        return log
+
+
+class SelectionLog:
+    """The messages about the selection of one server, for the logger of that name."""
+
+    __slots__ = ("_fields", "_has_waited", "_publisher")
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        preference: ReadMode | None,
+        operation: str,
+        operation_id: int | None,
+    ) -> None:
+        self._publisher = publisher
+        self._has_waited = False
+        self._fields = {
+            "selector": "writable server" if preference is None else repr(preference),
+            "operation": operation,
+            "operationId": operation_id,
+        }
+
+    def started(self, topology: TopologyDescription) -> None:
+        """Log that a server is wanted."""
+        self._log("Server selection started", topology)
+
+    def succeeded(self, topology: TopologyDescription, address: Address) -> None:
+        """Log which server it is."""
+        self._log("Server selection succeeded", topology, address_fields(address))
+
+    def failed(self, topology: TopologyDescription, error: Exception) -> None:
+        """Log that there is none."""
+        self._log("Server selection failed", topology, {"failure": str(error)})
+
+    def waiting(self, topology: TopologyDescription, remaining: float) -> None:
+        """Log, once, that none suits and how many seconds are left to find one."""
+        if not self._has_waited:
+            self._has_waited = True
+            fields = {"remainingTimeMS": int(remaining * 1000)}
+            message = "Waiting for suitable server to become available"
+            self._log(message, topology, fields, logging.INFO)
+
+    def _log(
+        self,
+        message: str,
+        topology: TopologyDescription,
+        fields: Document | None = None,
+        level: int = DEBUG,
+    ) -> None:
+        if SERVER_SELECTION.isEnabledFor(level):
+            common = {**self._fields, "topologyDescription": str(topology), **(fields or {})}
+            self._publisher.put_log(SERVER_SELECTION, {"message": message, **common}, level)
