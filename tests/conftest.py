@@ -4,6 +4,7 @@ from __future__ import annotations
 
 pytest_plugins = [
     "tests.support.fix_comparison",
+    "tests.support.fix_dns",
     "tests.support.fix_doors",
     "tests.support.fix_faces",
     "tests.support.fix_faults",

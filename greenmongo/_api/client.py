@@ -144,8 +144,8 @@ class MongoClient(Configured, Generic[DocT]):
 
     @property
     def options(self) -> ClientOptions:
-        """The options of this client."""
-        return self._options
+        """The options of this client, with what the DNS has added to a `mongodb+srv://` URI."""
+        return self._executor.current_options
 
     @property
     def topology_description(self) -> TopologyDescription:
@@ -379,8 +379,11 @@ class MongoClient(Configured, Generic[DocT]):
         options = self._options
         kind = options.codec_options.document_class
         name = "dict" if kind is dict else f"{kind.__module__}.{kind.__name__}"
+        hosts = [format_address(seed) for seed in options.seeds]
+        if options.srv is not None:
+            hosts = [f"mongodb+srv://{options.srv.fqdn}"]
         parts = [
-            f"host={[format_address(seed) for seed in options.seeds]!r}",
+            f"host={hosts!r}",
             f"document_class={name}",
             f"tz_aware={options.codec_options.tz_aware!r}",
             f"connect={options.connect!r}",

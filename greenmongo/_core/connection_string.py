@@ -64,6 +64,8 @@ def read_hosts(host: str | Sequence[str] | None, port: int | None) -> Target:
             seeds += split_hosts(entry, port)
     if not seeds and target.fqdn is None:
         raise ConfigurationError("need to specify at least one host")
+    if seeds and target.fqdn is not None:
+        raise ConfigurationError(f"host must not contain more than a {_SRV_SCHEME} URI")
     return Target(
         seeds=_unique(seeds),
         username=target.username,

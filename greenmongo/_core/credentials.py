@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pymongo.errors import ConfigurationError
@@ -28,6 +28,15 @@ class Credentials:
     mechanism: str | None = None
     """None: the best SCRAM mechanism both sides know."""
     mechanism_properties: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
+
+    def in_source(self, source: str) -> Credentials:
+        """Return the credentials for another database, unless the mechanism is outside of them all.
+
+        Raises:
+            ConfigurationError, ValueError: the mechanism forbids the authentication source.
+        """
+        _check_source(self.mechanism, source)
+        return self if self.mechanism in _EXTERNAL_ONLY else replace(self, source=source)
 
 
 def build_credentials(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from bson.codec_options import CodecOptions
@@ -21,6 +21,7 @@ from pymongo.write_concern import WriteConcern
 from greenmongo._core.connection_string import Target, read_hosts
 from greenmongo._core.credentials import Credentials, build_credentials
 from greenmongo._core.option_values import read_keywords, spelled
+from greenmongo._core.srv import TXT_OPTIONS, SrvOptions, check_name, check_suffix
 from greenmongo._core.tls_options import TlsOptions, build_tls_options
 
 if TYPE_CHECKING:
@@ -48,24 +49,14 @@ if TYPE_CHECKING:
 __all__ = ["ClientOptions", "SrvOptions", "TlsOptions"]
 
 
-@dataclass(frozen=True, slots=True)
-class SrvOptions:
-    """How the hosts behind a `mongodb+srv://` name are found."""
-
-    fqdn: str
-    service_name: str = "mongodb"
-    max_hosts: int = 0
-    """0: all of them."""
-    allowed_hosts_suffix: str | None = None
-    host_validator: Callable[[str], bool] | None = None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientOptions:
     """All options of one client. Durations are seconds; None means no limit."""
 
     seeds: tuple[Address, ...] = (("localhost", 27017),)
+    """Empty as long as `srv` names the hosts and nobody has looked them up."""
     srv: SrvOptions | None = None
+    """Set for a `mongodb+srv://` URI."""
     default_database: str | None = None
 
     replica_set: str | None = None
@@ -135,14 +126,10 @@ class ClientOptions:
         """
         target = read_hosts(host, port)
         options = {**target.options, **read_keywords(keywords)}
-        _check_deployment(options, target)
+        _check_deployment(options, target.seeds)
         srv = _srv_options(options, target)
-        if srv is not None:
-            # The one place to change once hosts can be looked up: everything else reads `srv`.
-            raise ConfigurationError(
-                f"mongodb+srv:// URIs are not supported yet (host {srv.fqdn!r}): list the hosts"
-                " in a mongodb:// URI, with tls=true"
-            )
+        if srv is not None and not {"tls", "ssl"} & options.keys():
+            options["tls"] = True
         chosen = {attribute: options[name] for name, attribute in _PLAIN.items() if name in options}
         return cls(
             **chosen,
@@ -157,6 +144,38 @@ class ClientOptions:
                 password=options.get("password", target.password),
                 database=target.database,
             ),
+        )
+
+    def with_hosts(self, hosts: Sequence[Address], told: Mapping[str, Any]) -> ClientOptions:
+        """Return the options of a `mongodb+srv://` URI once its records are known.
+
+        Args:
+            hosts: the hosts that the SRV records list.
+            told: what the TXT record says; what was said elsewhere goes before it.
+
+        Raises:
+            ConfigurationError: all of it together makes no sense.
+        """
+        srv = self.srv
+        if srv is None:
+            raise ConfigurationError("only the hosts of a mongodb+srv:// URI are looked up")
+        told = {name: value for name, value in told.items() if name not in srv.said}
+        known = {
+            "directconnection": self.direct_connection,
+            "loadbalanced": told.get("loadbalanced", self.load_balanced),
+            "replicaset": told.get("replicaset") or self.replica_set,
+        }
+        _check_deployment(known, tuple(hosts))
+        _check_max_hosts(known, srv.max_hosts)
+        credentials, source = self.credentials, told.get("authsource")
+        if credentials is not None and source is not None:
+            credentials = credentials.in_source(source)
+        return replace(
+            self,
+            seeds=tuple(hosts),
+            credentials=credentials,
+            load_balanced=known["loadbalanced"],
+            replica_set=known["replicaset"],
         )
 
     @property
@@ -289,14 +308,12 @@ def _read_preference(options: Mapping[str, Any]) -> ReadMode:
     return Primary()
 
 
-def _check_deployment(options: Mapping[str, Any], target: Target) -> None:
+def _check_deployment(options: Mapping[str, Any], seeds: Sequence[Address]) -> None:
     """Check what the URI options specification forbids to combine."""
-    several = len(target.seeds) > 1
+    several = len(seeds) > 1
     direct = options.get("directconnection")
     if several and direct:
         raise ConfigurationError("Cannot specify multiple hosts with directConnection=true")
-    if direct and target.fqdn is not None:
-        raise ConfigurationError("Cannot specify directConnection=true with mongodb+srv:// URIs")
     if not options.get("loadbalanced"):
         return
     if several:
@@ -323,14 +340,23 @@ def _srv_options(options: Mapping[str, Any], target: Target) -> SrvOptions | Non
         return None
     if validator is not None and suffix is not None:
         raise ConfigurationError("Cannot specify both srv_host_validator and srvAllowedHostsSuffix")
-    max_hosts = options.get("srvmaxhosts", 0)
+    if options.get("directconnection"):
+        raise ConfigurationError("Cannot specify directConnection=true with mongodb+srv:// URIs")
+    check_name(target.fqdn)
+    max_hosts = options.get("srvmaxhosts") or 0
+    _check_max_hosts(options, max_hosts)
+    return SrvOptions(
+        fqdn=target.fqdn,
+        service_name=options.get("srvservicename") or "mongodb",
+        max_hosts=max_hosts,
+        allowed_hosts_suffix=None if suffix is None else check_suffix(suffix),
+        host_validator=validator,
+        said=TXT_OPTIONS & options.keys(),
+    )
+
+
+def _check_max_hosts(options: Mapping[str, Any], max_hosts: int) -> None:
+    """Check that the number of hosts is not limited where all of them must be known."""
     for name in ("replicaset", "loadbalanced"):
         if max_hosts and options.get(name):
             raise InvalidURI(f"You cannot specify {spelled(name)} with srvMaxHosts")
-    return SrvOptions(
-        fqdn=target.fqdn,
-        service_name=options.get("srvservicename", "mongodb"),
-        max_hosts=max_hosts,
-        allowed_hosts_suffix=suffix,
-        host_validator=validator,
-    )

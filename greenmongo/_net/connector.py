@@ -41,7 +41,8 @@ class Connector:
 
     def __init__(self, hub: Hub, options: ClientOptions) -> None:
         self._hub = hub
-        self._options = options
+        self.options = options
+        """Exchanged when the DNS has added to them, before anything connects."""
         self._tls = None if options.tls is None else build_context(options.tls)
         info = () if options.driver_info is None else (options.driver_info,)
         self._metadata = build_metadata(options.app_name, info, environment_facts())
@@ -54,12 +55,12 @@ class Connector:
             AutoReconnect, NetworkTimeout: no connection within connectTimeoutMS.
             OperationFailure: the server refused the handshake or the credentials.
         """
-        timeout = self._options.connect_timeout
+        timeout = self.options.connect_timeout
         late = NetworkTimeout(f"{format_address(address)}: timed out while connecting")
         with gevent.Timeout(timeout or None, late):
-            connection = self._connect(address, number, generation, self._options.socket_timeout)
+            connection = self._connect(address, number, generation, self.options.socket_timeout)
             try:
-                self._shake_hands(connection, self._options.credentials)
+                self._shake_hands(connection, self.options.credentials)
             except BaseException:
                 connection.close()
                 raise
@@ -72,7 +73,7 @@ class Connector:
             AutoReconnect, NetworkTimeout: no connection or no reply within connectTimeoutMS.
             OperationFailure: the server refused the handshake.
         """
-        timeout = self._options.connect_timeout or None
+        timeout = self.options.connect_timeout or None
         connection = self._connect(address, 0, 0, timeout)
         try:
             started = monotonic()
@@ -85,19 +86,19 @@ class Connector:
     def _connect(
         self, address: Address, number: int, generation: int, timeout: float | None
     ) -> Connection:
-        limit = self._options.connect_timeout or None
+        limit = self.options.connect_timeout or None
         candidates = resolve(self._hub, address, limit)
         stream = open_stream(self._hub, address, candidates, timeout=limit, tls=self._tls)
         return Connection(stream, number, generation, timeout)
 
     def _shake_hands(self, connection: Connection, credentials: Credentials | None) -> None:
         nonce = b"" if credentials is None else new_nonce()
-        reply = self._hello(connection, credentials, nonce, compressors=self._options.compressors)
+        reply = self._hello(connection, credentials, nonce, compressors=self.options.compressors)
         description = parse_hello(connection.address, reply, now=monotonic())
         connection.description = description
         connection.server_connection_id = reply.get("connectionId")
         connection.compressor = choose_compressor(
-            self._options.compressors, reply.get("compression", ()), self._options.zlib_level
+            self.options.compressors, reply.get("compression", ()), self.options.zlib_level
         )
         connection.stream.max_message_size = description.max_message_size + 16 * 1024
         if credentials is not None:
@@ -113,7 +114,7 @@ class Connector:
         nonce: bytes | None = None,
         compressors: Sequence[str] = (),
     ) -> Document:
-        options = self._options
+        options = self.options
         speculation = None
         if credentials is not None and nonce is not None:
             speculation = speculative_document(credentials, nonce)

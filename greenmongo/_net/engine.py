@@ -102,9 +102,16 @@ class Engine:
         self._connector = Connector(thread.hub, options)
         self._abandoned = Abandoned(self._connector)
         self._is_closed = False
-        self.topology = Topology(self._connector, options, new_pool=self._new_pool)
+        self.topology = Topology(
+            self._connector, options, new_pool=self._new_pool, on_options=self._take_options
+        )
         self._housekeeper = Housekeeper(self.topology, options)
         thread.on_stop(self.close)
+
+    def _take_options(self, options: ClientOptions) -> None:
+        """Go on with what the DNS has added to the options."""
+        self.options = options
+        self._connector.options = options
 
     # ---- one operation ----------------------------------------------------------------------
 

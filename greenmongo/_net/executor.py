@@ -14,10 +14,11 @@ from pymongo.errors import InvalidOperation, PyMongoError
 
 from greenmongo._core.batching import WriteLimits
 from greenmongo._core.command import Command, Reply
-from greenmongo._core.sdam.transitions import initial_topology
 from greenmongo._hub.context import Context, current_context
 from greenmongo._hub.thread import HubThread, acquire
+from greenmongo._net.dns_records import import_dnspython
 from greenmongo._net.engine import Engine
+from greenmongo._net.topology import initial_description
 
 if TYPE_CHECKING:
     from greenmongo._core.options import ClientOptions
@@ -32,6 +33,9 @@ class Executor:
 
     def __init__(self, options: ClientOptions) -> None:
         self.options = options
+        if options.srv is not None:
+            # Here, because the constructor never runs on the hub.
+            import_dnspython()
         self._engine: Engine | None = None
         self._is_closed = False
 
@@ -100,14 +104,13 @@ class Executor:
         engine = self._engine
         if engine is not None:
             return engine.topology.description
-        options = self.options
-        return initial_topology(
-            options.seeds,
-            replica_set=options.replica_set,
-            direct_connection=options.direct_connection,
-            load_balanced=options.load_balanced,
-            heartbeat_interval=options.heartbeat_interval,
-        )
+        return initial_description(self.options)
+
+    @property
+    def current_options(self) -> ClientOptions:
+        """The options, with what the DNS has added to them by now."""
+        engine = self._engine
+        return self.options if engine is None else engine.options
 
     def limits(self) -> WriteLimits:
         """Return what the deployment's servers accept in one write."""

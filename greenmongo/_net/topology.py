@@ -24,6 +24,7 @@ from pymongo.errors import (
 from greenmongo._core.sdam.description import ServerDescription, TopologyDescription, TopologyKind
 from greenmongo._core.sdam.heartbeat import ErrorFact, ErrorKind, judge_check_failure, judge_error
 from greenmongo._core.sdam.transitions import (
+    Change,
     CloseServer,
     Effect,
     MarkReady,
@@ -33,11 +34,13 @@ from greenmongo._core.sdam.transitions import (
     initial_topology,
 )
 from greenmongo._core.selection import choose, describe_failure, suitable_servers
+from greenmongo._core.srv import apply_hosts, is_polled
 from greenmongo._net.monitor import Monitor
+from greenmongo._net.seed_list import SeedList
 from greenmongo._net.server import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from greenmongo._core.options import ClientOptions
     from greenmongo._core.types import Address, ReadMode
@@ -45,7 +48,7 @@ if TYPE_CHECKING:
     from greenmongo._net.connector import Connector
     from greenmongo._net.pool import Pool
 
-__all__ = ["Topology"]
+__all__ = ["Topology", "initial_description"]
 
 _PRIMARY = 0
 
@@ -55,6 +58,8 @@ class Topology:
 
     Args:
         new_pool: makes the (paused) pool of a server that was discovered.
+        on_options: given the options once the hosts of a `mongodb+srv://` URI are known, before
+            anything connects to one of them.
     """
 
     def __init__(
@@ -63,24 +68,27 @@ class Topology:
         options: ClientOptions,
         *,
         new_pool: Callable[[Address], Pool],
+        on_options: Callable[[ClientOptions], object],
     ) -> None:
-        self.description: TopologyDescription = initial_topology(
-            options.seeds,
-            replica_set=options.replica_set,
-            direct_connection=options.direct_connection,
-            load_balanced=options.load_balanced,
-            heartbeat_interval=options.heartbeat_interval,
-        )
+        self.description = initial_description(options)
         self.servers: dict[Address, Server] = {}
         self._connector = connector
         self._options = options
         self._new_pool = new_pool
+        self._on_options = on_options
         self._changed = Event()
         self._is_closed = False
-        for address in self.description.servers:
-            self._perform(OpenServer(address))
-        if options.load_balanced:
-            self._apply(ServerDescription.load_balancer(options.seeds[0]))
+        self._seed_list: SeedList | None = None
+        if options.srv is None or options.seeds:
+            self._open_seeds()
+        else:
+            self._seed_list = SeedList(
+                options,
+                options.srv,
+                begin=self._begin,
+                is_watched=lambda: is_polled(self.description),
+                update=self._update_hosts,
+            )
 
     @property
     def primary(self) -> Address | None:
@@ -106,12 +114,18 @@ class Topology:
 
         Raises:
             ServerSelectionTimeoutError: none appeared in time.
-            ConfigurationError: the servers are too old or too new, or the options cannot be met.
+            ConfigurationError: the servers are too old or too new, or the options cannot be met,
+                or the DNS does not tell the hosts of a `mongodb+srv://` URI.
         """
         server = self._find(preference, only, avoid)
         if server is not None:
             return server
         deadline = monotonic() + timeout
+        if self._seed_list is not None:
+            self._seed_list.wait(timeout)
+            server = self._find(preference, only, avoid)
+            if server is not None:
+                return server
         while True:
             left = deadline - monotonic()
             if left <= 0:
@@ -188,6 +202,8 @@ class Topology:
     def close(self) -> None:
         """Stop the monitors and close the pools."""
         self._is_closed = True
+        if self._seed_list is not None:
+            self._seed_list.close()
         for address in list(self.servers):
             self._perform(CloseServer(address))
         self._changed.set()
@@ -220,8 +236,29 @@ class Topology:
         counts = {address: server.operation_count for address, server in self.servers.items()}
         return self.servers[choose(suitable, counts, random.sample).address]
 
+    def _begin(self, options: ClientOptions) -> None:
+        """Begin with the hosts that the DNS has told."""
+        self._options = options
+        self._on_options(options)
+        self.description = initial_description(options)
+        self._open_seeds()
+
+    def _open_seeds(self) -> None:
+        for address in self.description.servers:
+            self._perform(OpenServer(address))
+        if self._options.load_balanced:
+            self._apply(ServerDescription.load_balancer(self._options.seeds[0]))
+
+    def _update_hosts(self, hosts: Sequence[Address]) -> None:
+        """Take in that the DNS lists other hosts now."""
+        srv = self._options.srv
+        limit = 0 if srv is None else srv.max_hosts
+        self._make(apply_hosts(self.description, hosts, limit, random.sample))
+
     def _apply(self, server: ServerDescription) -> None:
-        change = apply_description(self.description, server)
+        self._make(apply_description(self.description, server))
+
+    def _make(self, change: Change) -> None:
         # No greenlet switch since `self.description` was read.
         self.description = change.topology
         for effect in change.effects:
@@ -259,6 +296,19 @@ class Topology:
                 report_failure=self.report_check_failure,
             )
         return Server(address, self._new_pool(address), monitor)
+
+
+def initial_description(options: ClientOptions) -> TopologyDescription:
+    """Return what is known of a deployment before anything connects to it."""
+    if options.srv is not None and not options.seeds:
+        return TopologyDescription.empty()
+    return initial_topology(
+        options.seeds,
+        replica_set=options.replica_set,
+        direct_connection=options.direct_connection,
+        load_balanced=options.load_balanced,
+        heartbeat_interval=options.heartbeat_interval,
+    )
 
 
 def _kind_of(error: Exception) -> ErrorKind:
