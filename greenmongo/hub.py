@@ -16,6 +16,7 @@ from greenmongo._hub.native import ThreadLocal
 from greenmongo._hub.native import sleep as native_sleep
 from greenmongo._hub.outbox import Port
 from greenmongo._hub.thread import HubThread, acquire
+from greenmongo._net.statistics import ClientStatistics, PoolStatistics
 
 if TYPE_CHECKING:
     from greenmongo._api.client import MongoClient
@@ -26,9 +27,11 @@ __all__ = [
     "CallAbandoned",
     "CallState",
     "ClientOptions",
+    "ClientStatistics",
     "Context",
     "HubClosed",
     "HubThread",
+    "PoolStatistics",
     "Port",
     "ReadMode",
     "Request",
@@ -41,6 +44,7 @@ __all__ = [
     "native_sleep",
     "request_depth",
     "run",
+    "statistics_of",
     "thread_of",
 ]
 
@@ -75,3 +79,11 @@ def is_open(client: MongoClient[Any]) -> bool:
 def request_depth(client: MongoClient[Any], context: Context) -> int:
     """Return how deep in a request a context is. Neither crosses nor waits. Any side."""
     return client._executor.request_depth(context)
+
+
+def statistics_of(client: MongoClient[Any]) -> ClientStatistics:
+    """Return numbers about a client: connections opened, open, idle; requests; waiting callers.
+
+    It crosses to the hub thread: in a coroutine, `await client.run(statistics_of, client.sync)`.
+    """
+    return client._executor.statistics()

@@ -181,7 +181,7 @@ def test_the_module_keeps_to_its_layer(module: str, path: Path) -> None:
         ("greenmongo._api.client", "import bridge"),
         ("greenmongo.cli", "from bridge import AsyncMongoClient"),
         ("bridge._client", "from greenmongo._net.pool import Pool"),
-        ("bridge._outcome", "from bridge._wakeup import Wakeup"),
+        ("bridge._ticker", "from bridge._wakeup import LoopPort"),
         ("bridge._lane", "from bridge._delegate import Facade"),
         ("bridge._delegate", "from bridge._client import AsyncMongoClient"),
         ("bridge._client", "from bridge.motor import MotorClient"),
@@ -230,7 +230,7 @@ def test_a_seeded_violation_is_caught(module: str, source: str) -> None:
             "import greenmongo\nimport asyncio\nfrom greenmongo.hub import HubThread",
         ),
         ("bridge._client", "from bridge._database import AsyncDatabase"),
-        ("bridge._lane", "import gevent\nfrom bridge._outcome import capture"),
+        ("bridge._lane", "import gevent\nfrom bridge._ticker import Ticker"),
         ("greenmongo._wire.compression", "def f() -> None:\n    import zstandard"),
     ],
 )

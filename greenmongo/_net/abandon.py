@@ -1,19 +1,26 @@
 """What becomes of an exchange whose caller has left: nothing is thrown away, nothing runs on.
 
 The late reply is read and dropped, and the connection goes back to its pool. If it does not come
-within a short grace, the operation is ended on the server, over a connection of its own, by the
-session it runs in; then the reply (an error, now) comes. Only if it still does not, the
-connection is given up.
+within a short grace, the operation is ended on the server, over a connection of its own: found
+by the session it runs in, killed by its number; then the reply (an error, now) comes. Only if it
+still does not, the connection is given up. `killSessions` would be one command instead of two, but
+it waits until the session is free, and two of them can wait for each other.
 """
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import gevent
 from pymongo.errors import AutoReconnect, NetworkTimeout, ProtocolError, PyMongoError
 
+from greenmongo._core.reply import check_reply
+from greenmongo._core.types import format_address
+
 if TYPE_CHECKING:
+    from bson.binary import Binary
+
     from greenmongo._core.types import Address, Document
     from greenmongo._net.connection import Connection
     from greenmongo._net.connector import Connector
@@ -21,11 +28,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Abandoned"]
 
+logger = logging.getLogger("greenmongo")
+
 GRACE = 0.1
 """Seconds that an operation may go on after its caller has left."""
 
-LAST_WAIT = 5.0
-"""Seconds to wait for the reply of an operation the server was told to end."""
+COMMAND_TIMEOUT = 2.0
+"""Seconds that ending operations on a server may take."""
+
+ATTEMPTS = 5
+"""How often the server is told to end an operation."""
+
+ATTEMPT_WAIT = 1.0
+"""Seconds to wait each time for the reply."""
 
 
 class Abandoned:
@@ -34,7 +49,7 @@ class Abandoned:
     def __init__(self, connector: Connector) -> None:
         self._connector = connector
         self._draining: set[gevent.Greenlet[[Pool, Connection], None]] = set()
-        self._to_end: dict[Address, list[Document]] = {}
+        self._to_end: dict[Address, list[Binary]] = {}
 
     def __len__(self) -> int:
         return len(self._draining)
@@ -52,11 +67,12 @@ class Abandoned:
 
     def _drain(self, pool: Pool, connection: Connection) -> None:
         try:
-            try:
-                connection.finish(GRACE)
-            except NetworkTimeout:
-                self._end_on_server(connection)
-                connection.finish(LAST_WAIT)
+            if not _finishes(connection, GRACE):
+                # Again and again: the server may not even have begun it the first time.
+                for _ in range(ATTEMPTS):
+                    self._end_on_server(connection)
+                    if _finishes(connection, ATTEMPT_WAIT):
+                        break
         except (AutoReconnect, ProtocolError):
             connection.close()
         finally:
@@ -65,28 +81,54 @@ class Abandoned:
             pool.drained(connection)
 
     def _end_on_server(self, connection: Connection) -> None:
-        """Have the operation ended by its session, together with others on the same server."""
+        """Have the operation ended, together with others on the same server."""
         exchange = connection.pending
         if exchange is None or exchange.lsid is None or not exchange.is_exclusive:
             return
         waiting = self._to_end.get(connection.address)
         if waiting is None:
-            self._to_end[connection.address] = [exchange.lsid]
-            gevent.spawn(self._end_sessions, connection.address)
+            self._to_end[connection.address] = [exchange.lsid["id"]]
+            gevent.spawn(self._end_operations, connection.address)
         else:
-            waiting.append(exchange.lsid)
+            waiting.append(exchange.lsid["id"])
 
-    def _end_sessions(self, address: Address) -> None:
+    def _end_operations(self, address: Address) -> None:
         try:
             connection = self._connector.open_data(address, 0, 0)
+            connection.timeout = COMMAND_TIMEOUT
             try:
                 while sessions := self._to_end[address]:
                     self._to_end[address] = []
-                    connection.command({"killSessions": sessions})
+                    reply = connection.command(operations_of(sessions))
+                    check_reply(reply)
+                    for operation in reply["cursor"]["firstBatch"]:
+                        connection.command({"killOp": 1, "op": operation["opid"]})
             finally:
                 connection.close()
-        except PyMongoError:
-            # The server is in trouble; the drains give their connections up in time.
-            return
+        except PyMongoError as error:
+            # The drains give their connections up in time; what runs on the server runs on.
+            logger.warning("could not end operations on %s: %s", format_address(address), error)
         finally:
             del self._to_end[address]
+
+
+def _finishes(connection: Connection, timeout: float) -> bool:
+    """Tell whether the outstanding reply comes in time."""
+    try:
+        connection.finish(timeout)
+    except NetworkTimeout:
+        return False
+    return True
+
+
+def operations_of(sessions: list[Binary]) -> Document:
+    """Return the command that lists what runs in these sessions."""
+    return {
+        "aggregate": 1,
+        "pipeline": [
+            {"$currentOp": {}},
+            {"$match": {"lsid.id": {"$in": sessions}}},
+            {"$project": {"opid": 1}},
+        ],
+        "cursor": {"batchSize": 10_000},
+    }

@@ -70,6 +70,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine"]
 
+FAREWELL = 1.0
+"""Seconds to wait for the server's answer when a client that closes says goodbye."""
+
 _NOBODY: frozenset[Address] = frozenset()
 
 
@@ -394,6 +397,11 @@ class Engine:
             drain=lambda pool, connection: self._abandoned.adopt(pool, connection),
         )
 
+    @property
+    def abandoned_count(self) -> int:
+        """Replies still to come that nobody waits for."""
+        return len(self._abandoned)
+
     def end_sessions(self) -> None:
         """Tell the server that the pooled sessions are over, as far as that goes quickly."""
         sessions = [session.lsid for session in self.sessions.drain()]
@@ -402,6 +410,7 @@ class Engine:
             if not sessions or not server.pool.idle_count:
                 continue
             connection = server.pool.checkout(None, 0.0)
+            connection.timeout = FAREWELL
             try:
                 for start in range(0, len(sessions), 10_000):
                     connection.command({"endSessions": sessions[start : start + 10_000]})

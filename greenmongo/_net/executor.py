@@ -18,6 +18,7 @@ from greenmongo._hub.context import Context, current_context
 from greenmongo._hub.thread import HubThread, acquire
 from greenmongo._net.dns_records import import_dnspython
 from greenmongo._net.engine import Engine
+from greenmongo._net.statistics import ClientStatistics, gather_statistics
 from greenmongo._net.topology import initial_description
 
 if TYPE_CHECKING:
@@ -147,6 +148,12 @@ class Executor:
             return
         command = Command({"killCursors": collection, "cursors": [cursor_id]}, db, address=address)
         engine.thread.submit_quietly(partial(_spawn_kill, engine, command, address, cursor_id))
+
+    def statistics(self) -> ClientStatistics:
+        """Count connections, requests and what else there is now."""
+        engine = self.open()
+        statistics: ClientStatistics = engine.thread.run(gather_statistics, engine)
+        return statistics
 
     # ---- life -------------------------------------------------------------------------------
 

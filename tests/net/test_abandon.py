@@ -44,7 +44,22 @@ def test_a_late_reply_is_dropped_and_its_connection_kept(
     wait_until(lambda: pool_of(client).idle_count == 1)
     assert find(client) is None
     assert pool_of(client).created_count == 1
-    assert scripted_server.count("killSessions") == 0
+    assert scripted_server.count("killOp") == 0
+
+
+def operations(received: Received) -> dict[str, Any]:
+    """Answer $currentOp: one operation, numbered 1000 + its place, for each session asked for."""
+    wanted = received.document["pipeline"][1]["$match"]["lsid.id"]["$in"]
+    batch = [{"opid": 1000 + place} for place, _ in enumerate(wanted)]
+    return {"cursor": {"id": 0, "firstBatch": batch}}
+
+
+def sessions_asked_for(server: ScriptedServer) -> list[Any]:
+    return [
+        session
+        for each in server.commands("aggregate")
+        for session in each.document["pipeline"][1]["$match"]["lsid.id"]["$in"]
+    ]
 
 
 def test_a_long_operation_is_ended_on_the_server_and_its_connection_kept(
@@ -56,14 +71,36 @@ def test_a_long_operation_is_ended_on_the_server_and_its_connection_kept(
         gate.open()
         return {"ok": 1.0}
 
-    scripted_server.on("killSessions", kill)
+    scripted_server.on("aggregate", operations)
+    scripted_server.on("killOp", kill)
     scripted_server.script("find", Answer({"ok": 0.0, "code": 11601, "errmsg": "i"}, gate))
     leave(client, gate)
     wait_until(lambda: pool_of(client).idle_count == 1)
-    (killed,), (found,) = scripted_server.commands("killSessions"), scripted_server.commands("find")
-    assert killed.document["killSessions"] == [found.document["lsid"]]
+    (killed,), (found,) = scripted_server.commands("killOp"), scripted_server.commands("find")
+    assert sessions_asked_for(scripted_server) == [found.document["lsid"]["id"]]
+    assert killed.document["op"] == 1000
     assert killed.connection is not found.connection
     wait_until(lambda: not killed.connection.is_open)
+    assert pool_of(client).created_count == 1
+
+
+def test_an_operation_the_server_has_not_begun_is_looked_for_again(
+    scripted_server: ScriptedServer, client_of: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(abandon, "GRACE", 0.01)
+    monkeypatch.setattr(abandon, "ATTEMPT_WAIT", 0.02)
+    client, gate = client_of(scripted_server.uri), Gate()
+
+    def kill(received: Received) -> dict[str, Any]:
+        gate.open()
+        return {"ok": 1.0}
+
+    scripted_server.script("aggregate", {"cursor": {"id": 0, "firstBatch": []}}, operations)
+    scripted_server.on("killOp", kill)
+    scripted_server.script("find", Answer({"ok": 0.0, "code": 11601, "errmsg": "i"}, gate))
+    leave(client, gate)
+    wait_until(lambda: pool_of(client).idle_count == 1)
+    assert scripted_server.count("aggregate") == 2
     assert pool_of(client).created_count == 1
 
 
@@ -86,20 +123,17 @@ def test_operations_left_together_are_ended_together(
     client, gate = client_of(scripted_server.uri), Gate()
 
     def kill(received: Received) -> dict[str, Any]:
-        if ended() == 20:
+        if scripted_server.count("killOp") == 20:
             gate.open()
         return {"ok": 1.0}
 
-    def ended() -> int:
-        return sum(
-            len(each.document["killSessions"]) for each in scripted_server.commands("killSessions")
-        )
-
-    scripted_server.on("killSessions", kill)
+    scripted_server.on("aggregate", operations)
+    scripted_server.on("killOp", kill)
     scripted_server.on("find", Answer({"cursor": {"id": 0, "firstBatch": []}}, gate))
     leave(client, gate, 20)
     wait_until(lambda: pool_of(client).idle_count == 20)
-    assert len({each.connection.number for each in scripted_server.commands("killSessions")}) < 5
+    assert len(set(sessions_asked_for(scripted_server))) == 20
+    assert len({each.connection.number for each in scripted_server.commands("killOp")}) < 5
     assert pool_of(client).created_count == 20
 
 
@@ -107,7 +141,7 @@ def test_a_connection_whose_reply_never_comes_is_given_up(
     scripted_server: ScriptedServer, client_of: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(abandon, "GRACE", 0.01)
-    monkeypatch.setattr(abandon, "LAST_WAIT", 0.01)
+    monkeypatch.setattr(abandon, "ATTEMPT_WAIT", 0.01)
     client = client_of(scripted_server.uri)
     scripted_server.script("find", Answer({}, silently))
     caller: Greenlet[..., Any] = gevent.spawn(find, client)
@@ -131,14 +165,14 @@ def test_without_sessions_the_reply_is_only_waited_for(
         client.admin.command("ping")
         gate.open()
         wait_until(lambda: pool_of(client).idle_count == 2)
-        assert server.count("killSessions") == 0
+        assert server.count("killOp") == 0
 
 
 def test_a_server_in_trouble_does_not_keep_the_connection_for_ever(
     scripted_server: ScriptedServer, client_of: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(abandon, "GRACE", 0.01)
-    monkeypatch.setattr(abandon, "LAST_WAIT", 0.05)
+    monkeypatch.setattr(abandon, "ATTEMPT_WAIT", 0.05)
     client, gate = client_of(scripted_server.uri), Gate()
     scripted_server.script("find", Answer({}, gate))
     caller: Greenlet[..., Any] = gevent.spawn(find, client)
@@ -209,4 +243,4 @@ def test_a_storm_of_cancellations_costs_no_connection(
         gate.open()
         wait_until(lambda: pool_of(client).idle_count == 10)
     assert pool_of(client).created_count == 10
-    assert scripted_server.count("killSessions") == 0
+    assert scripted_server.count("killOp") == 0
