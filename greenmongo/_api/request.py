@@ -23,9 +23,7 @@ class Request:
     another one `end()` does nothing.
     """
 
-    def __init__(
-        self, client: MongoClient[Any], executor: Executor, context: Context
-    ) -> None:
+    def __init__(self, client: MongoClient[Any], executor: Executor, context: Context) -> None:
         self._client = client
         self._executor = executor
         self._context = context
