@@ -201,6 +201,9 @@ class Connection:
             self.close()
             raise ProtocolError(f"{format_address(self.address)}: {error}") from error
         self.pending = None
+        if self.stream.has_input():
+            # Nobody asked for more: what came would be taken for the reply to the next command.
+            self.close()
         return body
 
     def _body_of(self, op_code: int, payload: bytes | memoryview) -> bytes:

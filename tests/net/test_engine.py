@@ -1,0 +1,468 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import bson
+import pytest
+from bson.timestamp import Timestamp
+from pymongo.errors import (
+    AutoReconnect,
+    ExecutionTimeout,
+    InvalidOperation,
+    NetworkTimeout,
+    NotPrimaryError,
+    OperationFailure,
+    ProtocolError,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+    WaitQueueTimeoutError,
+)
+from pymongo.read_preferences import SecondaryPreferred
+from pymongo.write_concern import WriteConcern
+
+from greenmongo._api.client import MongoClient
+from greenmongo._net.engine import Engine
+from tests.support.fix_doors import Door, start
+from tests.support.fix_hub import Client, Connect
+from tests.support.fix_leaks import wait_until
+from tests.support.fix_scripted import (
+    Answer,
+    FakeReplicaSet,
+    Gate,
+    Manner,
+    Received,
+    ScriptedServer,
+    by_half_then_hang_up,
+    garbage,
+    hang_up,
+    huge_length,
+    reset,
+    silently,
+    to_another_request,
+    twice,
+)
+
+EMPTY: dict[str, Any] = {"cursor": {"id": 0, "firstBatch": []}}
+
+
+def engine_of(client: Client) -> Engine:
+    return client._executor.open()
+
+
+def whoami(client: Client) -> int:
+    return int(client.admin.command("whoami")["connectionId"])
+
+
+def lsids(server: ScriptedServer, name: str) -> list[Any]:
+    return [each.document.get("lsid") for each in server.commands(name)]
+
+
+@pytest.fixture
+def two_members() -> Iterator[FakeReplicaSet]:
+    with FakeReplicaSet(2) as members:
+        yield members
+
+
+def primary_of(members: FakeReplicaSet) -> ScriptedServer:
+    return members.members[0]
+
+
+# -- sessions and times ----------------------------------------------------------------------------
+
+
+def test_operations_one_after_another_share_a_session(
+    scripted_server: ScriptedServer, client_of: Connect
+) -> None:
+    client = client_of(scripted_server.uri)
+    for _ in range(3):
+        client.test.c.find_one()
+    one, *others = lsids(scripted_server, "find")
+    assert one is not None
+    assert others == [one] * 2
+
+
+def test_operations_at_once_have_sessions_of_their_own(
+    scripted_server: ScriptedServer, client_of: Connect, door: Door
+) -> None:
+    client, gate = client_of(scripted_server.uri), Gate()
+    scripted_server.on("find", Answer(EMPTY, gate))
+    calls = [door.spawn(client.test.c.find_one) for _ in range(3)]
+    wait_until(lambda: gate.waiting == 3)
+    gate.open()
+    for call in calls:
+        call()
+    assert len({each["id"] for each in lsids(scripted_server, "find")}) == 3
+
+
+def test_a_server_without_sessions_is_sent_none(client_of: Connect) -> None:
+    with ScriptedServer({"logicalSessionTimeoutMinutes": None}) as server:
+        client_of(server.uri).test.c.find_one()
+        assert lsids(server, "find") == [None]
+
+
+def test_the_next_batch_is_asked_for_in_the_session_of_the_cursor(
+    scripted_server: ScriptedServer, client_of: Connect
+) -> None:
+    scripted_server.store.collections["test.c"] = [{"_id": n} for n in range(10)]
+    client = client_of(scripted_server.uri)
+    cursor = client.test.c.find(batch_size=4)
+    next(cursor)
+    client.test.other.find_one()
+    assert len(list(cursor)) == 9
+    (opened, other) = lsids(scripted_server, "find")
+    assert lsids(scripted_server, "getMore") == [opened, opened]
+    assert other != opened
+
+
+def test_the_session_of_a_cursor_closed_early_is_free_again(
+    scripted_server: ScriptedServer, client_of: Connect
+) -> None:
+    scripted_server.store.collections["test.c"] = [{"_id": n} for n in range(10)]
+    client = client_of(scripted_server.uri)
+    with client.test.c.find(batch_size=4) as cursor:
+        next(cursor)
+    wait_until(lambda: len(engine_of(client).sessions) >= 1)
+    assert scripted_server.count("killCursors") == 1
+
+
+def test_the_sessions_are_ended_with_the_client(
+    scripted_server: ScriptedServer, client_of: Connect
+) -> None:
+    client = client_of(scripted_server.uri)
+    client.test.c.find_one()
+    client.close()
+    (ended,) = scripted_server.commands("endSessions")
+    assert ended.document["endSessions"] == lsids(scripted_server, "find")
+
+
+def test_cluster_times_are_passed_on(two_members: FakeReplicaSet, client_of: Connect) -> None:
+    def time_of(seconds: int) -> dict[str, Any]:
+        return {"$clusterTime": {"clusterTime": Timestamp(seconds, 1), "signature": {"keyId": 0}}}
+
+    server, client = primary_of(two_members), client_of(two_members.uri)
+    server.script("ping", time_of(5), time_of(9), time_of(7))
+    for _ in range(4):
+        client.admin.command("ping")
+    times = [each.document.get("$clusterTime") for each in server.commands("ping")]
+    assert times[0] is None
+    assert [each["clusterTime"].time for each in times[1:] if each] == [5, 9, 9]
+
+
+def test_an_operation_has_no_more_time_than_the_client_gives_it(
+    scripted_server: ScriptedServer, client_of: Connect
+) -> None:
+    client = client_of(scripted_server.uri, timeoutMS=80)
+    scripted_server.script("ping", Answer(manner=silently))
+    with pytest.raises(NetworkTimeout):
+        client.admin.command("ping")
+    (ping,) = scripted_server.commands("ping")
+    assert 0 < ping.document["maxTimeMS"] <= 80
+    assert client.admin.command("ping") == {"ok": 1.0}
+
+
+def test_an_operation_that_cannot_be_in_time_is_not_sent(
+    scripted_server: ScriptedServer, client_of: Connect
+) -> None:
+    client = client_of(scripted_server.uri)
+    client.admin.command("ping")
+    late = client_of(scripted_server.uri, timeoutMS=1)
+    scripted_server.on("hello", Answer(manner=silently))
+    with pytest.raises((ExecutionTimeout, NetworkTimeout, ServerSelectionTimeoutError)):
+        late.test.c.find_one()
+    assert scripted_server.count("find") == 0
+
+
+# -- errors ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("manner", "error"),
+    [
+        (hang_up, AutoReconnect),
+        (reset, AutoReconnect),
+        (silently, NetworkTimeout),
+        (by_half_then_hang_up, AutoReconnect),
+        (to_another_request, ProtocolError),
+        (huge_length, ProtocolError),
+        (garbage, ProtocolError),
+    ],
+)
+def test_bad_manners_are_an_error_and_the_next_operation_is_fine(
+    scripted_server: ScriptedServer,
+    client_of: Connect,
+    manner: Manner,
+    error: type[Exception],
+) -> None:
+    client = client_of(scripted_server.uri, socketTimeoutMS=300)
+    scripted_server.script("ping", Answer(manner=manner))
+    with pytest.raises(error, match=scripted_server.host):
+        client.admin.command("ping")
+    assert client.admin.command("ping") == {"ok": 1.0}
+    assert scripted_server.count("ping") == 2
+
+
+def test_a_reply_sent_twice_is_never_taken_for_another(
+    scripted_server: ScriptedServer, client_of: Connect
+) -> None:
+    client = client_of(scripted_server.uri)
+    scripted_server.script("one", Answer({"answer": 1}, twice))
+    scripted_server.on("two", {"answer": 2})
+    assert client.admin.command("one")["answer"] == 1
+    assert client.admin.command("two")["answer"] == 2
+
+
+def test_a_body_that_is_not_bson_is_the_servers_fault(
+    scripted_server: ScriptedServer, client_of: Connect
+) -> None:
+    def spoil(connection: Any, message: bytes) -> None:
+        at = message.index(b"\x01ok\x00")
+        connection.send(message[:at] + b"\x7e" + message[at + 1 :])
+
+    client = client_of(scripted_server.uri)
+    scripted_server.script("ping", Answer(manner=spoil))
+    with pytest.raises(ProtocolError, match=scripted_server.host):
+        client.admin.command("ping")
+    assert client.admin.command("ping") == {"ok": 1.0}
+
+
+def test_a_command_that_fails_keeps_its_connection(
+    scripted_server: ScriptedServer, client_of: Connect
+) -> None:
+    client = client_of(scripted_server.uri)
+    before = whoami(client)
+    with pytest.raises(OperationFailure, match="no such command"):
+        client.admin.command("nonsense")
+    assert whoami(client) == before
+
+
+def test_a_document_that_cannot_be_encoded_keeps_the_connection(
+    scripted_server: ScriptedServer, client_of: Connect
+) -> None:
+    client = client_of(scripted_server.uri)
+    before = whoami(client)
+    with pytest.raises(bson.errors.InvalidDocument):
+        client.admin.command("ping", what=object())
+    assert whoami(client) == before
+
+
+def test_why_connecting_failed_is_told(client_of: Connect) -> None:
+    with ScriptedServer() as server:
+        client = client_of(server.uri)
+        client.admin.command("ping")
+        server.on("hello", {"ok": 0.0, "code": 18, "errmsg": "go away", "codeName": "X"})
+        server.kill(server.commands("ping")[0].connection.number)
+        with pytest.raises(PyMongoError, match="go away"):
+            client.admin.command("ping")
+
+
+# -- second attempts -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("manner", [hang_up, reset])
+def test_a_read_is_tried_twice(
+    scripted_server: ScriptedServer, client_of: Connect, manner: Manner
+) -> None:
+    client = client_of(scripted_server.uri, retryReads=True)
+    scripted_server.script("find", Answer(manner=manner))
+    assert client.test.c.find_one() is None
+    assert scripted_server.count("find") == 2
+
+
+def test_a_read_is_not_tried_a_third_time(
+    scripted_server: ScriptedServer, client_of: Connect
+) -> None:
+    client = client_of(scripted_server.uri, retryReads=True)
+    scripted_server.script("find", Answer(manner=hang_up), Answer(manner=hang_up))
+    with pytest.raises(AutoReconnect):
+        client.test.c.find_one()
+    assert scripted_server.count("find") == 2
+
+
+def test_a_read_is_tried_once_if_the_user_says_so(
+    scripted_server: ScriptedServer, client_of: Connect
+) -> None:
+    client = client_of(scripted_server.uri, retryReads=False)
+    scripted_server.script("find", Answer(manner=hang_up))
+    with pytest.raises(AutoReconnect):
+        client.test.c.find_one()
+    assert scripted_server.count("find") == 1
+
+
+@pytest.mark.parametrize("answer", [hang_up, 91])
+def test_a_write_is_tried_twice_under_one_number(
+    two_members: FakeReplicaSet, client_of: Connect, answer: Any
+) -> None:
+    server, client = primary_of(two_members), client_of(two_members.uri, retryWrites=True)
+    if answer == 91:
+        labels = ["RetryableWriteError"]
+        failure = {"ok": 0.0, "code": 91, "errmsg": "shutting down", "errorLabels": labels}
+        server.script("insert", failure)
+    else:
+        server.script("insert", Answer(manner=answer))
+    assert client.test.c.insert_one({"_id": 1}).acknowledged
+    one, other = (each.document for each in server.commands("insert"))
+    assert (one["txnNumber"], one["lsid"]) == (other["txnNumber"], other["lsid"])
+
+
+def test_a_write_on_a_standalone_server_is_tried_once(
+    scripted_server: ScriptedServer, client_of: Connect
+) -> None:
+    client = client_of(scripted_server.uri, retryWrites=True)
+    scripted_server.script("insert", Answer(manner=hang_up))
+    with pytest.raises(AutoReconnect):
+        client.test.c.insert_one({})
+    (insert,) = scripted_server.commands("insert")
+    assert "txnNumber" not in insert.document
+
+
+def test_every_write_has_a_number_of_its_own(
+    two_members: FakeReplicaSet, client_of: Connect
+) -> None:
+    server, client = primary_of(two_members), client_of(two_members.uri, retryWrites=True)
+    for n in range(3):
+        client.test.c.insert_one({"_id": n})
+    assert [each.document["txnNumber"] for each in server.commands("insert")] == [1, 2, 3]
+
+
+def test_a_write_refused_by_a_former_primary_is_an_error_of_its_own_class(
+    two_members: FakeReplicaSet, client_of: Connect
+) -> None:
+    server, client = primary_of(two_members), client_of(two_members.uri)
+    before = whoami(client)
+    server.script("insert", {"ok": 0.0, "code": 10107, "errmsg": "not primary"})
+    with pytest.raises(NotPrimaryError):
+        client.test.c.insert_one({})
+    assert whoami(client) == before
+
+
+# -- unacknowledged writes -------------------------------------------------------------------------
+
+
+def test_an_unacknowledged_write_waits_for_nothing(
+    scripted_server: ScriptedServer, client_of: Connect
+) -> None:
+    client = client_of(scripted_server.uri)
+    silent = client.test.get_collection("c", write_concern=WriteConcern(w=0))
+    before = whoami(client)
+    assert not silent.insert_one({"_id": 1}).acknowledged
+    assert client.test.c.find_one() == {"_id": 1}
+    assert whoami(client) == before
+    (insert,) = scripted_server.commands("insert")
+    assert not insert.request.wants_reply
+    assert insert.document["writeConcern"] == {"w": 0}
+    assert "lsid" not in insert.document
+
+
+def test_R29_an_unacknowledged_write_is_not_sent_to_a_secondary(
+    two_members: FakeReplicaSet, client_of: Connect
+) -> None:
+    secondary = two_members.members[1]
+    client = client_of(secondary.uri)
+    silent = client.test.get_collection("c", write_concern=WriteConcern(w=0))
+    preferred = client.get_database("admin", read_preference=SecondaryPreferred())
+    before = preferred.command("whoami")
+    with pytest.raises(AutoReconnect):
+        silent.insert_one({"_id": 1})
+    assert preferred.command("whoami") == before
+    assert secondary.count("insert") == 0
+
+
+# -- the end ---------------------------------------------------------------------------------------
+
+
+def test_a_closed_client_refuses_everything(
+    scripted_server: ScriptedServer, client_of: Connect
+) -> None:
+    client = client_of(scripted_server.uri)
+    client.admin.command("ping")
+    client.close()
+    client.close()
+    with pytest.raises(InvalidOperation, match="close"):
+        client.admin.command("ping")
+
+
+def test_closing_answers_who_waits_for_a_reply(
+    scripted_server: ScriptedServer, client_of: Connect, door: Door
+) -> None:
+    client, gate = client_of(scripted_server.uri), Gate()
+    scripted_server.on("find", Answer(EMPTY, gate))
+    call = door.spawn(client.test.c.find_one)
+    wait_until(lambda: gate.waiting)
+    client.close()
+    with pytest.raises(PyMongoError):
+        call()
+
+
+def test_closing_answers_who_waits_for_a_connection(
+    scripted_server: ScriptedServer, client_of: Connect, door: Door
+) -> None:
+    client, gate = client_of(scripted_server.uri, maxPoolSize=1), Gate()
+    scripted_server.on("find", Answer(EMPTY, gate))
+    calls = [door.spawn(client.test.c.find_one) for _ in range(2)]
+    (server,) = engine_of(client).topology.servers.values()
+    wait_until(lambda: gate.waiting and server.pool.waiting_count)
+    client.close()
+    for call in calls:
+        with pytest.raises(PyMongoError):
+            call()
+
+
+def test_closing_answers_who_waits_for_a_server(client_of: Connect, door: Door) -> None:
+    with FakeReplicaSet(2, primary=None) as members:
+        client = client_of(members.uri, serverSelectionTimeoutMS=60_000)
+        call = door.spawn(client.test.c.insert_one, {})
+        hub = engine_of(client).thread
+        wait_until(lambda: hub.workers.busy and len(client.secondaries) == 2)
+        client.close()
+        with pytest.raises(InvalidOperation):
+            call()
+
+
+def test_closing_does_not_wait_for_a_server_that_is_stuck(
+    scripted_server: ScriptedServer, client_of: Connect
+) -> None:
+    client = client_of(scripted_server.uri)
+    client.test.c.find_one()
+    scripted_server.on("endSessions", Answer(manner=silently))
+    started = time.monotonic()
+    closing = start(client.close)
+    closing.result(5)
+    assert time.monotonic() - started < 2.0
+
+
+def test_a_client_nobody_refers_to_closes_its_connections(
+    scripted_server: ScriptedServer, client_of: Connect
+) -> None:
+    client: Client | None = MongoClient(scripted_server.uri)
+    assert client is not None
+    client.admin.command("ping")
+    del client
+    scripted_server.wait_for(lambda: not scripted_server.open_connections)
+
+
+def test_an_exhausted_pool_is_no_network_error(
+    scripted_server: ScriptedServer, client_of: Connect, door: Door
+) -> None:
+    client = client_of(scripted_server.uri, maxPoolSize=1, waitQueueTimeoutMS=20, retryReads=True)
+    gate = Gate()
+    scripted_server.script("find", Answer(EMPTY, gate))
+    call = door.spawn(client.test.c.find_one)
+    wait_until(lambda: gate.waiting)
+    with pytest.raises(WaitQueueTimeoutError):
+        client.test.c.find_one()
+    gate.open()
+    call()
+    assert scripted_server.count("find") == 1
+
+
+def test_the_handshake_names_the_application(
+    scripted_server: ScriptedServer, client_of: Connect
+) -> None:
+    client_of(scripted_server.uri, appname="the-test").admin.command("ping")
+
+    def names(received: Received) -> Any:
+        return received.document.get("client", {}).get("application")
+
+    assert {"name": "the-test"} in [names(each) for each in scripted_server.commands("hello")]
