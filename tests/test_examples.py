@@ -28,7 +28,7 @@ EXPECTED = {
         "50 greenlets of a gevent hub found 50 documents",
         "50 tasks of another event loop found 50 documents",
         "50 tasks of this event loop found 50 documents",
-        "none was created",
+        "connections created: 1 before, 1 after the next command",
     ],
     "trio_worker": ["19 jobs done", "1 jobs given up"],
 }
