@@ -34,7 +34,7 @@ from tests.support.native import (
 
 __all__ = ["DnsServer", "dns_server", "resolver_of"]
 
-_TICK = 0.2  # how often a thread that waits for a datagram looks whether it may end
+_TICK = 0.05  # how often a thread that waits for a datagram looks whether it may end
 _SMALL = 512  # what fits into a datagram, as far as this server is concerned
 
 
