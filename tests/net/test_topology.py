@@ -154,8 +154,9 @@ def test_a_set_of_another_name_is_not_ours(pair: FakeReplicaSet, client_of: Conn
 
 def test_a_server_too_new_is_refused(client_of: Connect) -> None:
     with ScriptedServer({"minWireVersion": 999, "maxWireVersion": 1000}) as server:
+        client = client_of(server.uri)
         with pytest.raises(ConfigurationError, match="999"):
-            client_of(server.uri).admin.command("ping")
+            client.admin.command("ping")
 
 
 def test_reads_are_spread_over_the_secondaries(
