@@ -10,6 +10,7 @@ import asyncio
 import sys
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakKeyDictionary
 
 from bridge._ticker import Ticker
 from greenmongo.hub import Call, Port, ThreadLocal
@@ -238,6 +239,7 @@ class _TrioPort(LoopPort):
         super().__init__(thread)
         self.trio: Any = sys.modules["trio"]
         self.token = token
+        self._watched: WeakKeyDictionary[Any, Callable[[object], object]] | None = None
 
     def serves(self, loop: object) -> bool:
         return self.token is loop
@@ -255,8 +257,19 @@ class _TrioPort(LoopPort):
         return self.trio.lowlevel.current_task()
 
     def watch(self, task: Any, on_end: Callable[[object], object]) -> None:
-        # trio's tasks tell nobody that they end; that their memory is freed must do.
-        return
+        # trio's tasks tell nobody that they end; that their memory is freed must do, which the
+        # watcher's owner sees by itself. The last ones of a run are freed only by the collector.
+        if self._watched is None:
+            self._watched = WeakKeyDictionary()
+            self.trio.lowlevel.spawn_system_task(self._watch_the_run)
+        self._watched[task] = on_end
+
+    async def _watch_the_run(self) -> None:
+        try:
+            await self.trio.sleep_forever()
+        finally:
+            for on_end in list((self._watched or {}).values()):
+                on_end(None)
 
     def flush(self, results: _Results) -> None:
         try:

@@ -49,7 +49,6 @@ def used(server: ScriptedServer, command: str = "find") -> set[int]:
 
 @pytest.fixture
 def client(connect: Connect, scripted_server: ScriptedServer) -> Client:
-    scripted_server.on("killSessions", {})
     return connect(scripted_server.uri)
 
 
@@ -288,7 +287,6 @@ async def test_cancels_at_any_moment_of_an_operation_do_no_harm(
 async def test_a_storm_of_cancels_opens_no_connection(
     connect: Connect, scripted_server: ScriptedServer
 ) -> None:
-    scripted_server.on("killSessions", {})
     client = connect(scripted_server.uri, maxPoolSize=20)
     gate = Gate()
     scripted_server.on("find", late(gate, "stale"))
