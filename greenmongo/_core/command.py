@@ -46,6 +46,8 @@ class Command:
     """Set for getMore and killCursors: only this server can answer."""
     user_documents: bool = False
     """The reply carries user documents, so `codec_options` matters for it."""
+    operation_id: int | None = None
+    """Ties the commands of one bulk write together, for listeners."""
 
     @property
     def name(self) -> str:

@@ -66,7 +66,7 @@ class Connector:
                 raise
         return connection
 
-    def open_monitor(self, address: Address) -> tuple[Connection, Document, float]:
+    def open_monitor(self, address: Address, number: int = 0) -> tuple[Connection, Document, float]:
         """Open a connection for checks; return it, the first hello's reply and its duration.
 
         Raises:
@@ -74,10 +74,11 @@ class Connector:
             OperationFailure: the server refused the handshake.
         """
         timeout = self.options.connect_timeout or None
-        connection = self._connect(address, 0, 0, timeout)
+        connection = self._connect(address, number, 0, timeout)
         try:
             started = monotonic()
             reply = self._hello(connection)
+            connection.server_connection_id = reply.get("connectionId")
             return connection, reply, monotonic() - started
         except BaseException:
             connection.close()

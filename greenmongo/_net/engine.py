@@ -39,6 +39,7 @@ from greenmongo._core.retry import (
     may_retry_read,
     may_retry_write,
 )
+from greenmongo._core.sdam.description import ServerDescription
 from greenmongo._core.sdam.kinds import ServerKind
 from greenmongo._core.session_pool import SessionPool
 from greenmongo._core.types import format_address
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from greenmongo._core.types import Address, Document, SessionLike
     from greenmongo._hub.thread import HubThread
     from greenmongo._net.connection import Connection
+    from greenmongo._net.publisher import Publisher
     from greenmongo._net.request_table import RequestRow
     from greenmongo._net.server import Server
 
@@ -93,8 +95,9 @@ class _Attempt:
 class Engine:
     """Topology, pools, requests and sessions of one client in one process."""
 
-    def __init__(self, thread: HubThread, options: ClientOptions) -> None:
+    def __init__(self, thread: HubThread, options: ClientOptions, publisher: Publisher) -> None:
         self.thread = thread
+        self.publisher = publisher
         self.options = options
         self.table = RequestTable(thread)
         self.sessions = SessionPool(new_session_id)
@@ -106,7 +109,11 @@ class Engine:
         self._abandoned = Abandoned(self._connector)
         self._is_closed = False
         self.topology = Topology(
-            self._connector, options, new_pool=self._new_pool, on_options=self._take_options
+            self._connector,
+            options,
+            new_pool=self._new_pool,
+            on_options=self._take_options,
+            publisher=publisher,
         )
         self._housekeeper = Housekeeper(self.topology, options)
         thread.on_stop(self.close)
@@ -169,7 +176,14 @@ class Engine:
                 known = topology.description.servers.get(pinned)
                 if known is not None and topology.suits(known, preference):
                     return topology.servers[pinned]
-        return topology.select(preference, timeout, only=command.address, avoid=avoid)
+        return topology.select(
+            preference,
+            timeout,
+            only=command.address,
+            avoid=avoid,
+            operation=command.name,
+            operation_id=command.operation_id,
+        )
 
     def _attempt(self, attempt: _Attempt, server: Server) -> Reply:
         command, row = attempt.command, attempt.row
@@ -233,7 +247,10 @@ class Engine:
 
     def _encode(self, attempt: _Attempt, server: Server, request_id: int) -> tuple[bytes, Any]:
         command, session, description = attempt.command, attempt.session, self.topology.description
-        known = description.servers[server.address]
+        known = description.servers.get(server.address)
+        if known is None:
+            # It left the deployment just now; whether it still answers will be seen.
+            known = ServerDescription.unknown(server.address)
         timeout = max_time_ms = None
         if attempt.deadline is not None:
             now = monotonic()
@@ -395,6 +412,7 @@ class Engine:
             connect=connect,
             on_connect_error=on_connect_error,
             drain=lambda pool, connection: self._abandoned.adopt(pool, connection),
+            publisher=self.publisher,
         )
 
     @property

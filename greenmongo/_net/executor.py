@@ -18,6 +18,7 @@ from greenmongo._hub.context import Context, current_context
 from greenmongo._hub.thread import HubThread, acquire
 from greenmongo._net.dns_records import import_dnspython
 from greenmongo._net.engine import Engine
+from greenmongo._net.publisher import Publisher
 from greenmongo._net.statistics import ClientStatistics, gather_statistics
 from greenmongo._net.topology import initial_description
 
@@ -209,7 +210,9 @@ class Executor:
             return engine
         if self._engine is not None:
             self._engine.abandon_after_fork()
-        self._engine = engine = Engine(thread, self.options)
+        publisher = Publisher(self.options.event_listeners)
+        with publisher:
+            self._engine = engine = Engine(thread, self.options, publisher)
         return engine
 
 

@@ -30,6 +30,8 @@ from greenmongo._core.sdam.transitions import (
     MarkReady,
     OpenServer,
     RequestCheck,
+    ServerChanged,
+    TopologyChanged,
     apply_description,
     initial_topology,
 )
@@ -38,6 +40,7 @@ from greenmongo._core.srv import apply_hosts, is_polled
 from greenmongo._net.monitor import Monitor
 from greenmongo._net.seed_list import SeedList
 from greenmongo._net.server import Server
+from greenmongo._net.topology_events import TopologyEvents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -47,6 +50,8 @@ if TYPE_CHECKING:
     from greenmongo._net.connection import Connection
     from greenmongo._net.connector import Connector
     from greenmongo._net.pool import Pool
+    from greenmongo._net.publisher import Publisher
+    from greenmongo._net.topology_events import SelectionLog
 
 __all__ = ["Topology", "initial_description"]
 
@@ -60,6 +65,7 @@ class Topology:
         new_pool: makes the (paused) pool of a server that was discovered.
         on_options: given the options once the hosts of a `mongodb+srv://` URI are known, before
             anything connects to one of them.
+        publisher: whom to tell of all this.
     """
 
     def __init__(
@@ -69,6 +75,7 @@ class Topology:
         *,
         new_pool: Callable[[Address], Pool],
         on_options: Callable[[ClientOptions], object],
+        publisher: Publisher,
     ) -> None:
         self.description = initial_description(options)
         self.servers: dict[Address, Server] = {}
@@ -78,6 +85,8 @@ class Topology:
         self._on_options = on_options
         self._changed = Event()
         self._is_closed = False
+        self._events = TopologyEvents(publisher)
+        self._events.opened()
         self._seed_list: SeedList | None = None
         if options.srv is None or options.seeds:
             self._open_seeds()
@@ -103,6 +112,8 @@ class Topology:
         *,
         only: Address | None = None,
         avoid: frozenset[Address] = frozenset(),
+        operation: str = "",
+        operation_id: int | None = None,
     ) -> Server:
         """Return a server for an operation, waiting for one to appear if need be.
 
@@ -111,15 +122,34 @@ class Topology:
             timeout: seconds to wait.
             only: the one server that will do, as for a cursor's next batch.
             avoid: servers to take only if nothing else suits.
+            operation: its name, for the logs, as is its id.
 
         Raises:
             ServerSelectionTimeoutError: none appeared in time.
             ConfigurationError: the servers are too old or too new, or the options cannot be met,
                 or the DNS does not tell the hosts of a `mongodb+srv://` URI.
         """
-        server = self._find(preference, only, avoid)
-        if server is not None:
-            return server
+        log = self._events.selection(self.description, preference, operation, operation_id)
+        try:
+            server = self._find(preference, only, avoid)
+            if server is None:
+                server = self._wait_for_server(preference, timeout, only, avoid, log)
+        except Exception as error:
+            if log is not None:
+                log.failed(self.description, error)
+            raise
+        if log is not None:
+            log.succeeded(self.description, server.address)
+        return server
+
+    def _wait_for_server(
+        self,
+        preference: ReadMode | None,
+        timeout: float,
+        only: Address | None,
+        avoid: frozenset[Address],
+        log: SelectionLog | None,
+    ) -> Server:
         deadline = monotonic() + timeout
         if self._seed_list is not None:
             self._seed_list.wait(timeout)
@@ -132,6 +162,8 @@ class Topology:
                 raise ServerSelectionTimeoutError(
                     describe_failure(self.description, preference, timeout)
                 )
+            if log is not None:
+                log.waiting(self.description, left)
             changed = self._changed
             for known in self.servers.values():
                 known.request_check()
@@ -162,9 +194,10 @@ class Topology:
         if server is None:
             return False
         verdict = judge_check_failure(self.description.servers[address], _kind_of(error))
-        self._apply(ServerDescription.unknown(address, error))
-        if verdict.clear_pool:
-            server.pool.clear(error)
+        with self._events.publisher:
+            self._apply(ServerDescription.unknown(address, error))
+            if verdict.clear_pool:
+                server.pool.clear(error, interrupt=verdict.interrupt_in_use)
         return verdict.request_check
 
     def report_error(
@@ -192,20 +225,27 @@ class Topology:
                 load_balanced=self._options.load_balanced,
             ),
         )
-        if verdict.mark_unknown:
-            self._apply(ServerDescription.unknown(address, error, verdict.topology_version))
-        if verdict.clear_pool:
-            server.pool.clear(error)
+        with self._events.publisher:
+            if verdict.mark_unknown:
+                self._apply(ServerDescription.unknown(address, error, verdict.topology_version))
+            if verdict.clear_pool:
+                server.pool.clear(error)
         if verdict.request_check:
             server.request_check()
 
     def close(self) -> None:
         """Stop the monitors and close the pools."""
+        if self._is_closed:
+            return
         self._is_closed = True
         if self._seed_list is not None:
             self._seed_list.close()
-        for address in list(self.servers):
-            self._perform(CloseServer(address))
+        with self._events.publisher:
+            for address in list(self.servers):
+                self._perform(CloseServer(address))
+            previous, self.description = self.description, TopologyDescription.empty()
+            self._events.changed(previous, self.description)
+            self._events.closed()
         self._changed.set()
 
     def _find(
@@ -244,10 +284,12 @@ class Topology:
         self._open_seeds()
 
     def _open_seeds(self) -> None:
-        for address in self.description.servers:
-            self._perform(OpenServer(address))
-        if self._options.load_balanced:
-            self._apply(ServerDescription.load_balancer(self._options.seeds[0]))
+        with self._events.publisher:
+            self._events.changed(TopologyDescription.empty(), self.description)
+            for address in self.description.servers:
+                self._perform(OpenServer(address))
+            if self._options.load_balanced:
+                self._apply(ServerDescription.load_balancer(self._options.seeds[0]))
 
     def _update_hosts(self, hosts: Sequence[Address]) -> None:
         """Take in that the DNS lists other hosts now."""
@@ -261,8 +303,9 @@ class Topology:
     def _make(self, change: Change) -> None:
         # No greenlet switch since `self.description` was read.
         self.description = change.topology
-        for effect in change.effects:
-            self._perform(effect)
+        with self._events.publisher:
+            for effect in change.effects:
+                self._perform(effect)
         changed, self._changed = self._changed, Event()
         changed.set()
 
@@ -270,20 +313,23 @@ class Topology:
         match effect:
             case OpenServer(address):
                 if not self._is_closed:
+                    self._events.server_opened(address)
                     self.servers[address] = self._open(address)
             case CloseServer(address):
                 server = self.servers.pop(address, None)
                 if server is not None:
                     server.close()
+                    self._events.server_closed(address)
             case MarkReady(address):
                 if address in self.servers:
                     self.servers[address].pool.ready()
             case RequestCheck(address):
                 if address in self.servers:
                     self.servers[address].request_check()
-            case _:
-                # ServerChanged and TopologyChanged are for listeners.
-                return
+            case ServerChanged(before, now):
+                self._events.server_changed(before, now)
+            case TopologyChanged(earlier, later):
+                self._events.changed(earlier, later)
 
     def _open(self, address: Address) -> Server:
         monitor = None
@@ -294,6 +340,7 @@ class Topology:
                 self._options,
                 report=self.report,
                 report_failure=self.report_check_failure,
+                events=self._events,
             )
         return Server(address, self._new_pool(address), monitor)
 

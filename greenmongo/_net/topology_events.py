@@ -186,7 +186,7 @@ class TopologyEvents:
 class SelectionLog:
     """The messages about the selection of one server, for the logger of that name."""
 
-    __slots__ = ("_fields", "_has_waited", "_publisher")
+    __slots__ = ("_has_waited", "_operation", "_operation_id", "_preference", "_publisher")
 
     def __init__(
         self,
@@ -196,12 +196,10 @@ class SelectionLog:
         operation_id: int | None,
     ) -> None:
         self._publisher = publisher
+        self._preference = preference
+        self._operation = operation
+        self._operation_id = operation_id
         self._has_waited = False
-        self._fields = {
-            "selector": "writable server" if preference is None else repr(preference),
-            "operation": operation,
-            "operationId": operation_id,
-        }
 
     def started(self, topology: TopologyDescription) -> None:
         """Log that a server is wanted."""
@@ -231,5 +229,12 @@ class SelectionLog:
         level: int = DEBUG,
     ) -> None:
         if SERVER_SELECTION.isEnabledFor(level):
-            common = {**self._fields, "topologyDescription": str(topology), **(fields or {})}
-            self._publisher.put_log(SERVER_SELECTION, {"message": message, **common}, level)
+            preference = self._preference
+            common: Document = {
+                "message": message,
+                "selector": "writable server" if preference is None else repr(preference),
+                "operation": self._operation,
+                "operationId": self._operation_id,
+                "topologyDescription": str(topology),
+            }
+            self._publisher.put_log(SERVER_SELECTION, {**common, **(fields or {})}, level)
