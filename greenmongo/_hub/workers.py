@@ -25,10 +25,10 @@ class Worker(greenlet):
     call: Call | None = None
 
     def __init__(self, workers: Workers) -> None:
-        super().__init__(parent=workers.hub)
+        super().__init__(self._work, workers.hub)
         self._workers = workers
 
-    def run(self) -> None:
+    def _work(self) -> None:
         """Run calls until told to stop with None, or until there are idle workers enough."""
         workers = self._workers
         hub_switch = workers.hub_switch
