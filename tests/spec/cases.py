@@ -14,7 +14,9 @@ from typing import Any
 
 from bson import json_util
 
+from tests.spec.check_pool import check_pool
 from tests.spec.check_sdam import check_discovery
+from tests.spec.check_seed_list import check_seed_list
 from tests.spec.check_selection import check_in_window, check_round_trip_time, check_selection
 from tests.spec.check_uri import (
     check_concern,
@@ -36,6 +38,8 @@ class Case:
     name: str
     document: dict[str, Any] = field(repr=False)
     check: Callable[[dict[str, Any]], None] = field(repr=False)
+    is_hubside: bool = False
+    """To be run on the hub thread."""
 
     def run(self) -> None:
         """Raise AssertionError, or whatever went wrong, if we do not do as the file says."""
@@ -57,12 +61,20 @@ class _Suite:
     """Below `source/`."""
     name: str
     check: Callable[[dict[str, Any]], None]
+    is_hubside: bool = False
 
 
 # The first folder that fits counts.
 _SUITES = (
     _Suite("auth/tests/legacy", "auth", check_credential),
+    _Suite(
+        "connection-monitoring-and-pooling/tests/cmap-format",
+        "connection pools",
+        check_pool,
+        is_hubside=True,
+    ),
     _Suite("connection-string/tests", "connection-string", check_connection_string),
+    _Suite("initial-dns-seedlist-discovery/tests", "seed list", check_seed_list, is_hubside=True),
     _Suite("max-staleness/tests", "max-staleness", check_selection),
     _Suite(
         "read-write-concern/tests/connection-string", "read-write-concern", check_concerns_of_uri
@@ -107,9 +119,7 @@ def collect(root: Path) -> Collected:
 
 def _cases(suite: _Suite, path: str, document: dict[str, Any]) -> Iterator[Case]:
     """Take apart a file with many tests; others are one test as a whole."""
-    if "tests" not in document:
-        name = document.get("description", "as the file says")
-        yield Case(suite.name, path, name, document, suite.check)
-        return
-    for test in document["tests"]:
-        yield Case(suite.name, path, test["description"], test, suite.check)
+    tests = document.get("tests", [document])
+    for test in tests:
+        name = test.get("description", "as the file says")
+        yield Case(suite.name, path, name, test, suite.check, suite.is_hubside)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TypeAlias
 
@@ -16,6 +16,7 @@ from tests.spec.exceptions import reason_for
 VARIABLE = "GREENMONGO_SPECS"
 OWN_DATA = Path(__file__).parent / "data"
 
+RunCase: TypeAlias = Callable[[Case], None]
 Outcomes: TypeAlias = "defaultdict[str, Counter[str]]"
 
 _COLLECTED = pytest.StashKey[Collected]()
@@ -49,11 +50,22 @@ def _parameter(case: Case) -> object:
 
 
 @pytest.fixture
-def named_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The files that connection strings name, in the current directory."""
+def run_case(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> RunCase:
+    """Provide a function that runs a case where, and with what, it has to be run."""
+    # The files that connection strings name.
     for name in ("ca.pem", "cert.pem"):
         (tmp_path / name).touch()
     monkeypatch.chdir(tmp_path)
+
+    def run(case: Case) -> None:
+        if case.is_hubside:
+            request.getfixturevalue("hub_thread").run(case.run)
+        else:
+            case.run()
+
+    return run
 
 
 @pytest.fixture(autouse=True)

@@ -61,11 +61,6 @@ EXCEPTIONS = (
         "serverSelectionTryOnce is for drivers that select a server in one thread",
     ),
     Exempt(
-        "uri-options/tests/srv-options.json",
-        "^SRV URI with (custom|srvMaxHosts($|=0)|negative|invalid type|.*loadBalanced=false)",
-        "mongodb+srv:// is not supported yet",
-    ),
-    Exempt(
         "uri-options/tests/tls-options.json",
         "^(?!Invalid).*tlsDisableCertificateRevocationCheck",
         "as in PyMongo, there is no such option: nothing is looked up but a tlsCRLFile",

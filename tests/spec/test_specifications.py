@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 if TYPE_CHECKING:
     from tests.spec.cases import Case
+    from tests.spec.conftest import RunCase
 
 
-@pytest.mark.usefixtures("named_files")
-def test_specification(case: Case) -> None:
-    case.run()
+def test_specification(case: Case, run_case: RunCase) -> None:
+    run_case(case)
