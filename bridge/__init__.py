@@ -6,6 +6,7 @@ from bridge._client import AsyncMongoClient
 from bridge._collection import AsyncCollection
 from bridge._cursor import AsyncCommandCursor, AsyncCursor
 from bridge._database import AsyncDatabase
+from bridge._legacy import AsyncConnection, AsyncReplicaSetConnection
 from bridge._request import AsyncRequest
 
 __all__ = [
@@ -15,4 +16,6 @@ __all__ = [
     "AsyncCursor",
     "AsyncCommandCursor",
     "AsyncRequest",
+    "AsyncConnection",
+    "AsyncReplicaSetConnection",
 ]

@@ -45,7 +45,7 @@ class Lane:
 
     def __init__(self, thread: HubThread) -> None:
         self.context = Context("task")
-        self._thread = thread
+        self.thread = thread
         self._queue: deque[Call] = deque()
         self._service: _Service | None = None
         self._waiter: Waiter[None] | None = None
@@ -55,7 +55,7 @@ class Lane:
         """Run a call after those before it. Hub side."""
         self._queue.append(call)
         if self._service is None:
-            self._service = _Service(self._thread.workers, self._serve, (), {}, self.context)
+            self._service = _Service(self.thread.workers, self._serve, (), {}, self.context)
             self._service.begin()
         elif self._waiter is not None:
             waiter, self._waiter = self._waiter, None
@@ -63,7 +63,7 @@ class Lane:
 
     def retire(self, _task: object = None) -> None:
         """End the lane and whatever request it is in. Any side; never blocks or raises."""
-        self._thread.submit_quietly(self._retire)
+        self.thread.submit_quietly(self._retire)
 
     def _retire(self) -> None:
         self._is_retired = True
@@ -168,6 +168,9 @@ class Door:
         if task is None:
             return None
         lane = self._lanes.get(task)
+        if lane is not None and lane.thread is not port.thread:
+            # Its hub thread is no more: the client was closed and is used again.
+            lane = None
         if lane is None and (make or self._auto_start):
             lane = self._lanes[task] = Lane(port.thread)
             port.watch(task, lane.retire)
