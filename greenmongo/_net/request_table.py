@@ -7,7 +7,6 @@ request is bound like any other. Hub side only; the death of a context arrives t
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import gevent
@@ -139,7 +138,8 @@ class RequestTable:
 
     def forget_soon(self, token: int) -> None:
         """Note the death of a context. Any side; neither blocks nor raises."""
-        self._thread.submit_quietly(partial(self.forget, token))
+        # No global name: it may be called while the interpreter takes its modules apart.
+        self._thread.submit_quietly(lambda: self.forget(token))
 
     def clear(self) -> None:
         """Empty every row, as the client closes."""
