@@ -1,0 +1,179 @@
+"""The acceptance cases of requests that are about greenlets (G), with threads beside them."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from functools import partial
+from typing import Any
+
+import gevent
+import pytest
+from greenlet import greenlet
+
+from tests.support.fix_doors import Door, GreenletDoor, in_hub, start
+from tests.support.fix_hub import Client, Connect
+from tests.support.fix_leaks import wait_until
+from tests.support.fix_scripted import Answer, Gate, ScriptedServer
+from tests.support.peek import pool_of, rows, sid
+
+live = pytest.mark.live
+EMPTY: dict[str, Any] = {"cursor": {"id": 0, "firstBatch": []}}
+
+
+@pytest.fixture
+def client(mongo_uri: str, client_of: Connect) -> Client:
+    return client_of(mongo_uri)
+
+
+@pytest.fixture
+def fake(scripted_server: ScriptedServer, client_of: Connect) -> Client:
+    """A client of the scripted server, not patient with connections."""
+    return client_of(scripted_server.uri)
+
+
+@live
+def test_G01_raw_greenlets_have_connections_of_their_own(
+    mongo_uri: str, client_of: Connect
+) -> None:
+    client = client_of(mongo_uri, use_greenlets=True)
+
+    def request() -> int:
+        client.start_request()
+        return sid(client)
+
+    def two() -> set[int]:
+        greenlets = [greenlet(request) for _ in range(2)]
+        return {each.switch() for each in greenlets}
+
+    assert len(start(two).result(10)) == 2
+
+
+@live
+@pytest.mark.parametrize("with_request", [False, True])
+def test_G03_a_slow_read_does_not_hold_up_a_fast_one(
+    client: Client, door: Door, with_request: bool
+) -> None:
+    order: list[str] = []
+    slow_started = door.flag()
+
+    def work(name: str, command: Callable[[], object]) -> int:
+        with client.start_request() if with_request else nullcontext():
+            order.append(f"{name} starts")
+            slow_started.set()
+            command()
+            order.append(f"{name} is done")
+            return sid(client)
+
+    sleep = partial(client.admin.command, "sleep", 1, millis=200, lock="none")
+    slow = door.spawn(work, "slow", sleep)
+    slow_started.wait()
+    fast = door.spawn(work, "fast", partial(client.admin.command, "ping"))
+    numbers = {slow(), fast()}
+    assert order == ["slow starts", "fast starts", "fast is done", "slow is done"]
+    assert len(numbers) == 2 or not with_request
+
+
+@live
+@pytest.mark.parametrize("fails", [False, True])
+def test_G04_G05_a_leaked_request_ends_with_its_context(
+    client: Client, door: Door, fails: bool
+) -> None:
+    def leak() -> int:
+        client.start_request()
+        numbers.append(sid(client))
+        if fails:
+            raise ZeroDivisionError
+        return 0
+
+    numbers: list[int] = []
+    with suppress(ZeroDivisionError):
+        door.call(leak)
+    gc.collect()
+    wait_until(lambda: rows(client) == 0)
+    assert sid(client) == numbers[0]
+
+
+@live
+def test_G08_G17_a_child_is_in_no_request_of_its_parent(client: Client, door: Door) -> None:
+    with client.start_request():
+        mine = sid(client)
+        theirs, in_request = door.call(lambda: (sid(client), client.in_request()))
+        assert (in_request, theirs == mine) == (False, False)
+        assert sid(client) == mine
+
+
+@live
+@pytest.mark.parametrize("count", [50])
+def test_G09_G10_leaking_contexts_one_after_another_share_one_connection(
+    client: Client, door: Door, count: int
+) -> None:
+    def leak() -> bool:
+        was_in_request = client.in_request()
+        client.start_request()
+        client.admin.command("ping")
+        return was_in_request
+
+    for _ in range(count):
+        assert not door.call(leak)
+        gc.collect()
+        wait_until(lambda: rows(client) == 0)
+    assert pool_of(client).created_count == 1
+    assert pool_of(client).idle_count == 1
+
+
+@live
+def test_G17_threads_and_greenlets_share_a_client(client: Client) -> None:
+    def work() -> tuple[int, int]:
+        with client.start_request():
+            return sid(client), sid(client)
+
+    def mixed() -> list[tuple[int, int]]:
+        greenlets = [gevent.spawn(work) for _ in range(3)]
+        threads = [start(work) for _ in range(3)]
+        with client.start_request():
+            mine = sid(client)
+            pairs = [each.get() for each in greenlets]
+            pairs += [each.result(10) for each in threads]
+            return [*pairs, (mine, sid(client))]
+
+    pairs = in_hub(mixed)
+    assert all(one == other for one, other in pairs)
+    assert pairs[-1][0] not in {one for one, _ in pairs[:-1]}
+
+
+def test_G19_use_greenlets_can_be_asked_for(client_of: Connect) -> None:
+    with ScriptedServer() as server:
+        assert client_of(server.uri, use_greenlets=True).use_greenlets
+        assert not client_of(server.uri).use_greenlets
+
+
+@live
+def test_G20_a_hub_can_finish_while_a_client_is_open(client: Client) -> None:
+    def work_then_join() -> bool:
+        try:
+            assert gevent.spawn(sid, client).get()
+            return bool(gevent.get_hub().join(timeout=5))
+        finally:
+            gevent.get_hub().destroy(destroy_loop=True)
+
+    assert start(work_then_join).result(10) is True
+
+
+def test_greenlets_go_on_while_one_waits_for_the_server(
+    scripted_server: ScriptedServer, fake: Client
+) -> None:
+    door, gate, ticks = GreenletDoor(), Gate(), [0]
+    scripted_server.on("find", Answer(EMPTY, gate))
+
+    def tick() -> None:
+        while not gate.waiting:
+            gevent.sleep(0.001)
+        for _ in range(100):
+            ticks[0] += 1
+            gevent.sleep(0)
+        gate.open()
+
+    door.gather(fake.test.c.find_one, tick)
+    assert ticks == [100]
