@@ -100,7 +100,7 @@ def test_an_operation_the_server_has_not_begun_is_looked_for_again(
     scripted_server.script("find", Answer({"ok": 0.0, "code": 11601, "errmsg": "i"}, gate))
     leave(client, gate)
     wait_until(lambda: pool_of(client).idle_count == 1)
-    assert scripted_server.count("aggregate") == 2
+    assert scripted_server.count("aggregate") >= 2
     assert pool_of(client).created_count == 1
 
 

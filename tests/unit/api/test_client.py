@@ -53,12 +53,9 @@ def test_options_come_from_the_uri_and_from_keywords() -> None:
 
 def test_nothing_is_known_before_anything_was_asked() -> None:
     mongo = client("mongodb://a,b/?replicaSet=rs")
-    assert mongo.address is None
     assert mongo.primary is None
     assert mongo.secondaries == mongo.arbiters == set()
     assert mongo.nodes == frozenset()
-    assert not mongo.is_primary
-    assert not mongo.is_mongos
 
 
 def test_clients_of_one_deployment_are_equal() -> None:
