@@ -355,9 +355,11 @@ async def cancel_when(scope: anyio.CancelScope, condition: Callable[[], object])
 
 
 SHUTDOWN = """
-import asyncio, os, sys, threading, time
+import asyncio, os, sys, time, warnings
 from bridge import AsyncMongoClient
 
+# Since 3.12 Python warns of any fork beside a thread.
+warnings.simplefilter("ignore", DeprecationWarning)
 client = AsyncMongoClient(sys.argv[1])
 
 def threads():
@@ -389,12 +391,8 @@ print("fine")
 """
 
 
-@on_asyncio
-@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("end", ["close", "exit"])
-async def test_A12_hub_shutdown(scripted_server: ScriptedServer, end: str) -> None:
-    if scripted_server.received:
-        raise AssertionError("the server is not fresh")
+def test_A12_hub_shutdown(scripted_server: ScriptedServer, end: str) -> None:
     result = run_script(SHUTDOWN, scripted_server.uri, end)
     assert (result.stdout, result.stderr, result.returncode) == ("fine\n", "", 0)
 
