@@ -37,6 +37,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         found = collect(specifications())
     except FileNotFoundError as error:
         raise pytest.UsageError(str(error)) from error
+    if not found.cases:
+        raise pytest.UsageError(f"{specifications()} has no test that could be run here")
     metafunc.config.stash[_COLLECTED] = found
     outcomes: Outcomes = defaultdict(Counter)
     metafunc.config.stash[_OUTCOMES] = outcomes
