@@ -9,6 +9,7 @@ ended, or when its memory is freed without that (its loop was closed under it).
 from __future__ import annotations
 
 from collections import deque
+from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary, finalize
@@ -16,7 +17,15 @@ from weakref import WeakKeyDictionary, finalize
 from gevent.hub import Waiter, getcurrent
 
 from bridge._wakeup import current_port
-from greenmongo.hub import Call, CallState, Context, HubClosed, is_open, thread_of
+from greenmongo.hub import (
+    Call,
+    CallState,
+    Context,
+    HubClosed,
+    is_open,
+    thread_of,
+    watches_commands,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,6 +119,7 @@ class Door:
     def __init__(self, client: MongoClient[Any]) -> None:
         self.client = client
         self._auto_start = client.auto_start_request
+        self._copies_variables = watches_commands(client)
         self._lanes: WeakKeyDictionary[Any, Lane] = WeakKeyDictionary()
 
     async def call(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -119,6 +129,8 @@ class Door:
         lane = self._lane_of(port) if self._lanes or self._auto_start else None
         call = port.new_call(fn, args, kwargs, None if lane is None else lane.context)
         call.lane = lane
+        if self._copies_variables:
+            call.variables = copy_context()
         try:
             thread.submit(call.begin)
             result: R = await call.outcome()

@@ -46,6 +46,7 @@ __all__ = [
     "run",
     "statistics_of",
     "thread_of",
+    "watches_commands",
 ]
 
 P = ParamSpec("P")
@@ -79,6 +80,11 @@ def is_open(client: MongoClient[Any]) -> bool:
 def request_depth(client: MongoClient[Any], context: Context) -> int:
     """Return how deep in a request a context is. Neither crosses nor waits. Any side."""
     return client._executor.request_depth(context)
+
+
+def watches_commands(client: MongoClient[Any]) -> bool:
+    """Tell whether a client has listeners that want to see the callers' context variables."""
+    return client._executor.watches_commands
 
 
 def statistics_of(client: MongoClient[Any]) -> ClientStatistics:

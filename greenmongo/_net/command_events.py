@@ -36,7 +36,7 @@ class CommandEvents:
         """Tell whether anybody listens or logs."""
         return bool(self._listeners) or COMMAND.isEnabledFor(DEBUG)
 
-    def started(
+    def watch(
         self,
         connection: Connection,
         document: Document,
@@ -44,7 +44,7 @@ class CommandEvents:
         request_id: int,
         operation_id: int | None = None,
     ) -> WatchedCommand:
-        """Tell that a command is about to be sent; its end is to be told to what is returned."""
+        """Return what is to be told of the beginning of a command, and then of its end."""
         name = next(iter(document))
         facts = CommandFacts(
             name,
@@ -59,62 +59,65 @@ class CommandEvents:
         )
         # Commands of the handshake are told to listeners but never logged.
         is_logged = connection.is_established and COMMAND.isEnabledFor(DEBUG)
-        watched = WatchedCommand(self, facts, is_logged)
-        if self._listeners:
-            event = facts.started(document)
-            for listener in self._listeners:
-                self.publisher.tell(listener.started, event)
-        if is_logged:
-            shown = self.publisher.shorten(facts.shown(document))
-            watched.log("Command started", {"command": shown})
-        # The listeners' own time does not count.
-        watched.began = monotonic()
-        return watched
+        return WatchedCommand(self, facts, is_logged)
 
 
 class WatchedCommand:
     """A command under way, of which somebody wants to know how it ends."""
 
-    __slots__ = ("_events", "_facts", "_is_logged", "began")
+    __slots__ = ("_began", "_facts", "_is_logged", "_publisher")
 
     def __init__(self, events: CommandEvents, facts: CommandFacts, is_logged: bool) -> None:
-        self._events = events
+        self._publisher = events.publisher
         self._facts = facts
         self._is_logged = is_logged
-        self.began = 0.0
+        self._began = 0.0
+
+    def started(self, document: Document) -> None:
+        """Tell that the command is about to be sent."""
+        publisher = self._publisher
+        self._began = monotonic()
+        if publisher.command_listeners:
+            event = self._facts.started(document)
+            for listener in publisher.command_listeners:
+                publisher.tell(listener.started, event)
+        if self._is_logged:
+            shown = publisher.shorten(self._facts.shown(document))
+            self._log("Command started", {"command": shown})
+        # What the listeners took does not count.
+        self._began = monotonic()
 
     def answered(self, reply: Document) -> None:
         """Tell of the server's reply, be it ok or not."""
-        duration = monotonic() - self.began
+        duration = monotonic() - self._began
         if not reply.get("ok"):
             self._fail(duration, reply)
             return
-        publisher = self._events.publisher
+        publisher = self._publisher
         if publisher.command_listeners:
             event = self._facts.succeeded(duration, reply)
             for listener in publisher.command_listeners:
                 publisher.tell(listener.succeeded, event)
         if self._is_logged:
             shown = publisher.shorten(self._facts.shown(reply))
-            self.log("Command succeeded", {"durationMS": duration * 1000, "reply": shown})
+            self._log("Command succeeded", {"durationMS": duration * 1000, "reply": shown})
 
     def failed(self, error: BaseException) -> None:
         """Tell that no reply came, or none that made sense."""
-        self._fail(monotonic() - self.began, failure_document(error))
+        self._fail(monotonic() - self._began, failure_document(error))
 
-    def log(self, message: str, fields: dict[str, Any]) -> None:
-        """Log a message about this command."""
-        publisher = self._events.publisher
+    def _log(self, message: str, fields: dict[str, Any]) -> None:
+        publisher = self._publisher
         common = self._facts.log_fields(message)
         message_object = LogMessage({**common, "clientId": publisher.id, **fields})
         publisher.tell(COMMAND.debug, message_object)
 
     def _fail(self, duration: float, failure: Document) -> None:
-        publisher = self._events.publisher
+        publisher = self._publisher
         if publisher.command_listeners:
             event = self._facts.failed(duration, failure)
             for listener in publisher.command_listeners:
                 publisher.tell(listener.failed, event)
         if self._is_logged:
             shown = publisher.shorten(self._facts.shown_failure(failure))
-            self.log("Command failed", {"durationMS": duration * 1000, "failure": shown})
+            self._log("Command failed", {"durationMS": duration * 1000, "failure": shown})

@@ -32,6 +32,7 @@ from greenmongo._wire.op_query import decode_op_reply, encode_op_query
 if TYPE_CHECKING:
     from greenmongo._core.sdam.description import ServerDescription
     from greenmongo._core.types import Address, Conversation, Document
+    from greenmongo._net.command_events import CommandEvents
     from greenmongo._net.request_table import RequestRow
     from greenmongo._net.stream import Stream
 
@@ -63,6 +64,7 @@ class Connection:
         "compressor",
         "created_at",
         "description",
+        "events",
         "generation",
         "idle_since",
         "in_use",
@@ -96,6 +98,8 @@ class Connection:
         self.in_use = False
         """Checked out; still true while a late reply is being waited for."""
         self.is_draining = False
+        self.events: CommandEvents | None = None
+        """Whom to tell of the driver's own commands; None for checks and greetings."""
         self.is_established = False
         """Shaken hands and logged in."""
 
@@ -157,10 +161,22 @@ class Connection:
     def command(self, document: Document, *, db: str = "admin") -> Document:
         """Send one command of the driver's own and return the reply, errors included."""
         request_id = next_request_id()
-        message = encode_op_msg(request_id, bson.encode({**document, "$db": db}))
+        body = {**document, "$db": db}
+        message = encode_op_msg(request_id, bson.encode(body))
         if self.compressor is not None:
             message = self.compress(message, next(iter(document)))
-        return self._decode(self.exchange(message, request_id))
+        events = self.events
+        if events is None or not events.is_wanted():
+            return self._decode(self.exchange(message, request_id))
+        watched = events.watch(self, body, db, request_id)
+        try:
+            watched.started(body)
+            reply = self._decode(self.exchange(message, request_id))
+        except BaseException as error:
+            watched.failed(error)
+            raise
+        watched.answered(reply)
+        return reply
 
     def legacy_hello(self, document: Document, timeout: float | None) -> Document:
         """Send the first hello as OP_QUERY, which every server understands."""

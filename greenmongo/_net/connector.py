@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from greenmongo._core.credentials import Credentials
     from greenmongo._core.options import ClientOptions
     from greenmongo._core.types import Address, Document
+    from greenmongo._net.command_events import CommandEvents
 
 __all__ = ["Connector"]
 
@@ -39,8 +40,9 @@ __all__ = ["Connector"]
 class Connector:
     """What all connections of one client have in common. Hub side only."""
 
-    def __init__(self, hub: Hub, options: ClientOptions) -> None:
+    def __init__(self, hub: Hub, options: ClientOptions, events: CommandEvents) -> None:
         self._hub = hub
+        self._events = events
         self.options = options
         """Exchanged when the DNS has added to them, before anything connects."""
         self._tls = None if options.tls is None else build_context(options.tls)
@@ -61,6 +63,7 @@ class Connector:
             connection = self._connect(address, number, generation, self.options.socket_timeout)
             try:
                 self._shake_hands(connection, self.options.credentials)
+                connection.is_established = True
             except BaseException:
                 connection.close()
                 raise
@@ -102,6 +105,7 @@ class Connector:
             self.options.compressors, reply.get("compression", ()), self.options.zlib_level
         )
         connection.stream.max_message_size = description.max_message_size + 16 * 1024
+        connection.events = self._events
         if credentials is not None:
             conversation = authenticate(
                 credentials, nonce=nonce, hello_reply=reply, cache=self._keys

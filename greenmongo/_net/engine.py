@@ -31,6 +31,7 @@ from greenmongo._core.command_body import (
     read_preference_field,
 )
 from greenmongo._core.deadline import Deadline
+from greenmongo._core.events import as_sent
 from greenmongo._core.pool_rules import PoolLimits
 from greenmongo._core.reply import NOT_PRIMARY_CODES, command_error
 from greenmongo._core.retry import (
@@ -46,6 +47,7 @@ from greenmongo._core.types import format_address
 from greenmongo._hub.context import current_context
 from greenmongo._hub.workers import Worker
 from greenmongo._net.abandon import Abandoned
+from greenmongo._net.command_events import CommandEvents
 from greenmongo._net.connection import next_request_id
 from greenmongo._net.connector import Connector
 from greenmongo._net.environment import new_session_id
@@ -81,7 +83,15 @@ _NOBODY: frozenset[Address] = frozenset()
 class _Attempt:
     """What the attempts of one operation share."""
 
-    __slots__ = ("command", "deadline", "is_implicit", "row", "session", "txn_number")
+    __slots__ = (
+        "command",
+        "deadline",
+        "is_implicit",
+        "operation_id",
+        "row",
+        "session",
+        "txn_number",
+    )
 
     def __init__(self, command: Command, row: RequestRow | None, deadline: Deadline | None) -> None:
         self.command = command
@@ -90,6 +100,7 @@ class _Attempt:
         self.session: ServerSession | None = None
         self.is_implicit = True
         self.txn_number: int | None = None
+        self.operation_id = command.operation_id
 
 
 class Engine:
@@ -105,7 +116,8 @@ class Engine:
         self._cursor_sessions: dict[tuple[Address, int], ServerSession] = {}
         self._plain_options: CodecOptions[Any] = DEFAULT_CODEC_OPTIONS
         self._limits = PoolLimits.of(options)
-        self._connector = Connector(thread.hub, options)
+        self._events = CommandEvents(publisher)
+        self._connector = Connector(thread.hub, options, self._events)
         self._abandoned = Abandoned(self._connector)
         self._is_closed = False
         self.topology = Topology(
@@ -215,11 +227,38 @@ class Engine:
         return Reply(document, server.address)
 
     def _exchange(self, attempt: _Attempt, server: Server, connection: Connection) -> Document:
-        command, session = attempt.command, attempt.session
+        command = attempt.command
         request_id = next_request_id()
-        message, timeout = self._encode(attempt, server, request_id)
+        body, timeout = self._complete(attempt, server)
+        message = self._encode(command, body, request_id)
         if connection.compressor is not None:
             message = connection.compress(message, command.name)
+        if self._events.is_wanted():
+            document = self._send_watched(attempt, connection, message, request_id, timeout, body)
+        else:
+            document = self._send(attempt, connection, message, request_id, timeout)
+        if not command.acknowledged:
+            return document
+        cluster_time = document.get("$clusterTime")
+        if cluster_time is not None:
+            self._advance(cluster_time)
+        if not document.get("ok"):
+            raise command_error(document)
+        self._note_cursor(command, document, server.address, attempt)
+        if "writeConcernError" in document:
+            self._judge_write_concern(document, server, connection)
+        return document
+
+    def _send(
+        self,
+        attempt: _Attempt,
+        connection: Connection,
+        message: bytes,
+        request_id: int,
+        timeout: float | None,
+    ) -> Document:
+        """Send a command and return the server's reply, whatever it says."""
+        command, session = attempt.command, attempt.session
         if not command.acknowledged:
             connection.send_only(message)
             return {"ok": 1.0}
@@ -231,21 +270,39 @@ class Engine:
             timeout=timeout,
         )
         try:
-            document = self._decode(body, command)
+            return self._decode(body, command)
         except BSONError as error:
             connection.close()
-            raise ProtocolError(f"{format_address(server.address)}: {error}") from error
-        cluster_time = document.get("$clusterTime")
-        if cluster_time is not None:
-            self._advance(cluster_time)
-        if not document.get("ok"):
-            raise command_error(document)
-        self._note_cursor(command, document, server.address, attempt)
-        if "writeConcernError" in document:
-            self._judge_write_concern(document, server, connection)
-        return document
+            raise ProtocolError(f"{format_address(connection.address)}: {error}") from error
 
-    def _encode(self, attempt: _Attempt, server: Server, request_id: int) -> tuple[bytes, Any]:
+    def _send_watched(
+        self,
+        attempt: _Attempt,
+        connection: Connection,
+        message: bytes,
+        request_id: int,
+        timeout: float | None,
+        body: Document,
+    ) -> Document:
+        """Send a command, and tell that and what came of it."""
+        command = attempt.command
+        if attempt.operation_id is None:
+            attempt.operation_id = request_id
+        document = as_sent(command, body)
+        watched = self._events.watch(
+            connection, document, command.db, request_id, attempt.operation_id
+        )
+        try:
+            watched.started(document)
+            reply = self._send(attempt, connection, message, request_id, timeout)
+        except BaseException as error:
+            watched.failed(error)
+            raise
+        watched.answered(reply)
+        return reply
+
+    def _complete(self, attempt: _Attempt, server: Server) -> tuple[Document, float | None]:
+        """Return the command's whole document, and the seconds it may take."""
         command, session, description = attempt.command, attempt.session, self.topology.description
         known = description.servers.get(server.address)
         if known is None:
@@ -274,13 +331,16 @@ class Engine:
             max_time_ms=max_time_ms,
             server_api=self.options.server_api,
         )
+        return body, timeout
+
+    def _encode(self, command: Command, body: Document, request_id: int) -> bytes:
         sequence = command.sequence
         return encode_op_msg(
             request_id,
             bson.encode(body, codec_options=command.codec_options),
             flags=0 if command.acknowledged else MORE_TO_COME,
             sequence=None if sequence is None else (sequence.identifier, sequence.documents),
-        ), timeout
+        )
 
     def _decode(self, body: bytes, command: Command) -> Document:
         if not command.user_documents:

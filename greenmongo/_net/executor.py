@@ -6,11 +6,13 @@ lives on the hub thread, is opened on first use and again in a forked child.
 
 from __future__ import annotations
 
+from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING
 
 import gevent
 from pymongo.errors import InvalidOperation, PyMongoError
+from pymongo.monitoring import CommandListener
 
 from greenmongo._core.batching import WriteLimits
 from greenmongo._core.command import Command, Reply
@@ -35,6 +37,8 @@ class Executor:
 
     def __init__(self, options: ClientOptions) -> None:
         self.options = options
+        self.watches_commands = any(isinstance(x, CommandListener) for x in options.event_listeners)
+        """Whether command listeners want to see the callers' context variables."""
         if options.srv is not None:
             # Here, because the constructor never runs on the hub.
             import_dnspython()
@@ -62,7 +66,12 @@ class Executor:
         if thread.is_current():
             reply: Reply = thread.run(engine.execute, command, session)
         else:
-            reply = thread.run_as(self._context_if_needed(engine), engine.execute, command, session)
+            context = self._context_if_needed(engine)
+            if self.watches_commands:
+                run = copy_context().run
+                reply = thread.run_as(context, run, engine.execute, command, session)
+            else:
+                reply = thread.run_as(context, engine.execute, command, session)
         return reply
 
     def _context_if_needed(self, engine: Engine) -> Context | None:
