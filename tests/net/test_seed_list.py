@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import Any
@@ -16,6 +17,7 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
 )
 
+from bridge import AsyncMongoClient
 from greenmongo import MongoClient
 from greenmongo._hub.thread import HubThread
 from greenmongo._net import seed_list
@@ -291,6 +293,25 @@ def test_a_replica_set_is_not_looked_up_again(
     assert len(dns_server.queries) == 2
     ping(client)
     assert len(dns_server.queries) == 2
+
+
+@pytest.mark.asyncio
+async def test_an_event_loop_goes_on_during_a_look_up(
+    dns_server: DnsServer, scripted_server: ScriptedServer
+) -> None:
+    dns_server.set_srv(QUERY, scripted_server.host)
+    dns_server.is_silent = True
+    async with AsyncMongoClient[dict[str, Any]](URI, connectTimeoutMS=200) as client:
+        operation = asyncio.ensure_future(client.admin.command("ping"))
+        turns = 0
+        while not operation.done():
+            turns += 1
+            await asyncio.sleep(0.01)
+        assert turns > 3
+        with pytest.raises(ConfigurationError, match="SRV records"):
+            operation.result()
+        dns_server.is_silent = False
+        assert (await client.admin.command("ping"))["ok"] == 1.0
 
 
 PATCHED = """
