@@ -86,17 +86,28 @@ class _Attempt:
     __slots__ = (
         "command",
         "deadline",
+        "explicit",
         "is_implicit",
         "operation_id",
         "row",
         "session",
         "txn_number",
+        "was_sent",
     )
 
-    def __init__(self, command: Command, row: RequestRow | None, deadline: Deadline | None) -> None:
+    def __init__(
+        self,
+        command: Command,
+        row: RequestRow | None,
+        deadline: Deadline | None,
+        explicit: SessionLike | None,
+    ) -> None:
         self.command = command
         self.row = row
         self.deadline = deadline
+        self.explicit = explicit
+        """The session the caller gave."""
+        self.was_sent = False
         self.session: ServerSession | None = None
         self.is_implicit = True
         self.txn_number: int | None = None
@@ -148,9 +159,8 @@ class Engine:
         row = self._row_of_caller() if self.table.rows or self.options.auto_start_request else None
         timeout = self.options.timeout
         deadline = Deadline.after(timeout, monotonic()) if timeout else None
-        attempt = _Attempt(command, row, deadline)
+        attempt = _Attempt(command, row, deadline, session)
         server = self._select(attempt, _NOBODY)
-        self._choose_session(attempt, server, session)
         try:
             try:
                 reply = self._attempt(attempt, server)
@@ -205,6 +215,10 @@ class Engine:
         connection = server.pool.checkout(row, timeout)
         server.operation_count += 1
         try:
+            if attempt.session is None:
+                # Only now: callers in line for a connection need no session yet.
+                self._choose_session(attempt, server)
+            attempt.was_sent = True
             document = self._exchange(attempt, server, connection)
         except AutoReconnect as error:
             if not isinstance(error, NotPrimaryError):
@@ -363,9 +377,10 @@ class Engine:
             other = self._select(attempt, frozenset({server.address}))
         except ServerSelectionTimeoutError:
             raise error from None
-        if attempt.txn_number is None and attempt.is_implicit:
+        if attempt.txn_number is None and attempt.is_implicit and attempt.session is not None:
             # A fresh session: the first attempt may still run in the old one.
-            self._choose_session(attempt, other, None)
+            self._release_session(attempt.session)
+            attempt.session = None
         return self._attempt(attempt, other)
 
     def _may_retry(self, attempt: _Attempt, error: PyMongoError) -> bool:
@@ -373,7 +388,8 @@ class Engine:
         if not command.may_retry or (row is not None and row.strict):
             return False
         if command.is_write:
-            return attempt.txn_number is not None and may_retry_write(error)
+            is_safe = attempt.txn_number is not None or not attempt.was_sent
+            return self.options.retry_writes and is_safe and may_retry_write(error)
         return self.options.retry_reads and may_retry_read(error)
 
     def _judge_write_concern(
@@ -396,10 +412,8 @@ class Engine:
 
     # ---- sessions ---------------------------------------------------------------------------
 
-    def _choose_session(
-        self, attempt: _Attempt, server: Server, session: SessionLike | None
-    ) -> None:
-        command = attempt.command
+    def _choose_session(self, attempt: _Attempt, server: Server) -> None:
+        command, session = attempt.command, attempt.explicit
         if session is not None:
             attempt.session = session.state.server_session
             attempt.is_implicit = session.state.is_implicit
