@@ -57,6 +57,9 @@ class HubThread:
         self.ident = 0
         """The native thread's number while it runs in this process, otherwise 0."""
         self.generation = _state.generation
+        # No global name later on: it may be needed while the interpreter takes its modules apart.
+        self._getpid = os.getpid
+        self._pid = os.getpid()
         self._leases = 0
         self._started = allocate_lock()
         self._started.acquire()
@@ -100,13 +103,17 @@ class HubThread:
             if _state.exiting_thread in {None, get_ident()}:
                 raise
 
-    def submit_quietly(self, job: Callable[[], object]) -> None:
-        """Submit a job that is moot once the hub has stopped."""
-        if self.is_usable:
-            try:
-                self.inbox.put(job)
-            except HubClosed:
-                return
+    def submit_quietly(self, job: Callable[[], object]) -> bool:
+        """Submit a job that is moot once the hub has stopped; tell whether it was taken."""
+        # Not only the generation: a forked child frees what its missing threads had before it
+        # counts as forked, and the inbox may be locked for ever there.
+        if not self.is_usable or self._getpid() != self._pid:
+            return False
+        try:
+            self.inbox.put(job)
+        except HubClosed:
+            return False
+        return True
 
     def run(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Run `fn` on the hub thread and wait for its result: directly if this is it. Any side."""

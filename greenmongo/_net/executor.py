@@ -94,12 +94,15 @@ class Executor:
 
     def end_request(self, context: Context) -> int:
         """End the request of `context`, or come one level up; return the depth left."""
-        engine = self._usable_engine()
-        return 0 if engine is None else int(engine.thread.run(engine.table.end, context))
+        if not self.request_depth(context):
+            return 0
+        engine = self.open()
+        return int(engine.thread.run(engine.table.end, context))
 
     def request_depth(self, context: Context) -> int:
         """Return how deep in a request `context` is. Never crosses, connects or blocks."""
-        engine = self._usable_engine()
+        # In a forked child that has not used the client yet, it is the parent's table.
+        engine = self._engine
         return 0 if engine is None else engine.table.depth(context)
 
     def request_connection_id(self, context: Context) -> int | None:
@@ -217,11 +220,15 @@ class Executor:
         if engine is not None:
             thread.release()
             return engine
-        if self._engine is not None:
-            self._engine.abandon_after_fork()
+        parent = self._engine
+        if parent is not None:
+            parent.abandon_after_fork()
         publisher = Publisher(self.options.event_listeners)
         with publisher:
-            self._engine = engine = Engine(thread, self.options, publisher)
+            engine = Engine(thread, self.options, publisher)
+        if parent is not None:
+            engine.table.inherit(parent.table)
+        self._engine = engine
         return engine
 
 

@@ -92,6 +92,7 @@ class RequestTable:
     def __init__(self, thread: HubThread) -> None:
         self.rows: dict[int, RequestRow] = {}
         self._thread = thread
+        self._heir: RequestTable | None = None
 
     def start(self, context: Context, *, strict: bool = False) -> int:
         """Start a request, or nest one deeper; return the depth."""
@@ -138,8 +139,20 @@ class RequestTable:
 
     def forget_soon(self, token: int) -> None:
         """Note the death of a context. Any side; neither blocks nor raises."""
+        if self._heir is not None:
+            self._heir.forget_soon(token)
         # No global name: it may be called while the interpreter takes its modules apart.
-        self._thread.submit_quietly(lambda: self.forget(token))
+        elif not self._thread.submit_quietly(lambda: self.forget(token)):
+            # Nobody else uses this table any more.
+            self.rows.pop(token, None)
+
+    def inherit(self, parent: RequestTable) -> None:
+        """Go on, in a forked child, with the requests that the parent's contexts are in."""
+        for token, row in list(parent.rows.items()):
+            mine = self.rows[token] = RequestRow(token)
+            mine.affinity, mine.strict = row.affinity, row.strict
+            mine.is_broken = row.is_broken or bool(row.bound)
+        parent._heir = self
 
     def clear(self) -> None:
         """Empty every row, as the client closes."""

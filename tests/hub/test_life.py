@@ -216,22 +216,34 @@ def test_a_hub_that_was_replaced_gets_results_again(hub_thread: HubThread) -> No
 
 
 FORK = """
-import os, sys, gevent
+import os, sys, threading, gevent
+from greenmongo._hub.context import current_context
 from greenmongo._hub.errors import HubClosed
 from greenmongo._hub.thread import acquire
 
 mode = sys.argv[1]
 
+def in_a_context(parent, ready, over):
+    # A child frees this thread's context, which must not touch the parent's hub.
+    current_context(use_greenlets=False).watch(lambda _: parent.submit_quietly(print))
+    ready.set()
+    over.wait()
+
 def check():
     parent = acquire()
     assert parent.run(int) == 0
+    ready, over = threading.Event(), threading.Event()
+    threading.Thread(target=in_a_context, args=(parent, ready, over), daemon=True).start()
+    ready.wait()
     running = parent.run(gevent.event.Event)
     if mode == "greenlet":
         waiting = gevent.spawn(parent.run, running.wait)
         gevent.sleep(0)
+        assert parent.run(int) == 0
     pid = os.fork()
     if not pid:
         assert not parent.is_usable
+        assert len(parent.inbox) == 0
         for _ in range(2):
             try:
                 parent.submit(print)
