@@ -129,3 +129,17 @@ def test_credentials_are_hashable_and_keep_their_secrets() -> None:
     found = credentials("PLAIN", username="ada", password="hidden", AWS_SESSION_TOKEN="hidden")
     assert hash(found) == hash(found)
     assert "hidden" not in repr(found)
+
+
+def test_another_source_replaces_the_one_so_far() -> None:
+    found = credentials(username="u", password="p", database="db")
+    assert found is not None
+    assert found.in_source("there") == Credentials("there", "u", "p")
+
+
+def test_a_mechanism_outside_of_all_databases_has_no_other_source() -> None:
+    found = credentials("MONGODB-X509")
+    assert found is not None
+    assert found.in_source("$external") is found
+    with pytest.raises(ValueError, match="external"):
+        found.in_source("admin")
