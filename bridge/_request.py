@@ -83,7 +83,11 @@ class AsyncRequest:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.end()
+        if isinstance(exc, GeneratorExit):
+            # The coroutine is being thrown away and may wait for nothing; its loop may be gone.
+            self._client._door.post(self._end_on_lane)
+        else:
+            await self.end()
 
     def __del__(self) -> None:
         if not self._is_begun:
