@@ -17,7 +17,7 @@ from pymongo.monitoring import CommandListener
 from greenmongo._core.batching import WriteLimits
 from greenmongo._core.command import Command, Reply
 from greenmongo._hub.context import Context, current_context
-from greenmongo._hub.thread import HubThread, acquire
+from greenmongo._hub.thread import HubThread, acquire, process_generation
 from greenmongo._net.dns_records import import_dnspython
 from greenmongo._net.engine import Engine
 from greenmongo._net.publisher import Publisher
@@ -221,6 +221,10 @@ class Executor:
             thread.release()
             return engine
         parent = self._engine
+        if parent is not None and parent.thread.generation == process_generation():
+            # Not forked: its hub thread has died. It is, perhaps still, closing all that it had
+            # by itself, and its requests are over.
+            parent = None
         if parent is not None:
             parent.abandon_after_fork()
         publisher = Publisher(self.options.event_listeners)
