@@ -287,11 +287,12 @@ class _TrioPort(LoopPort):
 # ---- which one ----------------------------------------------------------------------------------
 
 
-class _LastPort(ThreadLocal):
-    port: LoopPort | None = None
+class _LastPorts(ThreadLocal):
+    of_asyncio: LoopPort | None = None
+    of_trio: LoopPort | None = None
 
 
-_last = _LastPort()
+_last = _LastPorts()
 
 
 def current_port(thread: HubThread) -> LoopPort:
@@ -300,21 +301,24 @@ def current_port(thread: HubThread) -> LoopPort:
     Raises:
         RuntimeError: no event loop runs in this thread.
     """
-    port = _last.port
+    # First, since trio can be the guest of a loop of asyncio's. Another thread may be importing it.
+    lowlevel: Any = getattr(sys.modules.get("trio"), "lowlevel", None)
+    if lowlevel is not None and lowlevel.in_trio_task():
+        return _trio_port(thread, lowlevel.current_trio_token())
     try:
-        loop: Any = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
     except RuntimeError:
-        return _trio_port(thread, port)
+        raise RuntimeError(
+            "no running event loop: await this from an asyncio or trio task"
+        ) from None
+    port = _last.of_asyncio
     if port is None or not port.serves(loop) or port.thread is not thread:
-        port = _last.port = _AsyncioPort(thread, loop)
+        port = _last.of_asyncio = _AsyncioPort(thread, loop)
     return port
 
 
-def _trio_port(thread: HubThread, port: LoopPort | None) -> LoopPort:
-    trio: Any = sys.modules.get("trio")
-    if trio is None or not trio.lowlevel.in_trio_run():
-        raise RuntimeError("no running event loop: await this from an asyncio or trio task")
-    token = trio.lowlevel.current_trio_token()
+def _trio_port(thread: HubThread, token: trio.lowlevel.TrioToken) -> LoopPort:
+    port = _last.of_trio
     if port is None or not port.serves(token) or port.thread is not thread:
-        port = _last.port = _TrioPort(thread, token)
+        port = _last.of_trio = _TrioPort(thread, token)
     return port
