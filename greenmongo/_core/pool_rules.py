@@ -68,11 +68,8 @@ def has_perished(
     return limits.max_idle_time is not None and idle_for > limits.max_idle_time
 
 
-def may_connect(*, total: int, connecting: int, wanted: int, limits: PoolLimits) -> bool:
-    """Tell whether one more connection should be opened for `wanted` waiting callers.
-
-    `total` counts the connections being established too.
-    """
-    if connecting >= min(wanted, limits.max_connecting):
+def may_connect(*, total: int, connecting: int, limits: PoolLimits) -> bool:
+    """Tell whether one more connection may be opened; `total` counts those under way too."""
+    if connecting >= limits.max_connecting:
         return False
     return limits.max_size is None or total < limits.max_size

@@ -12,7 +12,13 @@ from greenmongo._core.reply import RETRYABLE_CODES
 if TYPE_CHECKING:
     from pymongo.errors import PyMongoError
 
-__all__ = ["RETRYABLE_WRITE_LABEL", "is_state_change", "may_retry_read", "may_retry_write"]
+__all__ = [
+    "RETRYABLE_WRITE_LABEL",
+    "is_state_change",
+    "labelled",
+    "may_retry_read",
+    "may_retry_write",
+]
 
 RETRYABLE_WRITE_LABEL = "RetryableWriteError"
 
@@ -32,6 +38,15 @@ def may_retry_write(error: PyMongoError) -> bool:
     if error.has_error_label(RETRYABLE_WRITE_LABEL) or isinstance(error, PoolCleared):
         return True
     return isinstance(error, AutoReconnect) and not isinstance(error, NotPrimaryError)
+
+
+def labelled(error: PyMongoError) -> PyMongoError:
+    """Return the error a retryable write ends with, labelled as one, for callers who retry."""
+    if not isinstance(error, AutoReconnect) or isinstance(error, NotPrimaryError):
+        return error
+    if error.has_error_label(RETRYABLE_WRITE_LABEL):
+        return error
+    return type(error)(str(error), {"errorLabels": [RETRYABLE_WRITE_LABEL]})
 
 
 def is_state_change(error: PyMongoError) -> bool:

@@ -37,6 +37,7 @@ from greenmongo._core.reply import NOT_PRIMARY_CODES, command_error
 from greenmongo._core.retry import (
     RETRYABLE_WRITE_LABEL,
     is_state_change,
+    labelled,
     may_retry_read,
     may_retry_write,
 )
@@ -65,7 +66,7 @@ if TYPE_CHECKING:
     from greenmongo._core.command import Command
     from greenmongo._core.options import ClientOptions
     from greenmongo._core.session import ServerSession
-    from greenmongo._core.types import Address, Document, SessionLike
+    from greenmongo._core.types import Address, Document, ReadMode, SessionLike
     from greenmongo._hub.thread import HubThread
     from greenmongo._net.connection import Connection
     from greenmongo._net.publisher import Publisher
@@ -78,6 +79,8 @@ FAREWELL = 1.0
 """Seconds to wait for the server's answer when a client that closes says goodbye."""
 
 _NOBODY: frozenset[Address] = frozenset()
+_OUT_ANYWHERE = 13
+"""The wire version from which every member runs an aggregate that writes."""
 
 
 class _Attempt:
@@ -191,7 +194,7 @@ class Engine:
         if attempt.deadline is not None:
             timeout = min(timeout, attempt.deadline.remaining(monotonic()))
         topology = self.topology
-        preference = None if command.is_write else command.read_preference
+        preference = self._preference(command)
         if row is not None and preference is not None and command.address is None:
             pinned = row.affinity.member_for(preference, topology.primary)
             if pinned is not None and pinned not in avoid:
@@ -206,6 +209,16 @@ class Engine:
             operation=command.name,
             operation_id=command.operation_id,
         )
+
+    def _preference(self, command: Command) -> ReadMode | None:
+        """Return how to choose the server, None for one that takes writes."""
+        preference = command.read_preference
+        if command.is_write and preference is not None:
+            # An aggregate with $out or $merge: since MongoDB 5.0 a secondary may run it.
+            servers = self.topology.description.servers.values()
+            if any(s.is_data_bearing and s.max_wire_version < _OUT_ANYWHERE for s in servers):
+                return None
+        return preference
 
     def _attempt(self, attempt: _Attempt, server: Server) -> Reply:
         command, row = attempt.command, attempt.row
@@ -340,7 +353,7 @@ class Engine:
             txn_number=attempt.txn_number,
             cluster_time=self.cluster_time if session is not None else None,
             read_preference=read_preference_field(
-                None if command.is_write else command.read_preference, description.kind, known.kind
+                self._preference(command), description.kind, known.kind
             ),
             max_time_ms=max_time_ms,
             server_api=self.options.server_api,
@@ -371,6 +384,14 @@ class Engine:
 
     def _retry(self, attempt: _Attempt, server: Server, error: PyMongoError) -> Reply:
         """Try once more, elsewhere if possible, or raise the first error."""
+        try:
+            return self._try_again(attempt, server, error)
+        except AutoReconnect as last:
+            if attempt.txn_number is None:
+                raise
+            raise labelled(last) from last.__cause__
+
+    def _try_again(self, attempt: _Attempt, server: Server, error: PyMongoError) -> Reply:
         if not self._may_retry(attempt, error):
             raise error
         try:

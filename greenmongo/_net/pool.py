@@ -92,6 +92,7 @@ class Pool:
         self._idle: deque[Connection] = deque()
         self._line: deque[_Place] = deque()
         self._establishing = 0
+        self._establishing_minimum = 0
         self._connecting: set[greenlet] = set()
         self._events = PoolEvents(publisher or Publisher(), address)
         self._events.pool_created(limits)
@@ -411,19 +412,27 @@ class Pool:
         """Start establishing as many connections as callers wait for, or the minimum asks for."""
         if self.state is not PoolState.READY:
             return
-        while self._may_establish():
-            self._establishing += 1
-            gevent.spawn(self._establish, self.generation)
+        while may_connect(total=self._total, connecting=self._establishing, limits=self.limits):
+            # What is opened for the minimum is not counted on by those who wait (CMAP).
+            if len(self._line) > self._establishing - self._establishing_minimum:
+                self._begin(for_minimum=False)
+            elif self._total < self.limits.min_size:
+                self._begin(for_minimum=True)
+            else:
+                return
 
-    def _may_establish(self) -> bool:
-        wanted = max(len(self._line), self.limits.min_size - self._total)
-        return may_connect(
-            total=self._total, connecting=self._establishing, wanted=wanted, limits=self.limits
-        )
+    def _begin(self, *, for_minimum: bool) -> None:
+        self._establishing += 1
+        self._establishing_minimum += for_minimum
+        gevent.spawn(self._establish, self.generation, for_minimum)
 
-    def _establish(self, generation: int) -> None:
+    def _end(self, *, for_minimum: bool) -> None:
+        self._establishing -= 1
+        self._establishing_minimum -= for_minimum
+
+    def _establish(self, generation: int, for_minimum: bool) -> None:
         if generation != self.generation or self.state is not PoolState.READY:
-            self._establishing -= 1
+            self._end(for_minimum=for_minimum)
             self._fill()
             return
         self.created_count += 1
@@ -434,16 +443,17 @@ class Pool:
             connection = self._connect(number, generation)
         except Exception as error:
             self._connecting.discard(attempt)
+            self._end(for_minimum=for_minimum)
             self._fail(number, error, generation)
             return
         except BaseException:
             self._connecting.discard(attempt)
-            self._establishing -= 1
+            self._end(for_minimum=for_minimum)
             self._events.closed(number, ConnectionClosedReason.POOL_CLOSED)
             raise
         self._connecting.discard(attempt)
         with self._events:
-            self._establishing -= 1
+            self._end(for_minimum=for_minimum)
             self._all.add(connection)
             connection.stream.on_break = partial(self._on_break, connection)
             self._events.ready(number, began)
@@ -453,7 +463,6 @@ class Pool:
     def _fail(self, number: int, error: Exception, generation: int) -> None:
         """Take in that a connection could not be opened."""
         with self._events:
-            self._establishing -= 1
             # Whoever waits longest is told; those behind hear of it if the pool is cleared.
             is_stale = generation != self.generation
             place = self._line.popleft() if self._line and not is_stale else None

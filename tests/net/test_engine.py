@@ -303,6 +303,30 @@ def test_a_write_is_tried_twice_under_one_number(
     assert (one["txnNumber"], one["lsid"]) == (other["txnNumber"], other["lsid"])
 
 
+def test_a_write_that_failed_twice_says_that_it_may_be_tried_again(
+    two_members: FakeReplicaSet, client_of: Connect
+) -> None:
+    client = client_of(two_members.uri, retryWrites=True)
+    primary_of(two_members).on("insert", Answer({}, hang_up))
+    with pytest.raises(AutoReconnect) as caught:
+        client.test.c.insert_one({})
+    assert caught.value.has_error_label("RetryableWriteError")
+
+
+@pytest.mark.parametrize(("wire_version", "is_on_the_primary"), [(12, True), (13, False)])
+def test_an_aggregate_that_writes_runs_anywhere_since_5_0(
+    two_members: FakeReplicaSet, client_of: Connect, wire_version: int, is_on_the_primary: bool
+) -> None:
+    for member in two_members.members:
+        member.hello["maxWireVersion"] = wire_version
+    client = client_of(two_members.uri)
+    things = client.test.c.with_options(read_preference=SecondaryPreferred())
+    things.aggregate([{"$out": "d"}])
+    assert primary_of(two_members).count("aggregate") == is_on_the_primary
+    secondary = two_members.members[1]
+    assert secondary.count("aggregate") == (not is_on_the_primary)
+
+
 def test_a_write_on_a_standalone_server_is_tried_once(
     scripted_server: ScriptedServer, client_of: Connect
 ) -> None:

@@ -407,6 +407,18 @@ def test_the_first_in_line_gets_the_error_and_the_next_another_try(hub_thread: H
 
 
 @hubside
+def test_a_caller_does_not_count_on_what_is_opened_for_the_minimum(hub_thread: HubThread) -> None:
+    with bench(min_size=1, max_connecting=2, max_size=3) as it:
+        it.may_connect.clear()
+        until(lambda: it.pool.created_count == 1)
+        waiting(it.pool)
+        until(lambda: it.pool.created_count == 2)
+        it.may_connect.set()
+        until(lambda: it.pool.idle_count == 1)
+        assert it.pool.size == 2
+
+
+@hubside
 def test_the_minimum_is_opened_as_soon_as_the_server_is_healthy(hub_thread: HubThread) -> None:
     with bench(min_size=3) as it:
         until(lambda: it.pool.idle_count == 3)

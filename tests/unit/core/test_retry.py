@@ -13,7 +13,12 @@ from pymongo.errors import (
 )
 
 from greenmongo._core.pool_rules import PoolCleared
-from greenmongo._core.retry import is_state_change, may_retry_read, may_retry_write
+from greenmongo._core.retry import (
+    is_state_change,
+    labelled,
+    may_retry_read,
+    may_retry_write,
+)
 
 LABELLED = {"errorLabels": ["RetryableWriteError"]}
 
@@ -70,3 +75,19 @@ def test_only_a_lost_connection_or_primary_says_something_of_the_server(
     error: PyMongoError, expected: bool
 ) -> None:
     assert is_state_change(error) is expected
+
+
+@pytest.mark.parametrize("kind", [AutoReconnect, NetworkTimeout, PoolCleared])
+def test_the_last_error_of_a_retryable_write_says_what_it_is(kind: type[AutoReconnect]) -> None:
+    told = labelled(kind("gone"))
+    assert type(told) is kind
+    assert str(told) == "gone"
+    assert told.has_error_label("RetryableWriteError")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [NotPrimaryError("stepped down"), OperationFailure("no"), AutoReconnect("gone", LABELLED)],
+)
+def test_an_error_that_the_server_judged_is_left_alone(error: PyMongoError) -> None:
+    assert labelled(error) is error
