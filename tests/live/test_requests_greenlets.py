@@ -130,10 +130,10 @@ def test_G17_threads_and_greenlets_share_a_client(client: Client) -> None:
             return sid(client), sid(client)
 
     def mixed() -> list[tuple[int, int]]:
-        greenlets = [gevent.spawn(work) for _ in range(3)]
-        threads = [start(work) for _ in range(3)]
         with client.start_request():
             mine = sid(client)
+            greenlets = [gevent.spawn(work) for _ in range(3)]
+            threads = [start(work) for _ in range(3)]
             pairs = [each.get() for each in greenlets]
             pairs += [each.result(10) for each in threads]
             return [*pairs, (mine, sid(client))]
