@@ -408,6 +408,8 @@ class Engine:
         command, row = attempt.command, attempt.row
         if not command.may_retry or (row is not None and row.strict):
             return False
+        if attempt.deadline is not None and attempt.deadline.has_passed(monotonic()):
+            return False
         if command.is_write:
             is_safe = attempt.txn_number is not None or not attempt.was_sent
             return self.options.retry_writes and is_safe and may_retry_write(error)

@@ -295,16 +295,11 @@ class Pool:
         place = _Place(self._hub)
         self._line.append(place)
         self._fill()
-        late = WaitQueueTimeoutError(
-            f"{format_address(self.address)}: timed out while checking out a connection from the "
-            f"pool after {limit} s; maxPoolSize: {self.limits.max_size}, in use or being opened: "
-            f"{self._total - len(self._idle)}"
-        )
         try:
             if limit is None:
                 problem = place.waiter.get()
             else:
-                with gevent.Timeout(limit, late):
+                with gevent.Timeout(limit, self._exhausted(limit)):
                     problem = place.waiter.get()
         except BaseException:
             self._leave_line(place)
@@ -313,6 +308,13 @@ class Pool:
             raise problem
         assert place.connection is not None
         return place.connection
+
+    def _exhausted(self, limit: float) -> WaitQueueTimeoutError:
+        return WaitQueueTimeoutError(
+            f"{format_address(self.address)}: timed out while checking out a connection from the "
+            f"pool after {limit:.3f} s; maxPoolSize: {self.limits.max_size}, in use or being "
+            f"opened: {self._total - len(self._idle)}"
+        )
 
     def _leave_line(self, place: _Place) -> None:
         """A caller leaves; a connection already on its way to it goes to the next one."""
