@@ -312,7 +312,7 @@ class Pool:
     def _exhausted(self, limit: float) -> WaitQueueTimeoutError:
         return WaitQueueTimeoutError(
             f"{format_address(self.address)}: timed out while checking out a connection from the "
-            f"pool after {limit:.3f} s; maxPoolSize: {self.limits.max_size}, in use or being "
+            f"pool after {limit:.3g} s; maxPoolSize: {self.limits.max_size}, in use or being "
             f"opened: {self._total - len(self._idle)}"
         )
 

@@ -320,6 +320,7 @@ def test_an_aggregate_that_writes_runs_anywhere_since_5_0(
     for member in two_members.members:
         member.hello["maxWireVersion"] = wire_version
     client = client_of(two_members.uri)
+    wait_until(lambda: len(client.nodes) == 2)
     things = client.test.c.with_options(read_preference=SecondaryPreferred())
     things.aggregate([{"$out": "d"}])
     assert primary_of(two_members).count("aggregate") == is_on_the_primary
