@@ -70,6 +70,7 @@ class Connection:
         "in_use",
         "is_draining",
         "is_established",
+        "is_watched",
         "number",
         "owner",
         "pending",
@@ -102,6 +103,8 @@ class Connection:
         """Whom to tell of the driver's own commands; None for checks and greetings."""
         self.is_established = False
         """Shaken hands and logged in."""
+        self.is_watched = False
+        """Somebody was told that it was checked out."""
 
     def __repr__(self) -> str:
         state = "broken" if not self.stream.is_open else "pending" if self.pending else "ready"

@@ -146,6 +146,7 @@ class Pool:
         if row is not None:
             row.bind(self, connection)
         if started is not None:
+            connection.is_watched = True
             try:
                 self._events.checked_out(started, connection)
             except BaseException:
@@ -325,7 +326,8 @@ class Pool:
 
     def _take_back(self, connection: Connection) -> None:
         """Take a connection from whoever had it."""
-        if self._events.is_wanted():
+        if connection.is_watched:
+            connection.is_watched = False
             with self._events:
                 self._events.checked_in(connection)
                 self._give_back(connection)

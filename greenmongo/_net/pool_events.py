@@ -130,7 +130,8 @@ class PoolEvents:
 
     def checkout_started(self) -> float | None:
         """Tell that somebody wants a connection; return when, None if nobody listens."""
-        if not self.is_wanted():
+        # Not `is_wanted()`: every operation comes by here.
+        if not self._listeners and not CONNECTION.isEnabledFor(DEBUG):
             return None
         started = monotonic()
         if self._listeners:
