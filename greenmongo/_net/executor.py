@@ -262,4 +262,4 @@ def _kill_cursor(engine: Engine, command: Command, address: Address, cursor_id: 
         # The server closes idle cursors by itself; a client that is closing has no time for it.
         return
     finally:
-        engine.forget_cursors(address, [cursor_id])
+        engine.sessions.forget_cursor(address, cursor_id)

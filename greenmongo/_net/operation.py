@@ -1,0 +1,394 @@
+"""One operation: select a server, check a connection out, exchange, judge, perhaps once more.
+
+Hub side only. An `Operation` runs once; its two attempts share what it holds.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Protocol
+
+import bson
+from bson.errors import BSONError
+from pymongo.errors import (
+    AutoReconnect,
+    ExecutionTimeout,
+    NotPrimaryError,
+    OperationFailure,
+    ProtocolError,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+)
+
+from greenmongo._core.command import Reply
+from greenmongo._core.command_body import (
+    complete_body,
+    decode_reply,
+    decodes_plainly,
+    read_preference_field,
+)
+from greenmongo._core.deadline import Deadline
+from greenmongo._core.events import as_sent
+from greenmongo._core.reply import NOT_PRIMARY_CODES, command_error
+from greenmongo._core.retry import (
+    RETRYABLE_WRITE_LABEL,
+    is_state_change,
+    labelled,
+    may_retry_read,
+    may_retry_write,
+)
+from greenmongo._core.sdam.description import ServerDescription
+from greenmongo._core.sdam.kinds import ServerKind
+from greenmongo._core.types import format_address
+from greenmongo._net.connection import next_request_id
+from greenmongo._wire.op_msg import MORE_TO_COME, encode_op_msg
+
+if TYPE_CHECKING:
+    from bson.codec_options import CodecOptions
+
+    from greenmongo._core.command import Command
+    from greenmongo._core.options import ClientOptions
+    from greenmongo._core.session import ServerSession
+    from greenmongo._core.types import Address, Document, ReadMode, SessionLike
+    from greenmongo._net.command_events import CommandEvents
+    from greenmongo._net.connection import Connection
+    from greenmongo._net.request_table import RequestRow
+    from greenmongo._net.server import Server
+    from greenmongo._net.sessions import Sessions
+    from greenmongo._net.topology import Topology
+
+__all__ = ["Operation"]
+
+_NOBODY: frozenset[Address] = frozenset()
+_OUT_ANYWHERE = 13
+"""The wire version from which every member runs an aggregate that writes."""
+
+
+class Surroundings(Protocol):
+    """What an operation needs of the client it runs for."""
+
+    options: ClientOptions
+    topology: Topology
+    sessions: Sessions
+    command_events: CommandEvents
+    plain_options: CodecOptions[Any]
+    """Options that were found to suit a whole reply, envelope included."""
+
+
+class Operation:
+    """The running of one command for one caller."""
+
+    __slots__ = (
+        "_command",
+        "_deadline",
+        "_engine",
+        "_explicit",
+        "_id",
+        "_is_implicit",
+        "_row",
+        "_session",
+        "_txn_number",
+        "_was_sent",
+    )
+
+    def __init__(
+        self,
+        engine: Surroundings,
+        command: Command,
+        row: RequestRow | None,
+        explicit: SessionLike | None,
+    ) -> None:
+        self._engine = engine
+        self._command = command
+        self._row = row
+        self._explicit = explicit
+        """The session the caller gave."""
+        timeout = engine.options.timeout
+        self._deadline = Deadline.after(timeout, monotonic()) if timeout else None
+        self._session: ServerSession | None = None
+        self._is_implicit = True
+        self._txn_number: int | None = None
+        self._was_sent = False
+        self._id = command.operation_id
+
+    def run(self) -> Reply:
+        """Run the command, and once more where the specifications allow it.
+
+        Raises:
+            PyMongoError: whatever went wrong, as the class PyMongo uses for it.
+        """
+        server = self._select(_NOBODY)
+        try:
+            try:
+                return self._attempt(server)
+            except PyMongoError as error:
+                return self._retry(server, error)
+        finally:
+            if self._is_implicit and self._session is not None:
+                self._engine.sessions.release(self._session)
+
+    # ---- where ------------------------------------------------------------------------------
+
+    def _select(self, avoid: frozenset[Address]) -> Server:
+        command, row, topology = self._command, self._row, self._engine.topology
+        timeout = self._engine.options.server_selection_timeout
+        if self._deadline is not None:
+            timeout = min(timeout, self._deadline.remaining(monotonic()))
+        preference = self._preference()
+        if row is not None and preference is not None and command.address is None:
+            pinned = row.affinity.member_for(preference, topology.primary)
+            if pinned is not None and pinned not in avoid:
+                known = topology.description.servers.get(pinned)
+                if known is not None and topology.suits(known, preference):
+                    return topology.servers[pinned]
+        return topology.select(
+            preference,
+            timeout,
+            only=command.address,
+            avoid=avoid,
+            operation=command.name,
+            operation_id=command.operation_id,
+        )
+
+    def _preference(self) -> ReadMode | None:
+        """Return how to choose the server, None for one that takes writes."""
+        preference = self._command.read_preference
+        if self._command.is_write and preference is not None:
+            # An aggregate with $out or $merge: since MongoDB 5.0 a secondary may run it.
+            servers = self._engine.topology.description.servers.values()
+            if any(s.is_data_bearing and s.max_wire_version < _OUT_ANYWHERE for s in servers):
+                return None
+        return preference
+
+    # ---- one attempt ------------------------------------------------------------------------
+
+    def _attempt(self, server: Server) -> Reply:
+        command, row = self._command, self._row
+        timeout = None if self._deadline is None else self._deadline.remaining(monotonic())
+        connection = server.pool.checkout(row, timeout)
+        server.operation_count += 1
+        try:
+            if self._session is None:
+                # Only now: callers in line for a connection need no session yet.
+                self._choose_session(server)
+            self._was_sent = True
+            document = self._exchange(server, connection)
+        except AutoReconnect as error:
+            self._take_note(server, connection, error)
+            raise
+        finally:
+            server.operation_count -= 1
+            if connection.pending is not None and self._session is not None:
+                # What runs in the session may run on for a while.
+                self._session.is_dirty = True
+            server.pool.checkin(connection)
+        if row is not None and not command.is_write and command.address is None:
+            row.affinity = row.affinity.after_read(
+                server.address, command.read_preference, self._engine.topology.primary
+            )
+        return Reply(document, server.address)
+
+    def _take_note(self, server: Server, connection: Connection, error: AutoReconnect) -> None:
+        """Draw the conclusions for connection, server and session."""
+        if not isinstance(error, NotPrimaryError):
+            connection.close()
+        if is_state_change(error):
+            generation = connection.generation
+            self._engine.topology.report_error(server.address, error, connection, generation)
+        if self._session is not None:
+            self._session.is_dirty = True
+
+    def _choose_session(self, server: Server) -> None:
+        command, engine = self._command, self._engine
+        if self._explicit is not None:
+            self._session = self._explicit.state.server_session
+            self._is_implicit = self._explicit.state.is_implicit
+        elif command.acknowledged:
+            self._session = engine.sessions.acquire_for(command)
+        if command.is_write and command.may_retry and engine.options.retry_writes:
+            known = engine.topology.description.servers.get(server.address)
+            if self._session is not None and known and known.retryable_writes_supported:
+                self._txn_number = self._session.next_txn_number()
+
+    def _exchange(self, server: Server, connection: Connection) -> Document:
+        command, engine = self._command, self._engine
+        request_id = next_request_id()
+        body, timeout = self._complete(server)
+        message = _encode(command, body, request_id)
+        if connection.compressor is not None:
+            message = connection.compress(message, command.name)
+        if engine.command_events.is_wanted():
+            document = self._send_watched(connection, message, request_id, timeout, body)
+        else:
+            document = self._send(connection, message, request_id, timeout)
+        if not command.acknowledged:
+            return document
+        cluster_time = document.get("$clusterTime")
+        if cluster_time is not None:
+            engine.sessions.advance(cluster_time)
+        if not document.get("ok"):
+            raise command_error(document)
+        if self._is_implicit and self._session is not None:
+            engine.sessions.keep_for_cursor(self._session, document, server.address)
+        if "writeConcernError" in document:
+            self._judge_write_concern(document, server, connection)
+        return document
+
+    def _complete(self, server: Server) -> tuple[Document, float | None]:
+        """Return the command's whole document, and the seconds it may take."""
+        command, session, engine = self._command, self._session, self._engine
+        description = engine.topology.description
+        known = description.servers.get(server.address)
+        if known is None:
+            # It left the deployment just now; whether it still answers will be seen.
+            known = ServerDescription.unknown(server.address)
+        timeout = max_time_ms = None
+        if self._deadline is not None:
+            timeout, max_time_ms = self._time_left(known)
+        if not command.acknowledged and known.kind is ServerKind.RS_SECONDARY:
+            raise NotPrimaryError("not primary: an unacknowledged write needs the primary")
+        body = complete_body(
+            command,
+            lsid=None if session is None else session.lsid,
+            txn_number=self._txn_number,
+            cluster_time=engine.sessions.cluster_time if session is not None else None,
+            read_preference=read_preference_field(self._preference(), description.kind, known.kind),
+            max_time_ms=max_time_ms,
+            server_api=engine.options.server_api,
+        )
+        return body, timeout
+
+    def _time_left(self, server: ServerDescription) -> tuple[float | None, int | None]:
+        """Return the seconds for the exchange and the milliseconds for the server."""
+        if self._deadline is None:
+            return None, None
+        now = monotonic()
+        timeout = self._deadline.remaining(now)
+        max_time_ms = self._deadline.as_max_time_ms(now, server.min_round_trip_time or 0.0)
+        if max_time_ms <= 0:
+            raise ExecutionTimeout(
+                f"{format_address(server.address)}: the operation would exceed timeoutMS, "
+                f"remaining timeout: {timeout:.5f} s"
+            )
+        return timeout, max_time_ms
+
+    def _send(
+        self, connection: Connection, message: bytes, request_id: int, timeout: float | None
+    ) -> Document:
+        """Send a command and return the server's reply, whatever it says."""
+        command, session = self._command, self._session
+        if not command.acknowledged:
+            connection.send_only(message)
+            return {"ok": 1.0}
+        body = connection.exchange(
+            message,
+            request_id,
+            lsid=None if session is None else session.lsid,
+            is_exclusive=self._is_implicit,
+            timeout=timeout,
+        )
+        try:
+            return self._decode(body)
+        except BSONError as error:
+            connection.close()
+            raise ProtocolError(f"{format_address(connection.address)}: {error}") from error
+
+    def _send_watched(
+        self,
+        connection: Connection,
+        message: bytes,
+        request_id: int,
+        timeout: float | None,
+        body: Document,
+    ) -> Document:
+        """Send a command, and tell that and what came of it."""
+        command = self._command
+        if self._id is None:
+            self._id = request_id
+        document = as_sent(command, body)
+        watched = self._engine.command_events.watch(
+            connection, document, command.db, request_id, self._id
+        )
+        try:
+            watched.started(document)
+            reply = self._send(connection, message, request_id, timeout)
+        except BaseException as error:
+            watched.failed(error)
+            raise
+        watched.answered(reply)
+        return reply
+
+    def _decode(self, body: bytes) -> Document:
+        if not self._command.user_documents:
+            return bson.decode(body)
+        options = self._command.codec_options
+        if options is not self._engine.plain_options:
+            if not decodes_plainly(options):
+                return decode_reply(body, options)
+            # Found out once: nearly all operations of a client share one options object.
+            self._engine.plain_options = options
+        document: Document = bson.decode(body, options)
+        return document
+
+    def _judge_write_concern(
+        self, document: Document, server: Server, connection: Connection
+    ) -> None:
+        """A write concern can fail because the primary steps down: the write may be sent again."""
+        failure = document["writeConcernError"]
+        labels = document.get("errorLabels", ())
+        if failure.get("code") in NOT_PRIMARY_CODES:
+            self._engine.topology.report_error(
+                server.address,
+                NotPrimaryError(failure.get("errmsg", ""), failure),
+                connection,
+                connection.generation,
+            )
+        if RETRYABLE_WRITE_LABEL in labels:
+            raise OperationFailure(
+                failure.get("errmsg", ""), failure.get("code"), {**failure, "errorLabels": labels}
+            )
+
+    # ---- a second attempt -------------------------------------------------------------------
+
+    def _retry(self, server: Server, error: PyMongoError) -> Reply:
+        """Try once more, elsewhere if possible, or raise the first error."""
+        try:
+            return self._try_again(server, error)
+        except AutoReconnect as last:
+            if self._txn_number is None:
+                raise
+            raise labelled(last) from last.__cause__
+
+    def _try_again(self, server: Server, error: PyMongoError) -> Reply:
+        if not self._may_retry(error):
+            raise error
+        try:
+            other = self._select(frozenset({server.address}))
+        except ServerSelectionTimeoutError:
+            raise error from None
+        if self._txn_number is None and self._is_implicit and self._session is not None:
+            # A fresh session: the first attempt may still run in the old one.
+            self._engine.sessions.release(self._session)
+            self._session = None
+        return self._attempt(other)
+
+    def _may_retry(self, error: PyMongoError) -> bool:
+        command, row, options = self._command, self._row, self._engine.options
+        if not command.may_retry or (row is not None and row.strict):
+            return False
+        if self._deadline is not None and self._deadline.has_passed(monotonic()):
+            return False
+        if command.is_write:
+            is_safe = self._txn_number is not None or not self._was_sent
+            return options.retry_writes and is_safe and may_retry_write(error)
+        return options.retry_reads and may_retry_read(error)
+
+
+def _encode(command: Command, body: Document, request_id: int) -> bytes:
+    sequence = command.sequence
+    return encode_op_msg(
+        request_id,
+        bson.encode(body, codec_options=command.codec_options),
+        flags=0 if command.acknowledged else MORE_TO_COME,
+        sequence=None if sequence is None else (sequence.identifier, sequence.documents),
+    )
