@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import bson
-from pymongo.errors import NotPrimaryError, OperationFailure, WaitQueueTimeoutError
+from pymongo.errors import WaitQueueTimeoutError
 from pymongo.monitoring import (
     CommandFailedEvent,
     CommandStartedEvent,
@@ -98,9 +98,7 @@ def as_sent(command: Command, body: Document) -> Document:
 
 
 def failure_document(error: BaseException) -> Document:
-    """Return what a failed command is told with: the server's reply, or the error in that form."""
-    if isinstance(error, (NotPrimaryError, OperationFailure)) and isinstance(error.details, dict):
-        return error.details
+    """Return what stands for the reply of a command that got none."""
     return {"errmsg": str(error), "errtype": type(error).__name__}
 
 
@@ -146,10 +144,15 @@ class CommandFacts:
         )
 
     def failed(self, duration: float, failure: Document) -> CommandFailedEvent:
-        """Return the event of a command that was refused, or not answered."""
+        """Return the event of a command that was refused, or not answered.
+
+        Args:
+            duration: seconds.
+            failure: what `shown_failure` or `failure_document` returned.
+        """
         return CommandFailedEvent(
             timedelta(seconds=duration),
-            self.shown_failure(failure),
+            failure,
             self.name,
             self.request_id,
             self.address,
@@ -164,7 +167,7 @@ class CommandFacts:
         return {} if self.is_sensitive else document
 
     def shown_failure(self, failure: Document) -> Document:
-        """Return a failure, or the codes of a sensitive one."""
+        """Return a server's refusal, or the codes of a sensitive one."""
         if not self.is_sensitive:
             return failure
         return {key: failure[key] for key in _SHOWN_OF_SENSITIVE_FAILURES if key in failure}

@@ -91,7 +91,7 @@ class WatchedCommand:
         """Tell of the server's reply, be it ok or not."""
         duration = monotonic() - self._began
         if not reply.get("ok"):
-            self._fail(duration, reply)
+            self._fail(duration, self._facts.shown_failure(reply))
             return
         publisher = self._publisher
         if publisher.command_listeners:
@@ -119,5 +119,5 @@ class WatchedCommand:
             for listener in publisher.command_listeners:
                 publisher.tell(listener.failed, event)
         if self._is_logged:
-            shown = publisher.shorten(self._facts.shown_failure(failure))
+            shown = publisher.shorten(failure)
             self._log("Command failed", {"durationMS": duration * 1000, "failure": shown})

@@ -157,6 +157,10 @@ def test_credentials_are_not_told(scripted_server: ScriptedServer, client_of: Co
     with pytest.raises(OperationFailure):
         client.admin.command({"saslStart": 1, "payload": b"secret"})
     assert recorder.failed("saslStart").failure == {"code": 18}
+    scripted_server.on("saslStart", Answer(manner=hang_up))
+    with pytest.raises(AutoReconnect):
+        client.admin.command({"saslStart": 1, "payload": b"secret"})
+    assert recorder.failed("saslStart").failure["errtype"] == "AutoReconnect"
 
 
 def test_greetings_and_checks_are_no_commands(

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from pymongo.errors import (
     AutoReconnect,
     NetworkTimeout,
-    NotPrimaryError,
     OperationFailure,
     WaitQueueTimeoutError,
 )
@@ -105,11 +104,14 @@ def test_credentials_are_in_no_event() -> None:
     assert command.started({"saslStart": 1, "payload": b"secret"}).command == {}
     assert command.succeeded(0.1, {"ok": 1, "payload": b"secret"}).reply == {}
     failure = {"ok": 0, "errmsg": "secret", "code": 18, "codeName": "x", "errorLabels": ["y"]}
-    assert command.failed(0.1, failure).failure == {
-        "code": 18,
-        "codeName": "x",
-        "errorLabels": ["y"],
-    }
+    shown = {"code": 18, "codeName": "x", "errorLabels": ["y"]}
+    assert command.shown_failure(failure) == shown
+    assert command.failed(0.1, shown).failure == shown
+
+
+def test_a_refusal_of_another_command_is_shown_whole() -> None:
+    failure = {"ok": 0, "errmsg": "no", "code": 5}
+    assert facts().shown_failure(failure) is failure
 
 
 def test_a_greeting_with_credentials_is_shown_empty() -> None:
@@ -170,19 +172,9 @@ def test_a_body_alone_is_shown_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    "error",
-    [OperationFailure("no", 5, {"code": 5, "ok": 0}), NotPrimaryError("no", {"code": 5, "ok": 0})],
-)
-def test_a_servers_refusal_is_told_as_it_came(error: Exception) -> None:
-    assert failure_document(error) == {"code": 5, "ok": 0}
-
-
-@pytest.mark.parametrize(
     ("error", "kind"),
     [
         (AutoReconnect("gone"), "AutoReconnect"),
-        (NotPrimaryError("gone"), "NotPrimaryError"),
-        (OperationFailure("gone"), "OperationFailure"),
         (KeyboardInterrupt("gone"), "KeyboardInterrupt"),
     ],
 )
