@@ -116,6 +116,26 @@ def test_both_attempts_are_told(scripted_server: ScriptedServer, client_of: Conn
     assert first.operation_id == second.operation_id
 
 
+@pytest.mark.parametrize("w", [0, 1])
+def test_the_batches_of_one_write_are_told_as_one_operation(
+    w: int, scripted_server: ScriptedServer, client_of: Connect
+) -> None:
+    recorder = Recorder("commands")
+    scripted_server.hello["maxWriteBatchSize"] = 2
+    client = client_of(scripted_server.uri, event_listeners=recorder.listeners, w=w)
+    client.admin.command("ping")
+    client.shop.items.insert_many([{"_id": number} for number in range(5)])
+    client.shop.items.insert_many([{"_id": number} for number in range(5, 7)])
+    inserts = [
+        event.operation_id
+        for event in recorder.of(monitoring.CommandStartedEvent)
+        if event.command_name == "insert"
+    ]
+    assert len(inserts) == 4
+    assert len(set(inserts[:3])) == 1
+    assert inserts[3] not in inserts[:3]
+
+
 def test_an_unacknowledged_write_succeeds_at_once(
     scripted_server: ScriptedServer, client_of: Connect
 ) -> None:

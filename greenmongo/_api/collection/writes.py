@@ -31,6 +31,7 @@ from greenmongo._core.commands.arguments import (
 from greenmongo._core.commands.write import delete, find_and_modify, insert, update
 from greenmongo._core.reply import check_write
 from greenmongo._core.types import DocT
+from greenmongo._net.connection import next_request_id
 
 if TYPE_CHECKING:
     from greenmongo._core.command import Command
@@ -136,6 +137,7 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
         limits = self._executor.limits()
         check_sizes(encoded, limits, acknowledged=True)
         progress = BulkProgress(sources, ordered)
+        operation_id = next_request_id()
         for batch in cut(encoded, limits):
             command = insert(
                 self._target,
@@ -145,6 +147,7 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
                 bypass_document_validation=options[0],
                 comment=options[1],
             )
+            command.operation_id = operation_id
             progress.absorb_insert(self._executor.run(command, session).document, len(batch))
             if progress.is_halted:
                 break
@@ -157,6 +160,7 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
         limits = self._executor.limits()
         check_sizes(encoded, limits, acknowledged=False)
         batches = list(cut(encoded, limits))
+        operation_id = next_request_id()
         for number, batch in enumerate(batches, 1):
             # Only an answer tells whether to go on, so all but the last of an ordered insert
             # wait for one. The server itself keeps the order within a message.
@@ -169,6 +173,7 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
                 bypass_document_validation=options[0],
                 comment=options[1],
             )
+            command.operation_id = operation_id
             try:
                 if self._executor.run(command).document.get("writeErrors"):
                     return
