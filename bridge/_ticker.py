@@ -2,9 +2,9 @@
 
 A loop that always has a callback ready lets the GIL go at every poll and takes it back before the
 hub thread has woken up; each time the interpreter's own forced switch starts its clock anew, so
-the hub starves. While calls of such a loop are under way it therefore sleeps for an instant, once
-per millisecond, which hands the GIL over for certain. On a loop that is not busy the check finds
-nothing to do.
+the hub starves. While calls of such a loop are under way it therefore sleeps for an instant, twice
+per millisecond and when another call was submitted, which hands the GIL over for certain. On a
+loop that is not busy the check finds nothing to do, and soon becomes rare.
 """
 
 from __future__ import annotations
@@ -19,8 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Ticker"]
 
-PERIOD = 0.001
-"""Seconds of loop time between two checks."""
+PERIOD = 0.0005
+"""Seconds of loop time between two checks of a busy loop."""
+
+LONGEST_PERIOD = 0.016
+"""A loop found idle is checked half as often each time, down to this: a call may last for hours."""
+
+GAP = 0.0002
+"""Seconds that a busy loop may keep the GIL before it submits another call."""
 
 BUSY = 0.5
 """The share of a period the loop's thread must have computed to count as busy."""
@@ -36,16 +42,22 @@ class Ticker:
         self._loop = loop
         self._under_way = 0
         self._is_ticking = False
+        self._is_busy = False
+        self._period = PERIOD
         self._wall = 0.0
         self._cpu = 0.0
+        self._slept = 0.0
 
     def enter(self) -> None:
-        """A call is under way."""
+        """A call has been submitted and is under way."""
         self._under_way += 1
         if not self._is_ticking:
             self._is_ticking = True
             self._wall, self._cpu = monotonic(), thread_time()
+            self._period = PERIOD
             self._loop.call_later(PERIOD, self._tick)
+        elif self._is_busy and monotonic() - self._slept > GAP:
+            self._sleep()
 
     def leave(self) -> None:
         """A call has ended."""
@@ -53,11 +65,18 @@ class Ticker:
 
     def _tick(self) -> None:
         wall, cpu = monotonic(), thread_time()
-        is_busy = cpu - self._cpu > BUSY * (wall - self._wall)
-        if is_busy:
-            native_sleep(INSTANT)
+        self._is_busy = cpu - self._cpu > BUSY * (wall - self._wall)
+        if self._is_busy:
+            self._sleep()
+            self._period = PERIOD
+        else:
+            self._period = min(2 * self._period, LONGEST_PERIOD)
         if not self._under_way:
             self._is_ticking = False
             return
         self._wall, self._cpu = monotonic(), cpu
-        self._loop.call_later(PERIOD, self._tick)
+        self._loop.call_later(self._period, self._tick)
+
+    def _sleep(self) -> None:
+        native_sleep(INSTANT)
+        self._slept = monotonic()
