@@ -10,6 +10,7 @@ import asyncio
 import gc
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from time import perf_counter
 from typing import Any
 
@@ -416,7 +417,7 @@ async def test_A13_sync_and_async_mix(client: Client) -> None:
     asked = threading.Semaphore(0)
     async with client.start_request():
         mine = await sid(client)
-        greenlets = start(in_hub, blocking)
+        greenlets: Future[tuple[int, int]] = start(in_hub, blocking)
         await eventually(lambda: asked.acquire(blocking=False))
         await eventually(lambda: asked.acquire(blocking=False))
         assert await sid(client) == mine
