@@ -101,7 +101,7 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
     async def close(self) -> None:
         """Close all connections; operations after this raise InvalidOperation."""
         if is_open(self._it):
-            await self._door.call(self._it.close)
+            await self._door.call_surely(self._it.close)
         else:
             self._it.close()
 
@@ -116,7 +116,11 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.close()
+        if isinstance(exc, GeneratorExit):
+            # The coroutine is being thrown away and may wait for nothing.
+            self._door.post(self._it.close)
+        else:
+            await self.close()
 
     # Requests
 

@@ -90,7 +90,7 @@ class _Buffered(Facade[CursorT_co], Generic[CursorT_co, DocT]):
         if it._killed or not is_open(self._door.client):
             it.close()
         else:
-            await self._door.call(it.close)
+            await self._door.call_surely(it.close)
 
     async def __aenter__(self) -> Self:
         return self
@@ -101,7 +101,11 @@ class _Buffered(Facade[CursorT_co], Generic[CursorT_co, DocT]):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.close()
+        if isinstance(exc, GeneratorExit):
+            # The coroutine is being thrown away and may wait for nothing.
+            self._it._abandon()
+        else:
+            await self.close()
 
 
 class AsyncCursor(_Buffered[Cursor[DocT], DocT], Generic[DocT]):
