@@ -9,6 +9,7 @@ from typing import Any
 
 import gevent
 import pytest
+from gevent.event import AsyncResult, Event
 
 from greenmongo._hub.call import Call
 from greenmongo._hub.errors import WrongHub
@@ -66,7 +67,7 @@ def test_calls_of_one_caller_run_in_their_order(hub_thread: HubThread, door: Doo
 
 
 def test_a_slow_call_does_not_hold_up_others(hub_thread: HubThread, door: Door) -> None:
-    released = hub_thread.run(gevent.event.Event)
+    released = hub_thread.run(Event)
     slow = door.spawn(hub_thread.run, released.wait, 10.0)
     assert door.call(hub_thread.run, echo, "quick") == "quick"
     hub_thread.submit(released.set)
@@ -196,7 +197,7 @@ def test_nothing_of_a_call_lives_on(hub_thread: HubThread, door: Door) -> None:
 
 def test_a_callback_of_the_callers_hub_cannot_wait(hub_thread: HubThread) -> None:
     def call() -> object:
-        result: gevent.event.AsyncResult[object] = gevent.event.AsyncResult()
+        result: AsyncResult[object] = AsyncResult()
 
         def callback() -> None:
             with pytest.raises(WrongHub, match=r"echo blocks.*gevent hub") as caught:

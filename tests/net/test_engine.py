@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import bson
 import pytest
+from bson.errors import InvalidDocument
 from bson.timestamp import Timestamp
 from pymongo.errors import (
     AutoReconnect,
@@ -237,7 +237,7 @@ def test_a_document_that_cannot_be_encoded_keeps_the_connection(
 ) -> None:
     client = client_of(scripted_server.uri)
     before = whoami(client)
-    with pytest.raises(bson.errors.InvalidDocument):
+    with pytest.raises(InvalidDocument):
         client.admin.command("ping", what=object())
     assert whoami(client) == before
 

@@ -9,6 +9,7 @@ from typing import Any
 import pymongo
 import pytest
 from pymongo import results
+from pymongo.database import Database
 from pymongo.errors import BulkWriteError, ExecutionTimeout, OperationFailure
 
 __all__ = ["SEED", "Comparison", "both", "outcome"]
@@ -53,7 +54,7 @@ def outcome(fn: Callable[[], Any]) -> Any:
 class Comparison:
     """Calls the same function with PyMongo's database and with ours, on the same documents."""
 
-    theirs: pymongo.database.Database[dict[str, Any]]
+    theirs: Database[dict[str, Any]]
     ours: Any
 
     def seed(self) -> None:

@@ -37,7 +37,9 @@ def complete(body: Document, **parts: Any) -> Document:
 
 
 class Shout(TypeDecoder):
-    bson_type = str
+    @property
+    def bson_type(self) -> type[str]:
+        return str
 
     def transform_bson(self, value: Any) -> Any:
         return value.upper()
