@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from greenmongo._api.request import Request
@@ -57,11 +59,13 @@ def run(fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     """Run an ordinary blocking function on a greenlet of the hub thread and wait for its result.
 
     There every operation of a client is a plain call and gevent is at hand, unpatched, for
-    thousands of concurrent greenlets. Do not call anything there that blocks the whole thread.
+    thousands of concurrent greenlets. It sees a copy of the caller's context variables. Do not
+    call anything there that blocks the whole thread.
     """
+    variables = copy_context()
     thread = acquire()
     try:
-        result: R = thread.run(fn, *args, **kwargs)
+        result: R = thread.run(variables.run, partial(fn, *args, **kwargs))
         return result
     finally:
         thread.release()

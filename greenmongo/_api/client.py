@@ -211,9 +211,6 @@ class MongoClient(Configured, Generic[DocT]):
     def _servers(self) -> Sequence[ServerDescription]:
         return tuple(self.topology_description.servers.values())
 
-    def _writable(self) -> ServerDescription | None:
-        return next((s for s in self._servers() if s.is_writable), None)
-
     def _members(self, kind: ServerKind) -> set[Address]:
         return {s.address for s in self._servers() if s.kind is kind}
 

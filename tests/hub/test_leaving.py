@@ -132,12 +132,14 @@ def test_leaving_at_the_moment_of_the_result_may_lose_the_result(hub_thread: Hub
     in_hub(leave)
 
 
-def test_leaving_at_the_moment_of_the_result_may_come_too_late(hub_thread: HubThread) -> None:
+def test_leaving_at_the_moment_of_the_result_is_one_or_the_other(hub_thread: HubThread) -> None:
     def leave() -> None:
         caller = spawn_and_submit(lambda: hub_thread.run(str, "kept"))
         settle(hub_thread)
+        # Result and kill are both due now; which the loop takes first is its own affair.
         gevent.get_hub().loop.timer(0).start(lambda: caller.kill(block=False))
-        assert caller.get(timeout=5) == "kept"
+        outcome = caller.get(timeout=5)
+        assert outcome == "kept" or isinstance(outcome, gevent.GreenletExit)
         assert hub_thread.run(str, "next") == "next"
 
     in_hub(leave)
