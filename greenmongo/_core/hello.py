@@ -28,6 +28,7 @@ __all__ = [
     "build_hello",
     "build_metadata",
     "detect_faas",
+    "may_stream",
     "parse_address",
     "parse_hello",
 ]
@@ -169,6 +170,14 @@ def detect_faas(environ: Mapping[str, str]) -> str | None:
     if names == {"vercel", "aws.lambda"}:
         return "vercel"
     return names.pop() if len(names) == 1 else None
+
+
+def may_stream(mode: str, environ: Mapping[str, str]) -> bool:
+    """Tell whether `serverMonitoringMode` lets servers stream their hellos.
+
+    A function service freezes the process between two calls, and would find its streams dead.
+    """
+    return mode == "stream" or (mode == "auto" and detect_faas(environ) is None)
 
 
 _FAAS_FIELDS: Mapping[str, Sequence[tuple[str, str, type[int | str]]]] = {

@@ -30,6 +30,11 @@ class Server:
         if self.monitor is not None:
             self.monitor.request_check()
 
+    def cancel_check(self) -> None:
+        """End the check under way: an operation knows already what it would find."""
+        if self.monitor is not None:
+            self.monitor.cancel_check()
+
     def close(self) -> None:
         """Stop the monitor and close the pool."""
         if self.monitor is not None:

@@ -230,6 +230,8 @@ class Topology:
                 self._apply(ServerDescription.unknown(address, error, verdict.topology_version))
             if verdict.clear_pool:
                 server.pool.clear(error)
+        if verdict.cancel_check:
+            server.cancel_check()
         if verdict.request_check:
             server.request_check()
 

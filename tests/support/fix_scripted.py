@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from socket import MSG_DONTWAIT, MSG_PEEK
 from typing import Any, TypeAlias
 
 import pytest
@@ -42,6 +43,7 @@ __all__ = [
     "MONGOS",
     "Answer",
     "AnswerLike",
+    "Document",
     "FakeReplicaSet",
     "Gate",
     "Manner",
@@ -107,6 +109,15 @@ class ScriptedConnection:
     def read(self) -> Request | None:
         """Wait for the next request; None when there will be none."""
         return read_request(self._socket) if self.is_open else None
+
+    def peer_has_gone(self) -> bool:
+        """Tell whether the client has closed its side; asked by the thread that would read."""
+        try:
+            return self._socket.recv(1, MSG_PEEK | MSG_DONTWAIT) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def close(self) -> None:
         """Give the socket back; only the thread that reads it may do this."""

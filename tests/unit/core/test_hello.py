@@ -20,6 +20,7 @@ from greenmongo._core.hello import (
     build_hello,
     build_metadata,
     detect_faas,
+    may_stream,
     parse_address,
     parse_hello,
 )
@@ -101,6 +102,17 @@ def test_a_function_service_is_known_by_its_environment(
     environ: dict[str, str], expected: str | None
 ) -> None:
     assert detect_faas(environ) == expected
+
+
+@pytest.mark.parametrize(
+    ("mode", "elsewhere", "on_a_function_service"),
+    [("auto", True, False), ("stream", True, True), ("poll", False, False)],
+)
+def test_hellos_stream_unless_told_otherwise_or_on_a_function_service(
+    mode: str, elsewhere: bool, on_a_function_service: bool
+) -> None:
+    assert may_stream(mode, {}) is elsewhere
+    assert may_stream(mode, FAAS) is on_a_function_service
 
 
 @pytest.mark.parametrize(
