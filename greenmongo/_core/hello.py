@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import bson
 from bson.datetime_ms import DatetimeMS
-from pymongo.errors import OperationFailure
+from bson.objectid import ObjectId
+from pymongo.errors import OperationFailure, ProtocolError
 
 from greenmongo._core.sdam.description import ServerDescription, ServerKind
+from greenmongo._core.types import format_address
 
 if TYPE_CHECKING:
     from pymongo.server_api import ServerApi
@@ -304,7 +306,27 @@ def parse_hello(
         round_trip_time: the moving average of the server's round trips.
         min_round_trip_time: the shortest of the latest ones.
         now: when the reply came, on a monotonic clock.
+
+    Raises:
+        ProtocolError: a field of the reply cannot be what it should be.
     """
+    _check_fields(address, reply)
+    try:
+        return _described(address, reply, round_trip_time, min_round_trip_time, now)
+    except (AttributeError, TypeError, ValueError) as error:
+        # A host that is no text, a port that is no number, a date that is none.
+        raise ProtocolError(
+            f"{format_address(address)}: a hello reply makes no sense: {error}"
+        ) from error
+
+
+def _described(
+    address: Address,
+    reply: Mapping[str, Any],
+    round_trip_time: float | None,
+    min_round_trip_time: float | None,
+    now: float,
+) -> ServerDescription:
     kind = _kind(reply)
     version = reply.get("topologyVersion")
     if kind is ServerKind.UNKNOWN:
@@ -346,6 +368,39 @@ def parse_hello(
 
 
 _DEFAULTS = ServerDescription(("", None))
+
+_FIELDS: Mapping[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("hosts", "passives", "arbiters"), list),
+    **dict.fromkeys(("me", "primary", "setName"), str),
+    **dict.fromkeys(("tags", "topologyVersion", "lastWrite", "$clusterTime"), Mapping),
+    **dict.fromkeys(
+        (
+            "setVersion",
+            "minWireVersion",
+            "maxWireVersion",
+            "logicalSessionTimeoutMinutes",
+            "maxBsonObjectSize",
+            "maxMessageSizeBytes",
+            "maxWriteBatchSize",
+        ),
+        (int, float),
+    ),
+    "electionId": ObjectId,
+}
+
+
+def _check_fields(address: Address, reply: Mapping[str, Any]) -> None:
+    """Refuse a reply that would do harm later, where nobody expects it."""
+    for name, kind in _FIELDS.items():
+        value = reply.get(name)
+        if value is not None and not isinstance(value, kind):
+            raise ProtocolError(
+                f"{format_address(address)}: {name} in a hello reply cannot be {value!r:.100}"
+            )
+    version = reply.get("topologyVersion")
+    if version is not None and not isinstance(version.get("counter"), int):
+        name = format_address(address)
+        raise ProtocolError(f"{name}: topologyVersion in a hello reply cannot be {version!r:.100}")
 
 
 def _kind(reply: Mapping[str, Any]) -> ServerKind:

@@ -134,6 +134,7 @@ class Monitor:
             )
             reply, duration = self._say_hello()
             check_reply(reply)
+            description = self._describe(reply, duration)
         except Exception as error:
             self._tell_failure(error)
             self._disconnect()
@@ -141,7 +142,7 @@ class Monitor:
             if isinstance(error, CheckCancelled):
                 return False  # Whoever cancelled it has told of the failure.
             return self._report_failure(self._address, error)
-        self._take(reply, duration)
+        self._take(reply, description, duration)
         return self._is_streaming
 
     @property
@@ -152,17 +153,19 @@ class Monitor:
             self._topology_version is not None or connection.pending is not None
         )
 
-    def _take(self, reply: Document, duration: float) -> None:
+    def _describe(self, reply: Document, duration: float) -> ServerDescription:
         if not self._is_awaited:
             self._take_sample(duration)
-        self._hello_ok = bool(reply.get("helloOk", self._hello_ok))
-        description = parse_hello(
+        return parse_hello(
             self._address,
             reply,
             round_trip_time=self._times.average,
             min_round_trip_time=self._times.minimum,
             now=monotonic(),
         )
+
+    def _take(self, reply: Document, description: ServerDescription, duration: float) -> None:
+        self._hello_ok = bool(reply.get("helloOk", self._hello_ok))
         if self._may_stream:
             self._topology_version = description.topology_version
             self._measure_apart(self._is_streaming)

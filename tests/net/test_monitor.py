@@ -391,3 +391,18 @@ def test_a_fork_leaves_the_streams_of_the_parent_alone(
     member.on("nothing", {})
     ended = run_script(SCRIPT, uri_of(member))
     assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize("field", ["topologyVersion", "hosts", "maxBsonObjectSize"])
+def test_a_hello_that_makes_no_sense_is_an_error_that_passes(
+    scripted_server: ScriptedServer, client_of: Connect, field: str
+) -> None:
+    scripted_server.hello[field] = "nonsense"
+    client = client_of(scripted_server.uri, serverSelectionTimeoutMS=100)
+    with pytest.raises(ServerSelectionTimeoutError, match=f"{field} in a hello reply"):
+        client.admin.command("ping")
+    del scripted_server.hello[field]
+    patient = client_of(scripted_server.uri)
+    assert patient.admin.command("ping")["ok"] == 1.0
+    wait_until(lambda: kind(client) == "Standalone", 15)
+    assert client.admin.command("ping")["ok"] == 1.0

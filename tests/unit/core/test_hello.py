@@ -10,7 +10,7 @@ from bson.objectid import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 from pymongo.driver_info import DriverInfo
-from pymongo.errors import OperationFailure
+from pymongo.errors import OperationFailure, ProtocolError
 from pymongo.server_api import ServerApi
 
 from greenmongo._core.hello import (
@@ -25,6 +25,7 @@ from greenmongo._core.hello import (
     parse_hello,
 )
 from greenmongo._core.sdam.description import ServerDescription, ServerKind
+from greenmongo._core.sdam.transitions import apply_description, initial_topology
 
 A = ("a", 27017)
 FACTS = EnvironmentFacts(
@@ -408,3 +409,44 @@ def test_the_last_write_is_understood_however_it_was_decoded(date: datetime | Da
 )
 def test_an_address_is_a_host_and_a_port(text: str, expected: tuple[str, int | None]) -> None:
     assert parse_address(text) == expected
+
+
+JUNK = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary(),
+    st.lists(st.one_of(st.text(), st.integers(), st.none())),
+    st.dictionaries(st.text(), st.integers()),
+)  # fmt: skip
+FIELDS = (
+    "ok", "hosts", "passives", "arbiters", "me", "primary", "setName", "tags", "topologyVersion",
+    "lastWrite", "setVersion", "electionId", "minWireVersion", "maxWireVersion", "msg", "hidden",
+    "secondary", "ismaster", "isWritablePrimary", "logicalSessionTimeoutMinutes", "serviceId",
+    "maxBsonObjectSize", "maxMessageSizeBytes", "maxWriteBatchSize", "errmsg", "code",
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), JUNK))
+def test_a_reply_is_understood_or_refused(reply: dict[str, Any]) -> None:
+    try:
+        server = parse_hello(("a", 1), reply, now=0.0)
+    except ProtocolError:
+        return
+    # What is understood can be worked with.
+    topology = initial_topology([("a", 1)])
+    apply_description(apply_description(topology, server).topology, server)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("hosts", "a:1"),
+        ("hosts", ["a:one"]),
+        ("hosts", [1]),
+        ("topologyVersion", 7),
+        ("topologyVersion", {"counter": "x"}),
+        ("maxBsonObjectSize", "large"),
+        ("lastWrite", {"lastWriteDate": "yesterday"}),
+    ],
+)
+def test_a_field_that_cannot_be_is_the_servers_fault(field: str, value: Any) -> None:
+    with pytest.raises(ProtocolError, match=r"a:1: .*hello reply"):
+        parse_hello(("a", 1), {"ok": 1, "ismaster": True, field: value}, now=0.0)
