@@ -87,6 +87,7 @@ class Operation:
         "_is_implicit",
         "_row",
         "_session",
+        "_tries",
         "_txn_number",
         "_was_sent",
     )
@@ -108,6 +109,7 @@ class Operation:
         self._session: ServerSession | None = None
         self._is_implicit = True
         self._txn_number: int | None = None
+        self._tries = 0
         self._was_sent = False
         self._id = command.operation_id
 
@@ -164,6 +166,7 @@ class Operation:
 
     def _attempt(self, server: Server) -> Reply:
         command, row = self._command, self._row
+        self._tries += 1
         timeout = None if self._deadline is None else self._deadline.remaining(monotonic())
         connection = server.pool.checkout(row, timeout)
         server.operation_count += 1
@@ -333,7 +336,10 @@ class Operation:
     def _judge_write_concern(
         self, document: Document, server: Server, connection: Connection
     ) -> None:
-        """A write concern can fail because the primary steps down: the write may be sent again."""
+        """A write concern can fail because the primary steps down: the write may be sent again.
+
+        After the last try the reply goes to the caller, who is told by it that the write happened.
+        """
         failure = document["writeConcernError"]
         labels = document.get("errorLabels", ())
         if failure.get("code") in NOT_PRIMARY_CODES:
@@ -343,10 +349,11 @@ class Operation:
                 connection,
                 connection.generation,
             )
-        if RETRYABLE_WRITE_LABEL in labels:
-            raise OperationFailure(
-                failure.get("errmsg", ""), failure.get("code"), {**failure, "errorLabels": labels}
-            )
+        error = OperationFailure(
+            failure.get("errmsg", ""), failure.get("code"), {**failure, "errorLabels": labels}
+        )
+        if RETRYABLE_WRITE_LABEL in labels and self._tries == 1 and self._may_retry(error):
+            raise error
 
     # ---- a second attempt -------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from pymongo.errors import (
     PyMongoError,
     ServerSelectionTimeoutError,
     WaitQueueTimeoutError,
+    WriteConcernError,
 )
 from pymongo.read_preferences import SecondaryPreferred
 from pymongo.write_concern import WriteConcern
@@ -311,6 +312,33 @@ def test_a_write_that_failed_twice_says_that_it_may_be_tried_again(
     with pytest.raises(AutoReconnect) as caught:
         client.test.c.insert_one({})
     assert caught.value.has_error_label("RetryableWriteError")
+
+
+FAILED_CONCERN = {
+    "n": 1,
+    "writeConcernError": {"code": 91, "errmsg": "shutting down"},
+    "errorLabels": ["RetryableWriteError"],
+}
+
+
+def test_a_write_whose_concern_failed_for_the_moment_is_tried_again(
+    two_members: FakeReplicaSet, client_of: Connect
+) -> None:
+    client = client_of(two_members.uri, retryWrites=True)
+    primary_of(two_members).script("insert", FAILED_CONCERN)
+    assert client.test.c.insert_one({}).acknowledged
+    assert primary_of(two_members).count("insert") == 2
+
+
+@pytest.mark.parametrize("retries", [True, False])
+def test_a_concern_that_fails_at_last_is_told_as_such(
+    two_members: FakeReplicaSet, client_of: Connect, retries: bool
+) -> None:
+    client = client_of(two_members.uri, retryWrites=retries)
+    primary_of(two_members).on("insert", FAILED_CONCERN)
+    with pytest.raises(WriteConcernError, match="shutting down"):
+        client.test.c.insert_one({})
+    assert primary_of(two_members).count("insert") == 1 + retries
 
 
 @pytest.mark.parametrize(("wire_version", "is_on_the_primary"), [(12, True), (13, False)])
