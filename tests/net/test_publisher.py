@@ -765,8 +765,8 @@ def test_the_topology_is_logged(
 def test_server_selection_is_logged(
     scripted_server: ScriptedServer, client_of: Connect, logs: Logs
 ) -> None:
-    client = client_of(scripted_server.uri, serverSelectionTimeoutMS=50)
     scripted_server.on("hello", Answer(manner=hang_up))
+    client = client_of(scripted_server.uri, serverSelectionTimeoutMS=50)
     with pytest.raises(ServerSelectionTimeoutError):
         client.shop.items.find_one()
     assert logs.messages("serverSelection") == [
