@@ -16,6 +16,7 @@ from greenmongo._api.configured import Configured, name_of
 from greenmongo._api.database import Database
 from greenmongo._api.request import Request
 from greenmongo._core.commands.admin import drop_database, list_databases
+from greenmongo._core.option_values import SECRETS
 from greenmongo._core.options import ClientOptions
 from greenmongo._core.reply import check_write_concern
 from greenmongo._core.sdam.description import (
@@ -38,11 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["MongoClient"]
 
 OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
-
-SECRETS = frozenset(
-    {"username", "password", "authmechanismproperties", "tlscertificatekeyfilepassword"}
-)
-"""Options that `repr` keeps to itself."""
 
 
 class MongoClient(Configured, Generic[DocT]):

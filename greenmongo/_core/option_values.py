@@ -26,7 +26,7 @@ from pymongo.uri_parser import split_options, validate_options
 
 from greenmongo._wire.compression import is_available
 
-__all__ = ["OPTION_NAMES", "read_keywords", "read_uri_options", "spelled"]
+__all__ = ["OPTION_NAMES", "SECRETS", "read_keywords", "read_uri_options", "spelled"]
 
 _URI_OPTIONS = """
     appname authMechanism authMechanismProperties authSource compressors connect connectTimeoutMS
@@ -40,6 +40,11 @@ _URI_OPTIONS = """
     tlsInsecure tz_aware unicode_decode_error_handler uuidRepresentation w wTimeoutMS
     waitQueueMultiple waitQueueTimeoutMS zlibCompressionLevel
 """
+
+SECRETS = frozenset(
+    {"username", "password", "authmechanismproperties", "tlscertificatekeyfilepassword"}
+)
+"""Options whose values are shown nowhere."""
 
 _LISTENERS = (
     CommandListener,
@@ -208,6 +213,10 @@ def _validated(name: str, value: Any) -> Any:
         if name != "tlscafile":
             raise
         return value
+    except ValueError as error:
+        if name in SECRETS or str(value) in str(error):
+            raise
+        raise ValueError(f"{spelled(name)}={value!r}: {error}") from error
     return checked
 
 

@@ -87,7 +87,8 @@ async def test_many_lanes_at_once_cost_little_and_end_with_their_tasks(
     gc.collect()
     await eventually(lambda: not thread_of(client.sync).workers.busy)
     after = alive(Lane, Worker, Context)
-    assert after["Lane"] == before["Lane"]
+    # Not more: tests before this one may have left some to be collected meanwhile.
+    assert after["Lane"] <= before["Lane"]
     assert after["Context"] <= before["Context"]
     assert after["Worker"] <= before["Worker"] + IDLE_LIMIT
 

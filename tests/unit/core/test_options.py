@@ -254,6 +254,12 @@ def test_a_wrong_keyword_raises_and_names_itself(
         build(**keywords)
 
 
+def test_a_secret_that_is_no_good_is_not_shown() -> None:
+    with pytest.raises(ValueError, match="auth mechanism properties") as caught:
+        build(authMechanismProperties="hush")
+    assert "hush" not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["auto_start_request", "use_greenlets"])
 @pytest.mark.parametrize("value", [None, 5, "hi!", 1, "True"])
 def test_our_switches_name_themselves_and_the_wrong_value(name: str, value: Any) -> None:
