@@ -48,6 +48,8 @@ class Command:
     """The reply carries user documents, so `codec_options` matters for it."""
     operation_id: int | None = None
     """Ties the commands of one bulk write together, for listeners."""
+    socket_timeout: float | None = None
+    """The seconds to wait for the answer; None: as long as the connection's option says."""
 
     @property
     def name(self) -> str:

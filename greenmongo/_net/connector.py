@@ -57,12 +57,26 @@ class Connector:
             AutoReconnect, NetworkTimeout: no connection within connectTimeoutMS.
             OperationFailure: the server refused the handshake or the credentials.
         """
+        return self._open(address, number, generation, self.options.credentials)
+
+    def try_credentials(self, address: Address, credentials: Credentials) -> None:
+        """Log in as somebody and close the connection again.
+
+        Raises:
+            AutoReconnect, NetworkTimeout: no connection within connectTimeoutMS.
+            OperationFailure: the server refused the credentials.
+        """
+        self._open(address, 0, 0, credentials).close()
+
+    def _open(
+        self, address: Address, number: int, generation: int, credentials: Credentials | None
+    ) -> Connection:
         timeout = self.options.connect_timeout
         late = NetworkTimeout(f"{format_address(address)}: timed out while connecting")
         with gevent.Timeout(timeout or None, late):
             connection = self._connect(address, number, generation, self.options.socket_timeout)
             try:
-                self._shake_hands(connection, self.options.credentials)
+                self._shake_hands(connection, credentials)
                 connection.is_established = True
             except BaseException:
                 connection.close()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bson.codec_options import DEFAULT_CODEC_OPTIONS
 from gevent.hub import getcurrent
 from pymongo.errors import InvalidOperation, PyMongoError
+from pymongo.read_preferences import ReadPreference
 
 from greenmongo._core.pool_rules import PoolLimits
 from greenmongo._hub.context import current_context
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from bson.codec_options import CodecOptions
 
     from greenmongo._core.command import Command, Reply
+    from greenmongo._core.credentials import Credentials
     from greenmongo._core.options import ClientOptions
     from greenmongo._core.types import Address, SessionLike
     from greenmongo._hub.thread import HubThread
@@ -68,6 +71,20 @@ class Engine:
         """Go on with what the DNS has added to the options."""
         self.options = options
         self._connector.options = options
+
+    def try_credentials(self, credentials: Credentials) -> None:
+        """See whether the server takes them, on a connection that nobody else uses.
+
+        Raises:
+            OperationFailure: it does not.
+        """
+        preference = ReadPreference.PRIMARY_PREFERRED
+        server = self.topology.select(preference, self.options.server_selection_timeout)
+        self._connector.try_credentials(server.address, credentials)
+
+    def set_credentials(self, credentials: Credentials | None) -> None:
+        """Use them, or none, for connections to come."""
+        self._take_options(replace(self.options, credentials=credentials))
 
     # ---- operations -------------------------------------------------------------------------
 

@@ -245,7 +245,7 @@ class Operation:
         if known is None:
             # It left the deployment just now; whether it still answers will be seen.
             known = ServerDescription.unknown(server.address)
-        timeout = max_time_ms = None
+        timeout, max_time_ms = command.socket_timeout, None
         if self._deadline is not None:
             timeout, max_time_ms = self._time_left(known)
         if not command.acknowledged and known.kind is ServerKind.RS_SECONDARY:
