@@ -384,6 +384,12 @@ class MongoClient(Configured, Generic[DocT]):
         parts += [f"{k}={v!r}" for k, v in self._given.items() if k.lower() not in SECRETS]
         return f"{type(self).__name__}({', '.join(parts)})"
 
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            f"a {type(self).__name__} can be neither copied nor pickled: share it, "
+            "or make another with the same arguments"
+        )
+
     # Python would iterate by __getitem__, for ever.
     __iter__ = None
 
