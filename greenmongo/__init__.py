@@ -32,7 +32,7 @@ from greenmongo._core.constants import (
     CursorType,
 )
 from greenmongo._legacy.connection import Connection
-from greenmongo._legacy.replica_set_connection import ReplicaSetConnection
+from greenmongo._legacy.replica_set_connection import MongoReplicaSetClient, ReplicaSetConnection
 from greenmongo.hub import run
 
 __version__ = "0.1.0"
@@ -55,6 +55,7 @@ __all__ = [
     "IndexModel",
     "InsertOne",
     "MongoClient",
+    "MongoReplicaSetClient",
     "ReadConcern",
     "ReadPreference",
     "ReplaceOne",

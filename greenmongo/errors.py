@@ -16,7 +16,8 @@
     │   ├── WriteConcernError
     │   │   └── WTimeoutError
     │   ├── BulkWriteError
-    │   └── ClientBulkWriteException
+    │   ├── ClientBulkWriteException
+    │   └── RemovedFromServer               what legacy methods no longer can do
     ├── InvalidOperation
     │   ├── HubClosed                       the hub thread has stopped
     │   └── WrongHub                        a blocking call where nothing may block
@@ -28,7 +29,8 @@
     ├── InvalidName
     └── ProtocolError
 
-`DocumentTooLarge` derives from `bson.errors.InvalidDocument`.
+`RemovedFromServer` is a `NotImplementedError` too; `DocumentTooLarge` derives from
+`bson.errors.InvalidDocument`.
 """
 
 from __future__ import annotations
@@ -63,6 +65,7 @@ from pymongo.errors import (
 
 from greenmongo._core.request_errors import RequestBroken
 from greenmongo._hub.errors import HubClosed, WrongHub
+from greenmongo._legacy.removed import RemovedFromServer
 
 __all__ = [
     "AutoReconnect",
@@ -86,6 +89,7 @@ __all__ = [
     "OperationFailure",
     "ProtocolError",
     "PyMongoError",
+    "RemovedFromServer",
     "RequestBroken",
     "ServerSelectionTimeoutError",
     "WTimeoutError",

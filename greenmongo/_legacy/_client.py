@@ -1,10 +1,10 @@
-"""What the two old client classes have in common."""
+"""The constructor and the attributes of PyMongo 2.x, on a client of today."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from pymongo.errors import PyMongoError
 
@@ -13,17 +13,21 @@ from greenmongo._core.sdam.description import ServerDescription, TopologyKind
 from greenmongo._core.types import DocT
 from greenmongo._legacy._executor import ReopeningExecutor
 from greenmongo._legacy._options import translate
+from greenmongo._legacy._settings import Settings
 
 if TYPE_CHECKING:
     from greenmongo._core.options import ClientOptions
     from greenmongo._core.types import Address
     from greenmongo._legacy._options import Hosts
 
-__all__ = ["LegacyClient"]
+__all__ = ["OldClient"]
 
 
-class LegacyClient(MongoClient[DocT]):
+class OldClient(Settings, MongoClient[DocT], Generic[DocT]):
     """A `MongoClient` with the options and attributes of PyMongo 2.x."""
+
+    _defaults: ClassVar[Mapping[str, Any]] = {}
+    """Options that differ from today's when nobody says anything."""
 
     def __init__(
         self,
@@ -35,7 +39,7 @@ class LegacyClient(MongoClient[DocT]):
     ) -> None:
         named = dict(options)
         wants_connection = named.pop("connect", True)
-        host, modern = translate(self.HOST if host is None else host, named)
+        host, modern = translate(self.HOST if host is None else host, named, self._defaults)
         super().__init__(
             host,
             self.PORT if port is None else port,
@@ -146,29 +150,18 @@ class LegacyClient(MongoClient[DocT]):
 
     @property
     def document_class(self) -> type[DocT]:
-        """The type of returned documents."""
-        kind: type[DocT] = self._options.codec_options.document_class
+        """The type of returned documents; one that is assigned is for databases to come."""
+        kind: type[DocT] = self._codec_options.document_class
         return kind
+
+    @document_class.setter
+    def document_class(self, value: type[DocT]) -> None:
+        self._codec_options = self._codec_options.with_options(document_class=value)
 
     @property
     def tz_aware(self) -> bool:
         """Whether returned datetimes have a time zone."""
-        return self._options.codec_options.tz_aware
-
-    @property
-    def safe(self) -> bool:
-        """Whether writes are acknowledged."""
-        return self.write_concern.acknowledged
-
-    @property
-    def slave_okay(self) -> bool:
-        """Whether reads may go to a secondary."""
-        return self.read_preference.mode != 0
-
-    @property
-    def tag_sets(self) -> list[Mapping[str, Any]]:
-        """The tag sets of the read preference."""
-        return [dict(tags) for tags in self.read_preference.tag_sets]
+        return self._codec_options.tz_aware
 
     @property
     def secondary_acceptable_latency_ms(self) -> float:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pymongo.errors import InvalidOperation
+
 from greenmongo._core.pool_rules import PoolState
 from greenmongo._net.executor import Executor
 
 if TYPE_CHECKING:
+    from greenmongo._core.credentials import Credentials
     from greenmongo._net.engine import Engine
     from greenmongo._net.pool import Pool
 
@@ -29,6 +32,37 @@ class ReopeningExecutor(Executor):
         engine = self._usable_engine()
         if engine is not None:
             engine.thread.run(_drop_connections, engine, primary_only)
+
+    def log_in(self, credentials: Credentials) -> None:
+        """Be somebody from now on: existing connections are closed, requests go on.
+
+        Raises:
+            InvalidOperation: the client is somebody else.
+            OperationFailure: the server refuses the credentials; nothing has changed.
+        """
+        known = self.options.credentials
+        if known is not None and known != credentials:
+            raise InvalidOperation(
+                f"the client is logged in as {known.username!r} of {known.source!r}: "
+                "log out first, or use another client"
+            )
+        engine = self.open()
+        engine.thread.run(engine.try_credentials, credentials)
+        if known is None:
+            self._become(credentials)
+
+    def log_out(self, source: str) -> None:
+        """Be nobody from now on, if the client was a user of this database."""
+        known = self.options.credentials
+        if known is not None and known.source == source:
+            self._become(None)
+
+    def _become(self, credentials: Credentials | None) -> None:
+        self.options = replace(self.options, credentials=credentials)
+        engine = self._usable_engine()
+        if engine is not None:
+            engine.thread.run(engine.set_credentials, credentials)
+            self.disconnect()
 
     def request_checks(self) -> None:
         """Have every known server checked soon; opens the client."""

@@ -7,13 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pymongo.errors import ConfigurationError
-from pymongo.read_preferences import (
-    Nearest,
-    Primary,
-    PrimaryPreferred,
-    Secondary,
-    SecondaryPreferred,
-)
+
+from greenmongo._legacy._read_preference import MODE_NUMBERS, read_mode
 
 if TYPE_CHECKING:
     from greenmongo._core.types import ReadMode
@@ -21,22 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["Hosts", "translate"]
 
 Hosts: TypeAlias = str | Sequence[str] | None
-
-_MODES: tuple[type[ReadMode], ...] = (
-    Primary,
-    PrimaryPreferred,
-    Secondary,
-    SecondaryPreferred,
-    Nearest,
-)
-"""By their number since PyMongo 2.3 (in 2.2, 1 was what `SecondaryPreferred` is now)."""
-_MODE_NUMBERS = {
-    "primary": 0,
-    "primaryPreferred": 1,
-    "secondary": 2,
-    "secondaryPreferred": 3,
-    "nearest": 4,
-}
 
 _RENAMED = {
     "j": "journal",
@@ -46,11 +25,12 @@ _RENAMED = {
     "ssl_ca_certs": "tlsCAFile",
     "wtimeout": "wTimeoutMS",
 }
-_DEFAULTS = {"auto_start_request": True, "retryReads": False, "retryWrites": False}
 _ACKNOWLEDGING = {"w", "wtimeoutms", "wtimeout", "journal", "j", "fsync"}
 
 
-def translate(host: Hosts, keywords: Mapping[str, Any]) -> tuple[Hosts, dict[str, Any]]:
+def translate(
+    host: Hosts, keywords: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> tuple[Hosts, dict[str, Any]]:
     """Return the hosts without, and the keywords with, what the old options mean today.
 
     A keyword wins over the same option in the URI. What is unknown here is left alone.
@@ -76,7 +56,7 @@ def translate(host: Hosts, keywords: Mapping[str, Any]) -> tuple[Hosts, dict[str
     preference = _read_preference(old, said)
     if preference is not None:
         modern["read_preference"] = preference
-    modern |= {n: value for n, value in _DEFAULTS.items() if n.lower() not in said}
+    modern |= {n: value for n, value in defaults.items() if n.lower() not in said}
     return host, modern
 
 
@@ -135,33 +115,11 @@ def _read_preference(old: Mapping[str, Any], said: Mapping[str, Any]) -> ReadMod
             stacklevel=4,
         )
     if given is None and (slave_okay or tag_sets is not None):
-        given = _MODE_NUMBERS.get(said.get("readpreference", ""), 3 if slave_okay else 0)
+        given = MODE_NUMBERS.get(said.get("readpreference", ""), 3 if slave_okay else 0)
     if given is None or (tag_sets is None and not isinstance(given, int)):
         # Nothing to translate: an object is today's way, and what it is not is seen there.
         return given
-    kind = _mode(given)
-    _check_tag_sets(tag_sets, kind)
-    return Primary() if kind is Primary else kind(tag_sets)  # type: ignore[call-arg]
-
-
-def _mode(given: Any) -> type[ReadMode]:
-    if isinstance(given, _MODES):
-        return type(given)
-    if isinstance(given, int) and not isinstance(given, bool) and 0 <= given < len(_MODES):
-        return _MODES[given]
-    raise ConfigurationError(f"read_preference must be a mode or 0 to 4, not {given!r}")
-
-
-def _check_tag_sets(tag_sets: Any, kind: type[ReadMode]) -> None:
-    if tag_sets is None:
-        return
-    is_list = isinstance(tag_sets, list | tuple) and len(tag_sets) > 0
-    if not is_list or not all(isinstance(tags, Mapping) for tags in tag_sets):
-        raise ConfigurationError(
-            f"tag_sets must be a list of dicts that is not empty, not {tag_sets!r}"
-        )
-    if kind is Primary and any(tag_sets):
-        raise ConfigurationError("tag_sets cannot be combined with read preference PRIMARY")
+    return read_mode(given, tag_sets)
 
 
 def _number(text: str) -> float | str:

@@ -1,88 +1,26 @@
-"""ReplicaSetConnection: the replica set client class of PyMongo before 2.4."""
+"""The replica set clients of PyMongo 2.x."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from pymongo.errors import ConfigurationError, ServerSelectionTimeoutError
-from pymongo.read_preferences import ReadPreference
+from typing import Generic
 
 from greenmongo._core.types import DocT
-from greenmongo._legacy._client import LegacyClient
+from greenmongo._legacy._legacy_client import LegacyClient
+from greenmongo._legacy._replica_set import OldReplicaSetClient
 
-if TYPE_CHECKING:
-    from greenmongo._core.options import ClientOptions
-    from greenmongo._core.types import Address
-    from greenmongo._legacy._options import Hosts
-
-__all__ = ["ReplicaSetConnection"]
+__all__ = ["MongoReplicaSetClient", "ReplicaSetConnection"]
 
 
-class ReplicaSetConnection(LegacyClient[DocT]):
-    """A `MongoClient` of a replica set, as PyMongo 2.x had it.
+class ReplicaSetConnection(OldReplicaSetClient[DocT], LegacyClient[DocT], Generic[DocT]):
+    """The replica set client of PyMongo before 2.4, with the methods of that time and today's.
 
     Each greenlet, thread or task gets a connection of its own to each member that it uses.
     Nothing is retried.
     """
 
-    def __init__(
-        self,
-        hosts_or_uri: str | None = None,
-        max_pool_size: int | None = None,
-        document_class: type[DocT] | None = None,
-        tz_aware: bool | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Open a replica set and wait for its primary, or without one for any member.
 
-        Args:
-            hosts_or_uri: a URI or "host:port,host:port", of any members.
-            max_pool_size: how many connections may be open to one member, 100 by default.
-            document_class: the type of returned documents, `dict` by default.
-            tz_aware: return datetimes with a time zone.
-            **kwargs: `replicaSet`, which must be given here or in the URI; `host`, `port` and
-                `network_timeout` as for `Connection`; further options, by the old names or today's.
+class MongoReplicaSetClient(OldReplicaSetClient[DocT], Generic[DocT]):
+    """A `MongoClient` with the constructor and the attributes of its namesake of 2.4 to 2.9.
 
-        Raises:
-            ConfigurationError: `replicaSet` is missing, or an option is unknown.
-            ServerSelectionTimeoutError: an AutoReconnect; nobody answered in time.
-        """
-        options = dict(kwargs)
-        host: Hosts = options.pop("host", None) or hosts_or_uri
-        port = options.pop("port", None)
-        options["connect"] = options.pop("_connect", options.get("connect", True))
-        options["max_pool_size"] = max_pool_size
-        super().__init__(host, port, document_class, tz_aware, options)
-
-    def _refine(self, options: ClientOptions) -> ClientOptions:
-        if options.replica_set is None:
-            raise ConfigurationError("the replicaSet option is required: the name of the set")
-        return options
-
-    def _find_server(self) -> None:
-        try:
-            super()._find_server()
-        except ServerSelectionTimeoutError:
-            self._executor.select_address(ReadPreference.NEAREST)
-
-    def disconnect(self) -> None:
-        """Close the connections to the primary; the next operation opens new ones.
-
-        Requests go on, with a new connection each.
-        """
-        self._reopening.disconnect(primary_only=True)
-
-    def refresh(self) -> None:
-        """Have every member checked now; does not wait for the outcome."""
-        self._reopening.request_checks()
-
-    @property
-    def seeds(self) -> frozenset[Address]:
-        """The addresses that were given."""
-        return frozenset(self._options.seeds)
-
-    @property
-    def hosts(self) -> frozenset[Address]:
-        """The addresses of the members that hold data, as far as they are known."""
-        told = (server.hosts | server.passives for server in self._servers())
-        return frozenset().union(*told)
+    Methods, results and defaults are today's.
+    """

@@ -1,0 +1,63 @@
+"""LegacyCollection: a collection with the methods of PyMongo 2.x beside today's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, cast
+
+from greenmongo._core.types import DocT
+from greenmongo._legacy.collection.indexes import LegacyIndexes
+from greenmongo._legacy.collection.map_reduce import MapReduce
+from greenmongo._legacy.collection.reads import LegacyReads
+from greenmongo._legacy.collection.writes import LegacyWrites
+
+if TYPE_CHECKING:
+    from bson.codec_options import CodecOptions
+    from pymongo.read_concern import ReadConcern
+    from pymongo.write_concern import WriteConcern
+
+    from greenmongo._core.types import ReadMode
+
+__all__ = ["LegacyCollection"]
+
+
+class LegacyCollection(
+    LegacyReads[DocT], LegacyWrites[DocT], LegacyIndexes[DocT], MapReduce[DocT], Generic[DocT]
+):
+    """A `Collection` that also has what collections of PyMongo 2.x had.
+
+    Where both have a method of one name, the keywords of both are taken. `aggregate` returns a
+    dict.
+    """
+
+    def with_options(
+        self,
+        codec_options: CodecOptions[Any] | None = None,
+        read_preference: ReadMode | None = None,
+        write_concern: WriteConcern | None = None,
+        read_concern: ReadConcern | None = None,
+    ) -> LegacyCollection[Any]:
+        """Return the same collection with other options."""
+        return LegacyCollection(
+            self._database,
+            self._name,
+            codec_options or self._codec_options,
+            read_preference or self._read_preference,
+            write_concern or self._write_concern,
+            read_concern or self._read_concern,
+        )
+
+    def __getattr__(self, name: str) -> LegacyCollection[DocT]:
+        return cast("LegacyCollection[DocT]", super().__getattr__(name))
+
+    def __getitem__(self, name: str) -> LegacyCollection[DocT]:
+        return LegacyCollection(
+            self._database,
+            f"{self._name}.{name}",
+            self._codec_options,
+            self._read_preference,
+            self._write_concern,
+            self._read_concern,
+        )
+
+    def __bool__(self) -> bool:  # type: ignore[override] # true, as in PyMongo 2.x
+        return True

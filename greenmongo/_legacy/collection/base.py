@@ -1,0 +1,45 @@
+"""What the families of a legacy collection's methods build on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Generic, cast
+
+from greenmongo._api.collection import Collection
+from greenmongo._core.types import DocT
+from greenmongo._legacy._settings import Settings
+
+if TYPE_CHECKING:
+    from pymongo.write_concern import WriteConcern
+    from typing_extensions import Self
+
+    from greenmongo._legacy.database import LegacyDatabase
+
+__all__ = ["LegacyCollectionBase"]
+
+
+class LegacyCollectionBase(Settings, Collection[DocT], Generic[DocT]):
+    """A `Collection` of a legacy database, with options that can be changed."""
+
+    def _settings_changed(self) -> None:
+        self._target = replace(
+            self._target,
+            codec_options=self._codec_options,
+            read_preference=self._read_preference,
+            write_concern=self._write_concern,
+        )
+
+    def _with_write_concern(self, write_concern: WriteConcern) -> Self:
+        return type(self)(
+            self._database,
+            self._name,
+            self._codec_options,
+            self._read_preference,
+            write_concern,
+            self._read_concern,
+        )
+
+    @property
+    def database(self) -> LegacyDatabase[DocT]:
+        """The database this collection is in."""
+        return cast("LegacyDatabase[DocT]", self._database)
