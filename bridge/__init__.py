@@ -7,6 +7,9 @@ from bridge._collection import AsyncCollection
 from bridge._cursor import AsyncCommandCursor, AsyncCursor
 from bridge._database import AsyncDatabase
 from bridge._legacy import AsyncConnection, AsyncReplicaSetConnection
+from bridge._legacy_collection import AsyncLegacyCollection
+from bridge._legacy_cursor import AsyncLegacyCursor
+from bridge._legacy_database import AsyncLegacyDatabase
 from bridge._request import AsyncRequest
 
 __all__ = [
@@ -18,4 +21,7 @@ __all__ = [
     "AsyncRequest",
     "AsyncConnection",
     "AsyncReplicaSetConnection",
+    "AsyncLegacyDatabase",
+    "AsyncLegacyCollection",
+    "AsyncLegacyCursor",
 ]

@@ -8,13 +8,14 @@ hub thread; `derives` and `chains` are for methods that do no I/O, and call it w
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from bridge._lane import Door
 
-__all__ = ["Facade", "awaits", "chains", "derives", "derives_awaited"]
+__all__ = ["Facade", "awaits", "chains", "derives", "derives_awaited", "own", "reflects"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -95,3 +96,24 @@ def derives_awaited(
         return method
 
     return borrow
+
+
+def own(fn: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[Any, P], R]:
+    """Take a method to borrow that only a subclass's `_it` has: the base class's type hides it."""
+    return fn
+
+
+def reflects(cls: type, name: str) -> property:
+    """Borrow a property that neither crosses nor waits, with its setter if there is one."""
+    member: property = inspect.getattr_static(cls, name)
+    read, write = member.fget, member.fset
+    assert read is not None
+
+    def get(self: Facade[Any]) -> Any:
+        return read(self._it)
+
+    def set_(self: Facade[Any], value: Any) -> None:
+        assert write is not None
+        write(self._it, value)
+
+    return property(get, None if write is None else set_, doc=member.__doc__)

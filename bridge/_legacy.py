@@ -3,18 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from bridge._client import AsyncMongoClient
+from bridge._delegate import awaits, derives, own, reflects
 from bridge._lane import Door
+from bridge._legacy_database import legacy_database_of
+from bridge._legacy_settings import LegacySettings
 from greenmongo import Connection, ReplicaSetConnection
 
-__all__ = ["AsyncConnection", "AsyncReplicaSetConnection"]
+if TYPE_CHECKING:
+    from bridge._legacy_database import AsyncLegacyDatabase
+    from greenmongo.legacy import LegacyDatabase
+
+__all__ = ["AsyncConnection", "AsyncLegacyClient", "AsyncReplicaSetConnection"]
 
 DocT = TypeVar("DocT", bound=Mapping[str, Any])
 
 
-class AsyncConnection(AsyncMongoClient[DocT], Generic[DocT]):
+class AsyncLegacyClient(LegacySettings, AsyncMongoClient[DocT], Generic[DocT]):
+    """What the two classes have in common. The attributes tell what the last hello told."""
+
+    alive = awaits(own(Connection[DocT].alive))
+
+    document_class = reflects(Connection, "document_class")
+    max_bson_size = reflects(Connection, "max_bson_size")
+    max_message_size = reflects(Connection, "max_message_size")
+    max_pool_size = reflects(Connection, "max_pool_size")
+    max_wire_version = reflects(Connection, "max_wire_version")
+    max_write_batch_size = reflects(Connection, "max_write_batch_size")
+    min_wire_version = reflects(Connection, "min_wire_version")
+    secondary_acceptable_latency_ms = reflects(Connection, "secondary_acceptable_latency_ms")
+    tz_aware = reflects(Connection, "tz_aware")
+
+    get_database = derives(legacy_database_of)(  # type: ignore[assignment] # one for three overloads
+        own(Connection[DocT].get_database)
+    )
+    get_default_database = derives(  # type: ignore[mutable-override] # a method, never set
+        legacy_database_of
+    )(own(Connection[DocT].get_default_database))
+    copy_database = awaits(own(Connection[DocT].copy_database))
+    database_names = awaits(own(Connection[DocT].database_names))
+    drop_database = awaits(own(Connection[DocT].drop_database))
+
+    close_cursor = awaits(own(Connection[DocT].close_cursor))
+    fsync = awaits(own(Connection[DocT].fsync))
+    kill_cursors = awaits(own(Connection[DocT].kill_cursors))
+    unlock = awaits(own(Connection[DocT].unlock))
+
+    @property
+    async def is_locked(self) -> bool:
+        """Whether the server is locked against writes."""
+        it: Any = self._it
+        return await self._door.call(lambda: bool(it.is_locked))
+
+    def __getattr__(self, name: str) -> AsyncLegacyDatabase[DocT]:
+        return cast("AsyncLegacyDatabase[DocT]", super().__getattr__(name))
+
+    def __getitem__(self, name: str) -> AsyncLegacyDatabase[DocT]:
+        return legacy_database_of(self, cast("LegacyDatabase[DocT]", self._it[name]))
+
+
+class AsyncConnection(AsyncLegacyClient[DocT], Generic[DocT]):
     """`greenmongo.Connection` for tasks. It connects with the first operation."""
 
     def __init__(
@@ -32,18 +82,17 @@ class AsyncConnection(AsyncMongoClient[DocT], Generic[DocT]):
         Raises:
             ConfigurationError: an option is unknown, or has no such value.
         """
-        self._connection = Connection(
+        self._it = Connection(
             host, port, max_pool_size, network_timeout, document_class, tz_aware, False, **kwargs
         )
-        self._it = self._connection
         self._door = Door(self._it)
 
-    async def disconnect(self) -> None:
-        """Close the connections; the next operation opens new ones, requests go on."""
-        await self._door.call(self._connection.disconnect)
+    disconnect = awaits(own(Connection[DocT].disconnect))
+    host = reflects(Connection, "host")
+    port = reflects(Connection, "port")
 
 
-class AsyncReplicaSetConnection(AsyncMongoClient[DocT], Generic[DocT]):
+class AsyncReplicaSetConnection(AsyncLegacyClient[DocT], Generic[DocT]):
     """`greenmongo.ReplicaSetConnection` for tasks. It connects with the first operation."""
 
     def __init__(
@@ -59,12 +108,12 @@ class AsyncReplicaSetConnection(AsyncMongoClient[DocT], Generic[DocT]):
         Raises:
             ConfigurationError: an option is unknown, has no such value, or `replicaSet` is missing.
         """
-        self._connection = ReplicaSetConnection(
+        self._it = ReplicaSetConnection(
             hosts_or_uri, max_pool_size, document_class, tz_aware, **{**kwargs, "connect": False}
         )
-        self._it = self._connection
         self._door = Door(self._it)
 
-    async def disconnect(self) -> None:
-        """Close the primary's connections; the next operation opens new ones, requests go on."""
-        await self._door.call(self._connection.disconnect)
+    disconnect = awaits(own(ReplicaSetConnection[DocT].disconnect))
+    refresh = awaits(own(ReplicaSetConnection[DocT].refresh))
+    hosts = reflects(ReplicaSetConnection, "hosts")
+    seeds = reflects(ReplicaSetConnection, "seeds")

@@ -14,6 +14,7 @@ MODULES = [
     "greenmongo.embedded",
     "greenmongo.errors",
     "greenmongo.hub",
+    "greenmongo.legacy",
     "greenmongo.monitoring",
 ]
 
@@ -26,7 +27,9 @@ def test_every_promised_name_is_there_once(name: str) -> None:
     assert len(set(module.__all__)) == len(module.__all__)
 
 
-@pytest.mark.parametrize("name", ["bridge", "bridge.errors", "greenmongo", "greenmongo.errors"])
+@pytest.mark.parametrize(
+    "name", ["bridge", "bridge.errors", "greenmongo", "greenmongo.errors", "greenmongo.legacy"]
+)
 def test_what_has_no_underscore_is_promised(name: str) -> None:
     module = importlib.import_module(name)
     found = {

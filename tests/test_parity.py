@@ -16,6 +16,7 @@ import pytest
 
 import bridge
 import greenmongo
+import greenmongo.legacy
 
 NAMES = ("MongoClient", "Database", "Collection", "Cursor", "CommandCursor")
 
@@ -180,3 +181,50 @@ def test_the_constructors_take_the_same_arguments() -> None:
 
     assert [str(p) for p in bridged] == [str(p) for p in blocking]
     assert misfits(theirs, blocking) == []
+
+
+# What code of PyMongo 2.x uses. Nothing of PyMongo's is left to compare it with.
+
+LEGACY = {
+    "Connection": ("Connection", "AsyncConnection"),
+    "ReplicaSetConnection": ("ReplicaSetConnection", "AsyncReplicaSetConnection"),
+    "LegacyDatabase": ("LegacyDatabase", "AsyncLegacyDatabase"),
+    "LegacyCollection": ("LegacyCollection", "AsyncLegacyCollection"),
+    "LegacyCursor": ("LegacyCursor", "AsyncLegacyCursor"),
+}
+ONLY_BLOCKING = {"LegacyDatabase": {"system_js"}}
+"""Assigning to its attributes asks the server, which no coroutine can wait for."""
+WRITTEN_BY_HAND = NOT_BORROWED | {"close", "end_request", "in_request", "next", "to_list"}
+
+
+def legacy_pair(name: str) -> tuple[type, type]:
+    blocking, bridged = LEGACY[name]
+    return getattr(greenmongo.legacy, blocking), getattr(bridge, bridged)
+
+
+@pytest.mark.parametrize("name", LEGACY)
+def test_the_async_legacy_class_is_complete(name: str) -> None:
+    blocking, bridged = legacy_pair(name)
+
+    missing = public(blocking).keys() - public(bridged).keys()
+    assert missing == ONLY_BLOCKING.get(name, set())
+    assert public(bridged).keys() - public(blocking).keys() <= ONLY_ASYNC
+
+
+@pytest.mark.parametrize("name", LEGACY)
+def test_the_async_legacy_class_borrows_what_is_overridden(name: str) -> None:
+    blocking, bridged = (public(cls) for cls in legacy_pair(name))
+
+    for method, member in blocking.items():
+        if inspect.isfunction(member) and method in bridged and method not in WRITTEN_BY_HAND:
+            assert inspect.unwrap(bridged[method]) is member, method
+            assert member.__doc__, method
+
+
+@pytest.mark.parametrize("name", ["MongoClient", "Database", "Collection", "Cursor"])
+def test_the_legacy_class_has_all_that_todays_has(name: str) -> None:
+    legacy = {"MongoClient": "Connection"}.get(name, f"Legacy{name}")
+    cls, modern = getattr(greenmongo.legacy, legacy), getattr(greenmongo, name)
+
+    assert issubclass(cls, modern)
+    assert public(modern).keys() <= public(cls).keys()

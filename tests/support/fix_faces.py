@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pymongo
 import pytest
 
-from bridge import AsyncMongoClient
-from greenmongo import MongoClient
+from bridge import AsyncConnection, AsyncMongoClient
+from greenmongo import Connection, MongoClient
 from tests.support.fix_doors import in_hub, start
 from tests.support.loop_actor import Actor, AsyncioActor, Blocking, TrioActor
 
@@ -63,27 +64,53 @@ def client_door(request: pytest.FixtureRequest) -> str:
     return door
 
 
-@pytest.fixture
-def make_client(client_door: str, mongo_uri: str) -> Iterator[Callable[..., MongoClient[Doc]]]:
-    """Open clients of the shared replica set, with further options, through the test's door."""
-    opened: list[MongoClient[Doc]] = []
-    actor = ACTORS[client_door]() if client_door in ACTORS else None
+@contextmanager
+def opening(door: str, blocking: Any, bridged: Any, uri: str) -> Iterator[Callable[..., Any]]:
+    """Give a function that opens clients of one class, or of its async twin, through a door."""
+    # A blocking face has no type that a checker would take for a client's.
+    opened: list[Any] = []
+    actor = ACTORS[door]() if door in ACTORS else None
 
-    def make(host: str = mongo_uri, **options: Any) -> MongoClient[Doc]:
-        client: Any  # a blocking face has no type that a checker would take for a client's
+    def make(host: str = uri, **options: Any) -> Any:
         if actor is None:
-            client = MongoClient(host, **options)
+            client = blocking(host, **options)
         else:
-            client = Blocking(actor, AsyncMongoClient(host, **options))
+            client = Blocking(actor, bridged(host, **options))
         opened.append(client)
-        made: MongoClient[Doc] = client
-        return made
+        return client
 
     yield make
     for client in opened:
         client.close()
     if actor is not None:
         actor.stop()
+
+
+@pytest.fixture
+def make_client(client_door: str, mongo_uri: str) -> Iterator[Callable[..., MongoClient[Doc]]]:
+    """Open clients of the shared replica set, with further options, through the test's door."""
+    with opening(client_door, MongoClient, AsyncMongoClient, mongo_uri) as make:
+        yield make
+
+
+@pytest.fixture
+def make_connection(client_door: str, mongo_uri: str) -> Iterator[Callable[..., Any]]:
+    """Open clients of the old kind, through the test's door."""
+    with opening(client_door, Connection, AsyncConnection, mongo_uri) as make:
+        yield make
+
+
+@pytest.fixture
+def connection(make_connection: Callable[..., Any]) -> Any:
+    """A client of the old kind; its database `test_live` is dropped afterwards."""
+    return make_connection()
+
+
+@pytest.fixture
+def old_db(connection: Any, reference: pymongo.MongoClient[Doc]) -> Iterator[Any]:
+    """The database of one test, got from a client of the old kind."""
+    yield connection[DB]
+    reference.drop_database(DB)
 
 
 @pytest.fixture

@@ -1,0 +1,104 @@
+"""AsyncLegacyDatabase: the async face of a database of PyMongo 2.x."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from bridge._database import AsyncDatabase
+from bridge._delegate import awaits, derives, derives_awaited, own, reflects
+from bridge._legacy_collection import legacy_collection_of
+from bridge._legacy_settings import LegacySettings, itself
+from greenmongo.legacy import LegacyDatabase
+
+if TYPE_CHECKING:
+    from bridge._legacy import AsyncLegacyClient
+    from bridge._legacy_collection import AsyncLegacyCollection
+    from greenmongo.legacy import LegacyCollection
+
+__all__ = ["AsyncLegacyDatabase", "legacy_database_of"]
+
+DocT = TypeVar("DocT", bound=Mapping[str, Any])
+OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
+
+
+def legacy_database_of(
+    parent: AsyncLegacyClient[Any], it: LegacyDatabase[OtherT]
+) -> AsyncLegacyDatabase[OtherT]:
+    """Give a blocking database its async face."""
+    face: AsyncLegacyDatabase[OtherT] = AsyncLegacyDatabase.__new__(AsyncLegacyDatabase)
+    face._door, face._it, face._client = parent._door, it, parent
+    return face
+
+
+def legacy_sibling_of(
+    parent: AsyncLegacyDatabase[Any], it: LegacyDatabase[OtherT]
+) -> AsyncLegacyDatabase[OtherT]:
+    """Give a blocking database of the same client its async face."""
+    return legacy_database_of(parent.client, it)
+
+
+class AsyncLegacyDatabase(LegacySettings, AsyncDatabase[DocT], Generic[DocT]):
+    """An `AsyncDatabase` that also has what databases of PyMongo 2.x had, awaitable.
+
+    Manipulators run on the hub thread: they may use the blocking client, and must not block.
+    """
+
+    @property
+    def client(self) -> AsyncLegacyClient[DocT]:
+        """The client this database was reached through."""
+        return cast("AsyncLegacyClient[DocT]", self._client)
+
+    connection = client
+
+    with_options = derives(legacy_sibling_of)(  # type: ignore[assignment] # one for two overloads
+        own(LegacyDatabase[DocT].with_options)
+    )
+    get_collection = derives(legacy_collection_of)(  # type: ignore[assignment] # one for two overloads
+        own(LegacyDatabase[DocT].get_collection)
+    )
+
+    collection_names = awaits(own(LegacyDatabase[DocT].collection_names))
+    create_collection = derives_awaited(  # type: ignore[mutable-override] # a method, never set
+        legacy_collection_of
+    )(own(LegacyDatabase[DocT].create_collection))
+    drop_collection = awaits(own(LegacyDatabase[DocT].drop_collection))
+
+    # Commands
+
+    command = awaits(  # type: ignore[assignment] # one for two overloads
+        own(LegacyDatabase[DocT].command)
+    )
+    current_op = awaits(own(LegacyDatabase[DocT].current_op))
+    error = awaits(own(LegacyDatabase[DocT].error))
+    eval = awaits(own(LegacyDatabase[DocT].eval))
+    last_status = awaits(own(LegacyDatabase[DocT].last_status))
+    previous_error = awaits(own(LegacyDatabase[DocT].previous_error))
+    profiling_info = awaits(own(LegacyDatabase[DocT].profiling_info))
+    profiling_level = awaits(own(LegacyDatabase[DocT].profiling_level))
+    reset_error_history = awaits(own(LegacyDatabase[DocT].reset_error_history))
+    set_profiling_level = awaits(own(LegacyDatabase[DocT].set_profiling_level))
+
+    # Users
+
+    add_user = awaits(own(LegacyDatabase[DocT].add_user))
+    authenticate = awaits(own(LegacyDatabase[DocT].authenticate))
+    logout = awaits(own(LegacyDatabase[DocT].logout))
+    remove_user = awaits(own(LegacyDatabase[DocT].remove_user))
+
+    # Manipulators
+
+    add_son_manipulator = derives(itself)(own(LegacyDatabase[DocT].add_son_manipulator))
+    incoming_copying_manipulators = reflects(LegacyDatabase, "incoming_copying_manipulators")
+    incoming_manipulators = reflects(LegacyDatabase, "incoming_manipulators")
+    outgoing_copying_manipulators = reflects(LegacyDatabase, "outgoing_copying_manipulators")
+    outgoing_manipulators = reflects(LegacyDatabase, "outgoing_manipulators")
+
+    def __getattr__(self, name: str) -> AsyncLegacyCollection[DocT]:
+        return cast("AsyncLegacyCollection[DocT]", super().__getattr__(name))
+
+    def __getitem__(self, name: str) -> AsyncLegacyCollection[DocT]:
+        return legacy_collection_of(self, cast("LegacyCollection[DocT]", self._it[name]))
+
+    def __bool__(self) -> bool:  # type: ignore[override] # true, as in PyMongo 2.x
+        return True
