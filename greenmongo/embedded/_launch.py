@@ -82,8 +82,8 @@ class Launch:
             context.load_cert_chain(self.tls.client_certificate_key_file)
         return context
 
-    def uri(self, ports: list[int]) -> str:
-        """Return the connection string of the deployment."""
+    def uri(self, hosts: list[str]) -> str:
+        """Return the connection string of the deployment, given each member's `host:port`."""
         user = ":".join(map(quote_plus, self.auth)) + "@" if self.auth else ""
         options: dict[str, str] = {}
         if self.replica_set is not None:
@@ -95,9 +95,8 @@ class Launch:
             if self.tls.client_certificate_key_file is not None:
                 key_file = os.path.abspath(self.tls.client_certificate_key_file)
                 options["tlsCertificateKeyFile"] = key_file
-        hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
         query = f"?{urlencode(options)}" if options else ""
-        return f"mongodb://{user}{hosts}/{query}"
+        return f"mongodb://{user}{','.join(hosts)}/{query}"
 
 
 def tls_arguments(tls: TLSFiles) -> list[str]:

@@ -19,6 +19,7 @@ __all__ = ["Member", "wait_until"]
 
 POLL_EVERY = 0.02
 CLEAN_STOP_WITHIN = 20.0
+CATCH_UP_WITHIN = 10
 LOG_TAIL = 256 * 1024
 LISTENING = "waiting for connections"  # mongod's message when its port is open
 
@@ -86,7 +87,9 @@ class Member:
         self._running().kill()
 
     def stop(self) -> None:
-        """Shut it down cleanly; a primary hands over first."""
+        """Shut it down cleanly; a primary hands over first, if it can without a password."""
+        self._running()
+        self._hand_over()
         self._running().terminate(CLEAN_STOP_WITHIN)
 
     def freeze(self) -> None:
@@ -133,6 +136,27 @@ class Member:
             self._process.kill()
         shutil.rmtree(self.directory, ignore_errors=True)
 
+    def _hand_over(self) -> None:
+        """Have another member take over, once it has caught up, and see that it does.
+
+        A primary told to end tries this too, but gives up after the short time that `Launch` sets.
+        It is then the primary again and ends all the same, so that operations which were
+        interrupted by the attempt, and sent once more, fail a second time.
+        """
+        hello = self.hello() or {}
+        if not hello.get("isWritablePrimary") or len(hello.get("hosts", ())) < 2:
+            return
+        command = {"replSetStepDown": 60, "secondaryCatchUpPeriodSecs": CATCH_UP_WITHIN}
+        try:
+            self._admin.run(command, timeout=CATCH_UP_WITHIN + 5.0)
+            wait_until(self._has_successor, CATCH_UP_WITHIN, "no successor", self.log)
+        except (EmbeddedServerError, OSError):
+            return  # nobody can take over, or it is not for us to ask: it ends without
+
+    def _has_successor(self) -> bool:
+        hello = self.hello() or {}
+        return hello.get("primary") not in (None, hello.get("me"))
+
     def _lives(self) -> bool:
         if self.is_running:
             return True
@@ -164,10 +188,11 @@ def wait_until(
 
 
 def is_ready(hello: dict[str, Any] | None, replica_set: str | None) -> bool:
-    """Return whether a member answers, and in a set, whether it can serve reads."""
+    """Return whether a member answers, and in a set, whether it has its place there."""
     if hello is None:
         return False
-    return replica_set is None or bool(hello.get("isWritablePrimary") or hello.get("secondary"))
+    states = ("isWritablePrimary", "secondary", "arbiterOnly")
+    return replica_set is None or any(hello.get(state) for state in states)
 
 
 def tail(path: Path, begin: int = 0) -> str:

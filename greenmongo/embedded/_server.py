@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -36,13 +36,16 @@ class MongoServer:
     directory at the end of the block; also when this process is killed.
 
     Args:
-        members: how many servers; more than one needs a replica set.
+        members: how many servers; more than one needs a replica set. Or what each member of the
+            set's configuration has besides its address: `[{}, {}, {"arbiterOnly": True}]`.
         replica_set: the set's name; None for a standalone server.
         auth: user and password of a root user to create; access control is then on.
         tls: certificates; the servers then speak TLS only.
         parameters: server parameters (`--setParameter`), added to or replacing the built-in ones.
         port: the first member's port, the next ones following; free ports are found if None.
         start_timeout: how many seconds the deployment may take to be ready.
+        advertise: given a member's address, returns the `host:port` by which the other members
+            and the clients of the set shall reach it, through a proxy for instance.
 
     Raises:
         EmbeddedServerError: from entering the block; it names the cause and the fix.
@@ -50,7 +53,7 @@ class MongoServer:
 
     def __init__(
         self,
-        members: int = 1,
+        members: int | Sequence[Mapping[str, Any]] = 1,
         replica_set: str | None = "rs0",
         auth: tuple[str, str] | None = None,
         tls: TLSFiles | None = None,
@@ -58,12 +61,16 @@ class MongoServer:
         *,
         port: int | None = None,
         start_timeout: float = 60.0,
+        advertise: Callable[[tuple[str, int]], str] | None = None,
     ) -> None:
-        if members < 1 or (members > 1 and replica_set is None):
+        settings = [{}] * members if isinstance(members, int) else [dict(each) for each in members]
+        if not settings or (replica_set is None and (len(settings) > 1 or settings[0])):
             raise ValueError(f"members={members} with replica_set={replica_set!r}")
         self.replica_set = replica_set
         self.members: list[Member] = []
-        self._count = members
+        self._settings: list[dict[str, Any]] = settings
+        self._advertise = advertise
+        self._hosts: list[str] = []
         self._auth = auth
         self._tls = tls
         self._parameters = dict(parameters or {})
@@ -90,7 +97,7 @@ class MongoServer:
         """The connection string, with credentials and TLS options."""
         if self._launch is None or not self.members:
             raise EmbeddedServerError("the server is not running", "enter the block first", "state")
-        return self._launch.uri(self.ports)
+        return self._launch.uri(self._hosts)
 
     @property
     def primary(self) -> Member | None:
@@ -174,8 +181,10 @@ class MongoServer:
         give_up = time.monotonic() + self._start_timeout
         self._root = Path(tempfile.mkdtemp(prefix="greenmongo-"))
         self._launch = self._prepare(self._root)
-        for index in range(self._count):
-            self.members.append(self._start_member(self._launch, self._root, index))
+        for index in range(len(self._settings)):
+            member = self._start_member(self._launch, self._root, index)
+            self.members.append(member)
+            self._hosts.append(self._advertise(member.address) if self._advertise else member.host)
         first = self.members[0]
         if self.replica_set is not None:
             first.run({"replSetInitiate": self._configuration()})
@@ -199,7 +208,7 @@ class MongoServer:
         return Launch(binary, self.replica_set, self._auth, self._tls, key_file, self._parameters)
 
     def _settle_for_emulator(self, name: str) -> None:
-        if self._count > 1 or self._auth or self._tls or self._parameters:
+        if len(self._settings) > 1 or self._auth or self._tls or self._parameters:
             raise EmbeddedServerError(
                 f"no mongod found, and {name} has neither replica sets nor access control, TLS or"
                 " parameters",
@@ -233,7 +242,10 @@ class MongoServer:
         raise AssertionError("unreachable")
 
     def _configuration(self) -> dict[str, Any]:
-        members = [{"_id": i, "host": member.host} for i, member in enumerate(self.members)]
+        members = [
+            {"_id": index, "host": host, **settings}
+            for index, (host, settings) in enumerate(zip(self._hosts, self._settings, strict=True))
+        ]
         return {"_id": self.replica_set, "members": members, "settings": SETTINGS}
 
     def _is_ready(self) -> bool:
@@ -254,6 +266,7 @@ class MongoServer:
         for member in self.members:
             member.discard()
         self.members.clear()
+        self._hosts.clear()
         if self._root is not None:
             shutil.rmtree(self._root, ignore_errors=True)
             self._root = None

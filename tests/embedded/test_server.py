@@ -9,6 +9,7 @@ import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import bson
 import pytest
@@ -136,6 +137,20 @@ def test_a_set_of_three_elects_another_primary_when_one_is_killed(
     assert new is not old
 
 
+def test_a_set_can_have_an_arbiter_and_a_primary_hands_over_before_it_stops(
+    start_server: Callable[..., MongoServer],
+) -> None:
+    server = start_server(members=[{}, {}, {"arbiterOnly": True}])
+    first, second, arbiter = server.members
+    assert (arbiter.hello() or {})["arbiterOnly"] is True
+    old = server.wait_for_primary()
+    old.stop()
+    new = server.wait_for_primary()
+    assert new is (second if old is first else first)
+    election = new.run({"replSetGetStatus": 1})["electionCandidateMetrics"]
+    assert election["lastElectionReason"] == "stepUpRequestSkipDryRun"
+
+
 def test_a_port_in_use_is_named(start_server: Callable[..., MongoServer]) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -190,8 +205,12 @@ def test_a_server_that_is_not_ready_in_time_is_given_up(
     assert caught.value.kind == "timeout"
 
 
-@pytest.mark.parametrize(("members", "replica_set"), [(0, "rs0"), (2, None)])
-def test_a_deployment_that_cannot_be_is_refused(members: int, replica_set: str | None) -> None:
+@pytest.mark.parametrize(
+    ("members", "replica_set"), [(0, "rs0"), ([], "rs0"), (2, None), ([{"priority": 0}], None)]
+)
+def test_a_deployment_that_cannot_be_is_refused(
+    members: int | list[dict[str, Any]], replica_set: str | None
+) -> None:
     with pytest.raises(ValueError, match="members"):
         MongoServer(members, replica_set)
 
