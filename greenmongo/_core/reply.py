@@ -30,6 +30,7 @@ __all__ = [
     "check_write_concern",
     "command_error",
     "write_concern_error",
+    "write_concern_failure",
     "write_error",
 ]
 
@@ -88,12 +89,18 @@ def check_write(document: Document) -> None:
 
 def check_write_concern(document: Document) -> None:
     """Raise a write concern's failure; the write itself has happened."""
+    failure = write_concern_failure(document)
+    if failure is not None:
+        raise failure
+
+
+def write_concern_failure(document: Document) -> WriteConcernError | None:
+    """Return the exception for a write concern's failure, None if it was met."""
     error = write_concern_error(document)
     if error is None:
-        return
-    timed_out = is_timeout(error)
-    kind = WTimeoutError if timed_out else WriteConcernError
-    raise kind(error.get("errmsg", ""), error.get("code"), error)
+        return None
+    kind = WTimeoutError if is_timeout(error) else WriteConcernError
+    return kind(error.get("errmsg", ""), error.get("code"), error)
 
 
 def write_error(error: Mapping[str, Any]) -> WriteError:

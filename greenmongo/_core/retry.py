@@ -13,14 +13,21 @@ if TYPE_CHECKING:
     from pymongo.errors import PyMongoError
 
 __all__ = [
+    "MAX_TRIES",
     "RETRYABLE_WRITE_LABEL",
+    "error_to_tell",
     "is_state_change",
     "labelled",
     "may_retry_read",
     "may_retry_write",
+    "pause_before_try",
 ]
 
+MAX_TRIES = 2
+"""How often a command is sent at most; with timeoutMS, for as long as that lasts."""
+
 RETRYABLE_WRITE_LABEL = "RetryableWriteError"
+NO_WRITES_LABEL = "NoWritesPerformed"
 
 
 def may_retry_read(error: PyMongoError) -> bool:
@@ -47,6 +54,27 @@ def labelled(error: PyMongoError) -> PyMongoError:
     if error.has_error_label(RETRYABLE_WRITE_LABEL):
         return error
     return type(error)(str(error), {"errorLabels": [RETRYABLE_WRITE_LABEL]})
+
+
+def error_to_tell(
+    told: PyMongoError | None, error: PyMongoError, *, is_numbered: bool
+) -> PyMongoError:
+    """Return the error that an operation ends with if nothing else comes after this one.
+
+    Args:
+        told: the one before, None after the first attempt.
+        error: that of the last attempt.
+        is_numbered: it is a retryable write that got as far as a transaction number.
+    """
+    if told is not None and error.has_error_label(NO_WRITES_LABEL):
+        # What became of the attempt before is the open question, and this one does not answer it.
+        return told
+    return labelled(error) if is_numbered else error
+
+
+def pause_before_try(number: int) -> float:
+    """Return the seconds to wait before a try, for operations that may have many."""
+    return 0.0 if number <= MAX_TRIES else min(0.01 * 2.0 ** (number - MAX_TRIES), 0.5)
 
 
 def is_state_change(error: PyMongoError) -> bool:

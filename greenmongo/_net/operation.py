@@ -1,6 +1,6 @@
 """One operation: select a server, check a connection out, exchange, judge, perhaps once more.
 
-Hub side only. An `Operation` runs once; its two attempts share what it holds.
+Hub side only. An `Operation` runs once; its attempts share what it holds.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 import bson
+import gevent
 from bson.errors import BSONError
 from pymongo.errors import (
     AutoReconnect,
     ExecutionTimeout,
     NotPrimaryError,
-    OperationFailure,
     ProtocolError,
     PyMongoError,
     ServerSelectionTimeoutError,
@@ -29,13 +29,15 @@ from greenmongo._core.command_body import (
 )
 from greenmongo._core.deadline import Deadline
 from greenmongo._core.events import as_sent
-from greenmongo._core.reply import NOT_PRIMARY_CODES, command_error
+from greenmongo._core.reply import NOT_PRIMARY_CODES, command_error, write_concern_failure
 from greenmongo._core.retry import (
+    MAX_TRIES,
     RETRYABLE_WRITE_LABEL,
+    error_to_tell,
     is_state_change,
-    labelled,
     may_retry_read,
     may_retry_write,
+    pause_before_try,
 )
 from greenmongo._core.sdam.description import ServerDescription
 from greenmongo._core.sdam.kinds import ServerKind
@@ -85,11 +87,11 @@ class Operation:
         "_explicit",
         "_id",
         "_is_implicit",
+        "_patience",
         "_row",
         "_session",
         "_tries",
         "_txn_number",
-        "_was_sent",
     )
 
     def __init__(
@@ -110,24 +112,42 @@ class Operation:
         self._is_implicit = True
         self._txn_number: int | None = None
         self._tries = 0
-        self._was_sent = False
+        """How often the command was sent."""
+        self._patience: Deadline | None = None
+        """Until when failures before anything was sent are borne."""
         self._id = command.operation_id
 
     def run(self) -> Reply:
-        """Run the command, and once more where the specifications allow it.
+        """Run the command, and again where the specifications allow it.
 
         Raises:
             PyMongoError: whatever went wrong, as the class PyMongo uses for it.
         """
-        server = self._select(_NOBODY)
         try:
-            try:
-                return self._attempt(server)
-            except PyMongoError as error:
-                return self._retry(server, error)
+            return self._run()
         finally:
             if self._is_implicit and self._session is not None:
                 self._engine.sessions.release(self._session)
+
+    def _run(self) -> Reply:
+        avoid = _NOBODY
+        told: PyMongoError | None = None
+        while True:
+            try:
+                server = self._select(avoid)
+            except ServerSelectionTimeoutError:
+                if told is None:
+                    raise
+                raise told from told.__cause__
+            tries = self._tries
+            try:
+                return self._attempt(server)
+            except PyMongoError as error:
+                told = error_to_tell(told, error, is_numbered=self._txn_number is not None)
+                if not self._may_go_on(error, was_sent=self._tries > tries):
+                    raise told from told.__cause__
+            self._prepare_to_go_on()
+            avoid |= {server.address}
 
     # ---- where ------------------------------------------------------------------------------
 
@@ -166,15 +186,14 @@ class Operation:
 
     def _attempt(self, server: Server) -> Reply:
         command, row = self._command, self._row
-        self._tries += 1
         timeout = None if self._deadline is None else self._deadline.remaining(monotonic())
         connection = server.pool.checkout(row, timeout)
         server.operation_count += 1
         try:
             if self._session is None:
                 # Only now: callers in line for a connection need no session yet.
-                self._choose_session(server)
-            self._was_sent = True
+                self._choose_session(connection)
+            self._tries += 1
             document = self._exchange(server, connection)
         except AutoReconnect as error:
             self._take_note(server, connection, error)
@@ -201,16 +220,19 @@ class Operation:
         if self._session is not None:
             self._session.is_dirty = True
 
-    def _choose_session(self, server: Server) -> None:
+    def _choose_session(self, connection: Connection) -> None:
         command, engine = self._command, self._engine
+        # Asked of the connection: what the topology knew of the server may be lost by now.
+        known = connection.description
         if self._explicit is not None:
             self._session = self._explicit.state.server_session
             self._is_implicit = self._explicit.state.is_implicit
-        elif command.acknowledged:
-            self._session = engine.sessions.acquire_for(command)
+        elif command.acknowledged and known is not None:
+            timeout = known.logical_session_timeout_minutes
+            self._session = engine.sessions.acquire_for(command, timeout)
         if command.is_write and command.may_retry and engine.options.retry_writes:
-            known = engine.topology.description.servers.get(server.address)
-            if self._session is not None and known and known.retryable_writes_supported:
+            is_alone = known is None or known.kind is ServerKind.STANDALONE
+            if self._session is not None and not is_alone:
                 self._txn_number = self._session.next_txn_number()
 
     def _exchange(self, server: Server, connection: Connection) -> Document:
@@ -341,43 +363,45 @@ class Operation:
         After the last try the reply goes to the caller, who is told by it that the write happened.
         """
         failure = document["writeConcernError"]
-        labels = document.get("errorLabels", ())
         if failure.get("code") in NOT_PRIMARY_CODES:
+            version = document.get("topologyVersion")
             self._engine.topology.report_error(
                 server.address,
-                NotPrimaryError(failure.get("errmsg", ""), failure),
+                NotPrimaryError(failure.get("errmsg", ""), {**failure, "topologyVersion": version}),
                 connection,
                 connection.generation,
             )
-        error = OperationFailure(
-            failure.get("errmsg", ""), failure.get("code"), {**failure, "errorLabels": labels}
-        )
-        if RETRYABLE_WRITE_LABEL in labels and self._tries == 1 and self._may_retry(error):
-            raise error
+        if RETRYABLE_WRITE_LABEL in document.get("errorLabels", ()):
+            error = write_concern_failure(document)
+            if error is not None and self._may_go_on(error, was_sent=True):
+                raise error
 
-    # ---- a second attempt -------------------------------------------------------------------
+    # ---- another attempt --------------------------------------------------------------------
 
-    def _retry(self, server: Server, error: PyMongoError) -> Reply:
-        """Try once more, elsewhere if possible, or raise the first error."""
-        try:
-            return self._try_again(server, error)
-        except AutoReconnect as last:
-            if self._txn_number is None:
-                raise
-            raise labelled(last) from last.__cause__
-
-    def _try_again(self, server: Server, error: PyMongoError) -> Reply:
+    def _may_go_on(self, error: PyMongoError, *, was_sent: bool) -> bool:
+        """Tell whether another attempt follows this failure."""
         if not self._may_retry(error):
-            raise error
-        try:
-            other = self._select(frozenset({server.address}))
-        except ServerSelectionTimeoutError:
-            raise error from None
+            return False
+        if self._deadline is not None:
+            return True
+        if was_sent:
+            self._patience = None
+            return self._tries < MAX_TRIES
+        # Nothing was asked of a server, so this was no attempt yet; but it must end some time.
+        if self._patience is None:
+            timeout = self._engine.options.server_selection_timeout
+            self._patience = Deadline.after(timeout, monotonic())
+        return not self._patience.has_passed(monotonic())
+
+    def _prepare_to_go_on(self) -> None:
         if self._txn_number is None and self._is_implicit and self._session is not None:
-            # A fresh session: the first attempt may still run in the old one.
+            # A fresh session: the last attempt may still run in the old one.
             self._engine.sessions.release(self._session)
             self._session = None
-        return self._attempt(other)
+        if self._deadline is not None:
+            pause = pause_before_try(self._tries + 1)
+            if pause:
+                gevent.sleep(min(pause, self._deadline.remaining(monotonic())))
 
     def _may_retry(self, error: PyMongoError) -> bool:
         command, row, options = self._command, self._row, self._engine.options
@@ -386,7 +410,7 @@ class Operation:
         if self._deadline is not None and self._deadline.has_passed(monotonic()):
             return False
         if command.is_write:
-            is_safe = self._txn_number is not None or not self._was_sent
+            is_safe = self._txn_number is not None or not self._tries
             return options.retry_writes and is_safe and may_retry_write(error)
         return options.retry_reads and may_retry_read(error)
 

@@ -39,8 +39,12 @@ class Sessions:
     def _timeout_minutes(self) -> int | None:
         return self._topology.description.logical_session_timeout_minutes
 
-    def acquire_for(self, command: Command) -> ServerSession | None:
-        """Return a session for one command; None where the servers have none."""
+    def acquire_for(self, command: Command, timeout: int | None) -> ServerSession | None:
+        """Return a session for one command; None where the server has none.
+
+        Args:
+            timeout: the minutes a session lives, as the connection's server says.
+        """
         cursor_id = command.body.get("getMore")
         if cursor_id is not None and command.address is not None:
             # The next batch of a cursor must be asked for in the session that opened it.
@@ -48,8 +52,9 @@ class Sessions:
             if kept is not None:
                 kept.is_kept = False
             return kept
-        timeout = self._timeout_minutes
-        return None if timeout is None else self._free.acquire(monotonic(), timeout)
+        if timeout is None:
+            return None
+        return self._free.acquire(monotonic(), self._timeout_minutes or timeout)
 
     def release(self, session: ServerSession) -> None:
         """Take a session back, unless a cursor keeps it."""

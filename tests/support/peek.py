@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gc
 
+from greenmongo._core.types import Address
 from greenmongo._net.pool import Pool
 from tests.support.fix_hub import Client
 
-__all__ = ["pool_of", "rows", "settle", "sid"]
+__all__ = ["pool_of", "pools_of", "rows", "settle", "sid"]
 
 
 def sid(client: Client) -> int:
@@ -18,6 +19,12 @@ def sid(client: Client) -> int:
 def pool_of(client: Client) -> Pool:
     (server,) = client._executor.open().topology.servers.values()
     return server.pool
+
+
+def pools_of(client: Client) -> dict[Address, Pool]:
+    """The pool of every member, by its address."""
+    servers = client._executor.open().topology.servers
+    return {address: server.pool for address, server in servers.items()}
 
 
 def rows(client: Client) -> int:

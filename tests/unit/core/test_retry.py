@@ -14,10 +14,12 @@ from pymongo.errors import (
 
 from greenmongo._core.pool_rules import PoolCleared
 from greenmongo._core.retry import (
+    error_to_tell,
     is_state_change,
     labelled,
     may_retry_read,
     may_retry_write,
+    pause_before_try,
 )
 
 LABELLED = {"errorLabels": ["RetryableWriteError"]}
@@ -91,3 +93,23 @@ def test_the_last_error_of_a_retryable_write_says_what_it_is(kind: type[AutoReco
 )
 def test_an_error_that_the_server_judged_is_left_alone(error: PyMongoError) -> None:
     assert labelled(error) is error
+
+
+def test_the_last_failure_is_told() -> None:
+    first, last = AutoReconnect("first"), OperationFailure("last")
+    assert error_to_tell(None, first, is_numbered=False) is first
+    assert error_to_tell(first, last, is_numbered=False) is last
+
+
+def test_a_try_that_wrote_nothing_does_not_hide_what_came_before() -> None:
+    first = AutoReconnect("what became of it?", LABELLED)
+    last = NotPrimaryError("not primary", {"errorLabels": ["NoWritesPerformed"]})
+    assert error_to_tell(None, last, is_numbered=True) is last
+    assert error_to_tell(first, last, is_numbered=True) is first
+
+
+def test_the_second_try_follows_at_once_and_later_ones_ever_more_slowly() -> None:
+    pauses = [pause_before_try(number) for number in range(1, 12)]
+    assert pauses[:2] == [0, 0]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == 0.5

@@ -1,0 +1,130 @@
+"""What an operation makes of failures where one more attempt is not all there is to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pymongo.errors import AutoReconnect, OperationFailure, WriteConcernError
+from pymongo.monitoring import ConnectionCheckOutFailedEvent, ServerDescriptionChangedEvent
+
+from tests.support.fix_doors import start
+from tests.support.fix_hub import Connect
+from tests.support.fix_leaks import wait_until
+from tests.support.fix_scripted import Answer, FakeReplicaSet, Gate, ScriptedServer, hang_up
+from tests.support.listeners import Recorder
+from tests.support.peek import pools_of
+
+EMPTY: dict[str, Any] = {"cursor": {"id": 0, "firstBatch": []}}
+NOT_PRIMARY = {"ok": 0.0, "code": 10107, "errmsg": "not primary"}
+STEPPED_DOWN = {
+    "n": 1,
+    "writeConcernError": {"code": 11602, "errmsg": "stepped down"},
+    "errorLabels": ["RetryableWriteError"],
+}
+
+
+@pytest.fixture
+def pair() -> Iterator[FakeReplicaSet]:
+    with FakeReplicaSet(2) as members:
+        yield members
+
+
+@pytest.fixture
+def primary(pair: FakeReplicaSet) -> ScriptedServer:
+    return pair.members[0]
+
+
+def test_a_write_has_its_number_although_the_server_is_unknown_by_now(
+    pair: FakeReplicaSet, primary: ScriptedServer, client_of: Connect
+) -> None:
+    client = client_of(pair.uri, retryWrites=True, maxPoolSize=1)
+    gate = Gate()
+    primary.script("find", Answer(NOT_PRIMARY, gate))
+    read = start(client.test.c.find_one)
+    gate.wait_for_waiting()
+    write = start(client.test.c.insert_one, {"_id": 1})
+    wait_until(lambda: pools_of(client)[primary.address].waiting_count == 1)
+    gate.open()
+    assert isinstance(read.exception(5), AutoReconnect)
+    assert write.result(5).acknowledged
+    (insert,) = primary.commands("insert")
+    assert insert.document["txnNumber"] == 1
+    assert "lsid" in insert.document
+
+
+def test_failures_before_anything_was_sent_are_no_attempts(
+    scripted_server: ScriptedServer, client_of: Connect
+) -> None:
+    recorder = Recorder("pools")
+    client = client_of(
+        f"mongodb://user:secret@{scripted_server.host}/?authMechanism=PLAIN",
+        retryReads=True,
+        event_listeners=recorder.listeners,
+    )
+    # Monitors do not log in, so it is the operation's own connections that fail.
+    scripted_server.script("saslStart", *[Answer(manner=hang_up)] * 3)
+    scripted_server.on("saslStart", {"conversationId": 1, "done": True, "payload": b""})
+    assert client.test.c.find_one() is None
+    assert len(recorder.of(ConnectionCheckOutFailedEvent)) == 3
+
+
+def test_failures_before_anything_was_sent_end_with_the_patience(
+    scripted_server: ScriptedServer, client_of: Connect
+) -> None:
+    client = client_of(
+        f"mongodb://user:secret@{scripted_server.host}/?authMechanism=PLAIN",
+        retryReads=True,
+        serverSelectionTimeoutMS=700,
+    )
+    scripted_server.on("saslStart", Answer(manner=hang_up))
+    with pytest.raises(AutoReconnect, match="closed"):
+        client.test.c.find_one()
+    assert scripted_server.count("find") == 0
+
+
+def test_with_a_time_limit_a_read_is_tried_until_it_succeeds(
+    scripted_server: ScriptedServer, client_of: Connect
+) -> None:
+    client = client_of(scripted_server.uri, retryReads=True, timeoutMS=10_000)
+    busy = {"ok": 0.0, "code": 262, "errmsg": "ExceededTimeLimit"}
+    scripted_server.script("find", *[busy] * 4)
+    assert client.test.c.find_one() is None
+    assert scripted_server.count("find") == 5
+
+
+def test_with_a_time_limit_the_last_failure_is_told_when_it_is_over(
+    scripted_server: ScriptedServer, client_of: Connect
+) -> None:
+    client = client_of(scripted_server.uri, retryReads=True, timeoutMS=300)
+    client.admin.command("ping")
+    scripted_server.on("find", {"ok": 0.0, "code": 262, "errmsg": "busy all the time"})
+    with pytest.raises(OperationFailure):
+        client.test.c.find_one()
+    assert 3 <= scripted_server.count("find") <= 10
+
+
+def test_a_failed_write_concern_tells_how_old_its_news_is(
+    pair: FakeReplicaSet, primary: ScriptedServer, client_of: Connect
+) -> None:
+    recorder = Recorder("servers")
+    client = client_of(pair.uri, event_listeners=recorder.listeners)
+    version = {"processId": "of this run", "counter": 7}
+    primary.script("insert", {**STEPPED_DOWN, "topologyVersion": version})
+    with pytest.raises(WriteConcernError):
+        client.test.c.insert_one({})
+    changes = recorder.of(ServerDescriptionChangedEvent)
+    lost = [c for c in changes if c.new_description.error is not None]
+    assert [c.new_description.topology_version for c in lost] == [version]
+
+
+def test_a_failed_write_concern_is_told_as_one_if_no_primary_appears(
+    pair: FakeReplicaSet, primary: ScriptedServer, client_of: Connect
+) -> None:
+    client = client_of(pair.uri, retryWrites=True, serverSelectionTimeoutMS=300)
+    client.admin.command("ping")
+    pair.elect(None)
+    primary.script("insert", STEPPED_DOWN)
+    with pytest.raises(WriteConcernError, match="stepped down"):
+        client.test.c.insert_one({})
