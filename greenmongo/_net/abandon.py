@@ -131,4 +131,6 @@ def operations_of(sessions: list[Binary]) -> Document:
             {"$project": {"opid": 1}},
         ],
         "cursor": {"batchSize": 10_000},
+        # A secondary would refuse otherwise.
+        "$readPreference": {"mode": "primaryPreferred"},
     }

@@ -49,6 +49,9 @@ def test_a_late_reply_is_dropped_and_its_connection_kept(
 
 def operations(received: Received) -> dict[str, Any]:
     """Answer $currentOp: one operation, numbered 1000 + its place, for each session asked for."""
+    if "$readPreference" not in received.document:
+        # So says a secondary, which may be the one that has to end something.
+        return {"ok": 0.0, "code": 13435, "errmsg": "not primary and secondaryOk=false"}
     wanted = received.document["pipeline"][1]["$match"]["lsid.id"]["$in"]
     batch = [{"opid": 1000 + place} for place, _ in enumerate(wanted)]
     return {"cursor": {"id": 0, "firstBatch": batch}}
