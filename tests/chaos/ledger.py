@@ -1,0 +1,102 @@
+"""What callers asked for and what came of it, from any thread; judged when all is over."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from threading import Lock
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from bson.errors import BSONError
+from pymongo.errors import AutoReconnect, CursorNotFound, PyMongoError
+
+if TYPE_CHECKING:
+    from tests.chaos.steps import Step
+
+__all__ = ["Deliberate", "Ledger"]
+
+GRACE = 5.0
+"""Seconds after a fault is over in which callers may still hear of it."""
+
+SHOWN = 20
+
+
+class Deliberate(Exception):
+    """What a caller ends with that was told to fail."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One operation that raised."""
+
+    step: str
+    error: BaseException
+    began: float
+    ended: float
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing done to the deployment, until it was whole again."""
+
+    name: str
+    began: float
+    ended: float
+
+    def explains(self, failure: Failure) -> bool:
+        """Tell whether an operation ran while the fault was felt."""
+        return failure.began <= self.ended + GRACE and failure.ended >= self.began
+
+
+class Ledger:
+    """Everything that the verdict needs to know of the callers."""
+
+    def __init__(self) -> None:
+        self.attempted: set[tuple[str, str]] = set()
+        """Writes sent off, as (collection, token); some of them for callers that left."""
+        self.acknowledged: set[tuple[str, str]] = set()
+        self.counts: Counter[str] = Counter()
+        self.failures: list[Failure] = []
+        self.faults: list[Fault] = []
+        self.wrongs: list[str] = []
+        self._lock = Lock()
+
+    def count(self, what: str) -> None:
+        """Note that something happened once more."""
+        with self._lock:
+            self.counts[what] += 1
+
+    def wrong(self, what: str) -> None:
+        """Note what must not be."""
+        with self._lock:
+            self.wrongs.append(what)
+
+    def attempt(self, step: Step) -> None:
+        """Note that an operation begins."""
+        with self._lock:
+            self.attempted |= step.writes
+
+    def answered(self, step: Step, value: Any) -> None:
+        """Note the result of an operation, which must be the answer to this very one."""
+        with self._lock:
+            self.counts[step.name] += 1
+            self.acknowledged |= step.writes
+        if not step.is_right(value):
+            self.wrong(f"{step.name} of {step.token} was answered by {value!r:.300}")
+
+    def failed(self, step: Step, error: PyMongoError | BSONError, began: float) -> None:
+        """Note an error that an operation raised."""
+        failure = Failure(step.name, error, began, monotonic())
+        with self._lock:
+            self.counts[f"{type(error).__name__} of {step.name}"] += 1
+            self.failures.append(failure)
+
+    def unexplained(self) -> list[str]:
+        """Return the failures that no fault accounts for."""
+        return [
+            f"{failure.step} raised {failure.error!r:.300}"
+            for failure in self.failures
+            if not isinstance(failure.error, AutoReconnect | CursorNotFound)
+            or not any(fault.explains(failure) for fault in self.faults)
+        ]
