@@ -104,6 +104,7 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
             await self._door.call_surely(self._it.close)
         else:
             self._it.close()
+        self._door.retire_lanes()
 
     aclose = close
 

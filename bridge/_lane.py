@@ -12,7 +12,7 @@ from collections import deque
 from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
-from weakref import WeakKeyDictionary, finalize
+from weakref import WeakKeyDictionary, finalize, ref
 
 from gevent.hub import Waiter, getcurrent
 
@@ -22,6 +22,7 @@ from greenmongo.hub import (
     CallState,
     Context,
     HubClosed,
+    Once,
     is_open,
     thread_of,
     watches_commands,
@@ -70,7 +71,7 @@ class Lane:
             waiter, self._waiter = self._waiter, None
             waiter.switch(None)
 
-    def retire(self, _task: object = None) -> None:
+    def retire(self) -> None:
         """End the lane and whatever request it is in. Any side; never blocks or raises."""
         self.thread.submit_quietly(self._retire)
 
@@ -95,22 +96,22 @@ class Lane:
                     self._waiter = waiter
                     waiter.get()
         finally:
+            # Whatever comes now, after the lane has retired, is served by another worker.
+            self._service = None
             while queue:
                 queue.popleft().refuse(HubClosed("the hub thread stopped before the call began"))
 
 
-class _Once:
-    """Runs a function the first time it is called."""
+def retirement(lane: Lane) -> Callable[[object], None]:
+    """Return a function that retires a lane, and does not keep it alive."""
+    reference = ref(lane)
 
-    __slots__ = ("_fn",)
+    def retire(_task: object = None) -> None:
+        lane = reference()
+        if lane is not None:
+            lane.retire()
 
-    def __init__(self, fn: Callable[[], object]) -> None:
-        self._fn: Callable[[], object] | None = fn
-
-    def __call__(self) -> None:
-        fn, self._fn = self._fn, None
-        if fn is not None:
-            fn()
+    return retire
 
 
 class Door:
@@ -146,7 +147,7 @@ class Door:
 
     async def call_surely(self, fn: Callable[[], object]) -> None:
         """Run `fn` exactly once on the hub thread, even if the task is cancelled meanwhile."""
-        once = _Once(fn)
+        once = Once(fn)
         try:
             await self.call(once)
         except BaseException:
@@ -185,6 +186,19 @@ class Door:
             lane = None
         if lane is None and (make or self._auto_start):
             lane = self._lanes[task] = Lane(port.thread)
-            port.watch(task, lane.retire)
-            finalize(task, lane.retire).atexit = False
+            retire = retirement(lane)
+            port.watch(task, retire)
+            finalize(task, retire, None).atexit = False
         return lane
+
+    def retire_lanes(self) -> None:
+        """End all lanes: the client is closed, or gone, and tasks may live on for long."""
+        while self._lanes:
+            try:
+                _, lane = self._lanes.popitem()
+            except KeyError:  # the last one's task has ended just now
+                return
+            lane.retire()
+
+    def __del__(self) -> None:
+        self.retire_lanes()

@@ -239,7 +239,7 @@ class _TrioPort(LoopPort):
         super().__init__(thread)
         self.trio: Any = sys.modules["trio"]
         self.token = token
-        self._watched: WeakKeyDictionary[Any, Callable[[object], object]] | None = None
+        self._watched: WeakKeyDictionary[Any, list[Callable[[object], object]]] | None = None
 
     def serves(self, loop: object) -> bool:
         return self.token is loop
@@ -262,14 +262,16 @@ class _TrioPort(LoopPort):
         if self._watched is None:
             self._watched = WeakKeyDictionary()
             self.trio.lowlevel.spawn_system_task(self._watch_the_run)
-        self._watched[task] = on_end
+        # A task may use several clients.
+        self._watched.setdefault(task, []).append(on_end)
 
     async def _watch_the_run(self) -> None:
         try:
             await self.trio.sleep_forever()
         finally:
-            for on_end in list((self._watched or {}).values()):
-                on_end(None)
+            for watchers in list((self._watched or {}).values()):
+                for on_end in watchers:
+                    on_end(None)
 
     def flush(self, results: _Results) -> None:
         try:

@@ -26,6 +26,7 @@
     ├── CollectionInvalid
     ├── EncryptionError
     │   └── EncryptedCollectionError
+    ├── ExceededMaxWaiters                  waitQueueMultiple
     ├── InvalidName
     └── ProtocolError
 
@@ -63,7 +64,7 @@ from pymongo.errors import (
     WTimeoutError,
 )
 
-from greenmongo._core.request_errors import RequestBroken
+from greenmongo._core.request_errors import ExceededMaxWaiters, RequestBroken
 from greenmongo._hub.errors import HubClosed, WrongHub
 from greenmongo._legacy.removed import RemovedFromServer
 
@@ -79,6 +80,7 @@ __all__ = [
     "DuplicateKeyError",
     "EncryptedCollectionError",
     "EncryptionError",
+    "ExceededMaxWaiters",
     "ExecutionTimeout",
     "HubClosed",
     "InvalidName",

@@ -16,6 +16,7 @@ from greenmongo._hub.context import Context
 from greenmongo._hub.errors import CallAbandoned, HubClosed, WrongHub
 from greenmongo._hub.native import ThreadLocal
 from greenmongo._hub.native import sleep as native_sleep
+from greenmongo._hub.once import Once
 from greenmongo._hub.outbox import Port
 from greenmongo._hub.thread import HubThread, acquire
 from greenmongo._net.statistics import ClientStatistics, PoolStatistics
@@ -33,6 +34,7 @@ __all__ = [
     "Context",
     "HubClosed",
     "HubThread",
+    "Once",
     "PoolStatistics",
     "Port",
     "ReadMode",

@@ -18,6 +18,7 @@ __all__ = [
     "PoolState",
     "has_perished",
     "may_connect",
+    "may_wait",
 ]
 
 
@@ -46,6 +47,8 @@ class PoolLimits:
     max_connecting: int
     max_idle_time: float | None
     wait_timeout: float | None
+    max_waiting: int | None = None
+    """Callers that may wait for others to be done."""
 
     @classmethod
     def of(cls, options: ClientOptions) -> PoolLimits:
@@ -56,7 +59,14 @@ class PoolLimits:
             options.max_connecting,
             options.max_idle_time,
             options.wait_queue_timeout,
+            _max_waiting(options),
         )
+
+
+def _max_waiting(options: ClientOptions) -> int | None:
+    if options.max_pool_size is None or options.wait_queue_multiple is None:
+        return None
+    return options.max_pool_size * options.wait_queue_multiple
 
 
 def has_perished(
@@ -66,6 +76,16 @@ def has_perished(
     if generation != current_generation:
         return True
     return limits.max_idle_time is not None and idle_for > limits.max_idle_time
+
+
+def may_wait(*, line: int, open_count: int, limits: PoolLimits) -> bool:
+    """Tell whether one more caller may join those in line, with `open_count` connections taken.
+
+    Those for whom a connection is opened, or may be, do not count: they wait for nobody.
+    """
+    if limits.max_size is None or limits.max_waiting is None:
+        return True
+    return line - (limits.max_size - open_count) < limits.max_waiting
 
 
 def may_connect(*, total: int, connecting: int, limits: PoolLimits) -> bool:

@@ -1,11 +1,10 @@
 """Who is calling: the identity a request belongs to, and the signal of its death.
 
-A `Context` is one greenlet, thread or task. It lives in the thing it stands for: in the
-greenlet's attributes, in a native thread-local, or in a lane of the bridge. So its identity is
-an object and never an `id()` that another greenlet may be given later. Two signals tell of its
-death, whichever comes first: gevent's link of a Greenlet that ended, and the finaliser of the
-`Context` itself, which runs when the thread or the raw greenlet is gone. Both may run in any
-thread and may not block.
+A `Context` is one greenlet, thread or task. Its identity is an object and never an `id()` that
+another greenlet may be given later. Two signals tell of its death, whichever comes first: gevent's
+link of a Greenlet that ended, and the finaliser of what lies in the thread's locals or in the
+greenlet's attributes, and nowhere else. The `Context` itself may live on: in the frames of a
+traceback that somebody keeps. The signals may come in any thread and may not block.
 """
 
 from __future__ import annotations
@@ -29,25 +28,32 @@ if TYPE_CHECKING:
 __all__ = ["Context", "current_context"]
 
 _tokens = itertools.count(1)
-_ATTRIBUTE = "_greenmongo_context"
+_ATTRIBUTE = "_greenmongo_life"
 
 
 class Context:
     """The identity of one caller. `token` is never given twice in a process."""
 
-    __slots__ = ("_watchers", "kind", "token")
+    __slots__ = ("__weakref__", "_is_over", "_watchers", "kind", "token")
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self.token = next(_tokens)
+        self._is_over = False
         self._watchers: set[Callable[[int], object]] = set()
 
     def __repr__(self) -> str:
         return f"<Context {self.kind} #{self.token}>"
 
     def watch(self, watcher: Callable[[int], object]) -> None:
-        """Have `watcher(token)` called when this context dies; it must not block or raise."""
+        """Have `watcher(token)` called when this context dies; it must not block or raise.
+
+        At once, if it is dead already: a call may run on for a caller that was killed.
+        """
         self._watchers.add(watcher)
+        # In this order, as `expire` may be running in the caller's thread.
+        if self._is_over:
+            self.expire()
 
     def unwatch(self, watcher: Callable[[int], object]) -> None:
         """Forget a watcher; unknown ones are ignored."""
@@ -55,19 +61,36 @@ class Context:
 
     def expire(self, _source: object = None) -> None:
         """Tell the watchers, once each, that this context is over. Any side."""
+        self._is_over = True
         watchers = self._watchers
         while watchers:
-            watchers.pop()(self.token)
+            try:
+                watcher = watchers.pop()
+            except KeyError:  # withdrawn meanwhile, in another thread
+                return
+            watcher(self.token)
 
     def __del__(self) -> None:
         self.expire()
 
 
-class _ThreadContext(ThreadLocal):
-    context: Context | None = None
+class Life:
+    """What dies with the thing that a context stands for, since nobody else refers to it."""
+
+    __slots__ = ("context",)
+
+    def __init__(self, kind: str) -> None:
+        self.context = Context(kind)
+
+    def __del__(self) -> None:
+        self.context.expire()
 
 
-_thread = _ThreadContext()
+class _ThreadLife(ThreadLocal):
+    life: Life | None = None
+
+
+_thread = _ThreadLife()
 
 
 def current_context(*, use_greenlets: bool) -> Context:
@@ -79,22 +102,23 @@ def current_context(*, use_greenlets: bool) -> Context:
     current = getcurrent()
     if isinstance(current, Worker):
         if current.context is None:
-            current.context = Context("call")
+            current.life = life = Life("call")
+            current.context = life.context
         return current.context
     by_greenlet = use_greenlets or get_hub_if_exists() is not None or is_module_patched("threading")
     if by_greenlet and current.parent is not None:
         return _greenlet_context(current)
-    if _thread.context is None:
-        _thread.context = Context("thread")
-    return _thread.context
+    if _thread.life is None:
+        _thread.life = Life("thread")
+    return _thread.life.context
 
 
 def _greenlet_context(current: greenlet) -> Context:
     attributes = current.__dict__
-    context: Context | None = attributes.get(_ATTRIBUTE)
-    if context is None:
-        context = attributes[_ATTRIBUTE] = Context("greenlet")
+    life: Life | None = attributes.get(_ATTRIBUTE)
+    if life is None:
+        life = attributes[_ATTRIBUTE] = Life("greenlet")
         if isinstance(current, Greenlet):
             # One link for the greenlet's whole life, however many requests it makes.
-            current.rawlink(context.expire)
-    return context
+            current.rawlink(life.context.expire)
+    return life.context

@@ -132,6 +132,17 @@ class HubThread:
             )
         return fn(*args, **kwargs)
 
+    def lease(self) -> None:
+        """Take one more lease of a thread that somebody has one of. Any side.
+
+        Raises:
+            HubClosed: nobody has any more, so it is about to stop.
+        """
+        with _state.lock:
+            if self._leases == 0:
+                raise HubClosed("the hub thread has stopped")
+            self._leases += 1
+
     def release(self) -> None:
         """Give a lease back; the last one stops the thread. Any side."""
         with _state.lock:

@@ -17,6 +17,8 @@ from pymongo.monitoring import CommandListener
 from greenmongo._core.batching import WriteLimits
 from greenmongo._core.command import Command, Reply
 from greenmongo._hub.context import Context, current_context
+from greenmongo._hub.errors import HubClosed
+from greenmongo._hub.once import Once
 from greenmongo._hub.thread import HubThread, acquire, process_generation
 from greenmongo._net.dns_records import import_dnspython
 from greenmongo._net.engine import Engine
@@ -46,9 +48,7 @@ class Executor:
         self._is_closed = False
 
     def __del__(self) -> None:
-        engine = self._engine
-        if engine is not None:
-            _let_go(engine)
+        _let_go(self._engine)
 
     # ---- operations -------------------------------------------------------------------------
 
@@ -90,14 +90,27 @@ class Executor:
     def start_request(self, context: Context, *, strict: bool = False) -> int:
         """Start a request for `context`, or nest one deeper; return the depth."""
         engine = self.open()
-        return int(engine.thread.run(partial(engine.table.start, context, strict=strict)))
+        table, thread = engine.table, engine.thread
+        start = Once(partial(table.start, context, strict=strict))
+        try:
+            return int(thread.run(start))
+        except BaseException:
+            # Killed or timed out: nobody else would ever end what may have begun. This comes
+            # behind the call, which by then has run or never will.
+            thread.submit_quietly(lambda: start.has_run and table.end(context))
+            raise
 
     def end_request(self, context: Context) -> int:
         """End the request of `context`, or come one level up; return the depth left."""
         if not self.request_depth(context):
             return 0
         engine = self.open()
-        return int(engine.thread.run(engine.table.end, context))
+        end = Once(partial(engine.table.end, context))
+        try:
+            return int(engine.thread.run(end) or 0)
+        except BaseException:
+            engine.thread.submit_quietly(end)
+            raise
 
     def request_depth(self, context: Context) -> int:
         """Return how deep in a request `context` is. Never crosses, connects or blocks."""
@@ -194,31 +207,38 @@ class Executor:
         thread = acquire()
         try:
             opened: Engine = thread.run(self._open_on_hub, thread)
-        except BaseException:
+            return opened
+        finally:
+            # The engine has a lease of its own. A caller that is killed in here could not know.
             thread.release()
-            raise
-        return opened
 
     def close(self) -> None:
         """End every request and greenlet and close every socket of this client. Idempotent."""
         engine = self._usable_engine()
         self._is_closed = True
-        if engine is not None:
-            engine.thread.run(_close, engine)
-        self._engine = None
+        try:
+            if engine is not None:
+                engine.thread.run(_close, engine)
+        except HubClosed:
+            # Somebody else closed the last client at the same moment; the engine ends with its hub.
+            return
+        except BaseException:
+            _let_go(engine)
+            raise
+        finally:
+            self._engine = None
 
     def _usable_engine(self) -> Engine | None:
         engine = self._engine
         return engine if engine is not None and engine.thread.is_usable else None
 
     def _open_on_hub(self, thread: HubThread) -> Engine:
-        """Make the engine, which takes over a lease of the thread.
+        """Make the engine, which takes a lease of the thread.
 
         No lock: the hub thread does one thing after another and nothing here waits.
         """
         engine = self._usable_engine()
         if engine is not None:
-            thread.release()
             return engine
         parent = self._engine
         if parent is not None and parent.thread.generation == process_generation():
@@ -227,6 +247,7 @@ class Executor:
             parent = None
         if parent is not None:
             parent.abandon_after_fork()
+        thread.lease()
         publisher = Publisher(self.options.event_listeners)
         with publisher:
             engine = Engine(thread, self.options, publisher)
@@ -246,9 +267,10 @@ def _close(engine: Engine) -> None:
         engine.close()
 
 
-def _let_go(engine: Engine) -> None:
-    """Close the engine of a client that nobody refers to any more. Any side."""
-    engine.thread.submit_quietly(engine.close)
+def _let_go(engine: Engine | None) -> None:
+    """Close the engine of a client that nobody waits for or refers to any more. Any side."""
+    if engine is not None:
+        engine.thread.submit_quietly(engine.close)
 
 
 def _spawn_kill(engine: Engine, command: Command, address: Address, cursor_id: int) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import bson
 import gevent
 from bson.errors import BSONError
+from greenlet import GreenletExit
 from pymongo.errors import (
     AutoReconnect,
     ExecutionTimeout,
@@ -187,6 +188,8 @@ class Operation:
     def _attempt(self, server: Server) -> Reply:
         command, row = self._command, self._row
         timeout = None if self._deadline is None else self._deadline.remaining(monotonic())
+        if row is not None and row.strict and self._needs_primary():
+            row.follow_primary(server.pool)
         connection = server.pool.checkout(row, timeout)
         server.operation_count += 1
         try:
@@ -197,6 +200,11 @@ class Operation:
             document = self._exchange(server, connection)
         except AutoReconnect as error:
             self._take_note(server, connection, error)
+            raise
+        except GreenletExit:
+            if row is not None and not connection.stream.is_open:
+                # The caller has left, and was not told that its connection is lost.
+                row.is_broken = True
             raise
         finally:
             server.operation_count -= 1
@@ -210,8 +218,15 @@ class Operation:
             )
         return Reply(document, server.address)
 
+    def _needs_primary(self) -> bool:
+        preference = self._command.read_preference
+        return self._command.address is None and (preference is None or preference.mode == 0)
+
     def _take_note(self, server: Server, connection: Connection, error: AutoReconnect) -> None:
-        """Draw the conclusions for connection, server and session."""
+        """Draw the conclusions for connection, server, session and request."""
+        if self._row is not None:
+            # It is being told now.
+            self._row.primary = None
         if not isinstance(error, NotPrimaryError):
             connection.close()
         if is_state_change(error):

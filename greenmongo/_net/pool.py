@@ -29,10 +29,13 @@ from greenmongo._core.pool_rules import (
     PoolState,
     has_perished,
     may_connect,
+    may_wait,
 )
+from greenmongo._core.request_errors import ExceededMaxWaiters
 from greenmongo._core.types import format_address
 from greenmongo._net.pool_events import PoolEvents
 from greenmongo._net.publisher import Publisher
+from greenmongo._net.standstill import break_standstill
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,6 +130,7 @@ class Pool:
 
         Raises:
             WaitQueueTimeoutError: none became free in time.
+            ExceededMaxWaiters: too many wait already.
             PoolCleared: the pool is paused because its server failed.
             AutoReconnect: connecting failed.
         """
@@ -138,12 +142,12 @@ class Pool:
             row.raise_if_strict()
         started = self._events.checkout_started()
         try:
-            connection = self._obtain(timeout)
+            connection = self._obtain(row, timeout)
         except BaseException as error:
             if started is not None:
                 self._events.checkout_failed(started, error)
             raise
-        if row is not None:
+        if row is not None and not row.is_over:
             row.bind(self, connection)
         if started is not None:
             connection.is_watched = True
@@ -162,19 +166,26 @@ class Pool:
                 connection.is_draining = True
                 self._drain(self, connection)
             return
+        self._finish(connection)
+
+    def drained(self, connection: Connection) -> None:
+        """Take a connection back whose late reply has been read, or which was given up."""
+        connection.is_draining = False
+        self._finish(connection, was_left=True)
+
+    def _finish(self, connection: Connection, *, was_left: bool = False) -> None:
+        """Take a connection back; whoever left it has not been told how that ended."""
         connection.in_use = False
         row = connection.owner
         if row is not None:
             row.wake_those_who_wait()
             if connection.stream.is_open:
+                if row.waits_for is not None:
+                    # Its caller left this operation, and the next one waits for another member.
+                    break_standstill(row.waits_for)
                 return
-            row.unbind(self)
+            row.unbind(self, broken=was_left)
         self._take_back(connection)
-
-    def drained(self, connection: Connection) -> None:
-        """Take a connection back whose late reply has been read, or which was given up."""
-        connection.is_draining = False
-        self.checkin(connection)
 
     def unbind(self, connection: Connection) -> None:
         """Take a connection back at the end of the request it was bound to."""
@@ -230,7 +241,8 @@ class Pool:
                 elif connection.owner is None:
                     self._discard(connection, ConnectionClosedReason.POOL_CLOSED)
                 else:
-                    connection.owner.unbind(self)
+                    # The server left the deployment; what a strict request wrote there is gone.
+                    connection.owner.unbind(self, broken=True)
                     self._take_back(connection)
             self._events.pool_closed()
 
@@ -260,13 +272,13 @@ class Pool:
         self._take_back(bound)
         return False
 
-    def _obtain(self, timeout: float | None) -> Connection:
+    def _obtain(self, row: RequestRow | None, timeout: float | None) -> Connection:
         """Return a connection that is the caller's from now on."""
         if self.state is not PoolState.READY:
             raise self._not_ready()
         connection = self._take_idle()
         if connection is None:
-            connection = self._wait_in_line(timeout)
+            connection = self._wait_in_line(row, timeout)
         connection.in_use = True
         return connection
 
@@ -289,14 +301,23 @@ class Pool:
             limits=self.limits,
         )
 
-    def _wait_in_line(self, timeout: float | None) -> Connection:
+    def _wait_in_line(self, row: RequestRow | None, timeout: float | None) -> Connection:
         limit = self.limits.wait_timeout
         if timeout is not None and (limit is None or timeout < limit):
             limit = timeout
+        if not may_wait(line=len(self._line), open_count=len(self._all), limits=self.limits):
+            raise ExceededMaxWaiters(
+                f"{format_address(self.address)}: {self.limits.max_waiting} callers wait for a "
+                f"connection already; maxPoolSize: {self.limits.max_size}"
+            )
         place = _Place(self._hub)
         self._line.append(place)
         self._fill()
         try:
+            if row is not None:
+                row.waits_for = self
+                if row.bound:
+                    break_standstill(self)
             if limit is None:
                 problem = place.waiter.get()
             else:
@@ -305,10 +326,34 @@ class Pool:
         except BaseException:
             self._leave_line(place)
             raise
+        finally:
+            if row is not None:
+                row.waits_for = None
         if problem is not None:
             raise problem
         assert place.connection is not None
         return place.connection
+
+    def awaited_by_holders(self) -> list[Pool | None]:
+        """Return, for each connection, the pool that the request which has it waits for.
+
+        None stands for a connection that will come back, or can be opened.
+        """
+        if not self._line or self._establishing or self._total != self.limits.max_size:
+            return [None]
+        return [
+            None if connection.in_use or connection.owner is None else connection.owner.waits_for
+            for connection in self._all
+        ]
+
+    def take_from_a_request(self) -> None:
+        """Give a bound connection that is not in use to those in line."""
+        bound = [c for c in self._all if not c.in_use and c.owner is not None]
+        # Rather from one that does not insist on keeping it.
+        connection = min(bound, key=lambda c: (c.owner is not None and c.owner.strict, c.number))
+        if connection.owner is not None:
+            connection.owner.unbind(self, broken=True)
+            self._take_back(connection)
 
     def _exhausted(self, limit: float) -> WaitQueueTimeoutError:
         return WaitQueueTimeoutError(

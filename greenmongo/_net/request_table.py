@@ -8,6 +8,7 @@ request is bound like any other. Hub side only; the death of a context arrives t
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import ref
 
 import gevent
 from gevent.event import Event
@@ -28,14 +29,32 @@ __all__ = ["RequestRow", "RequestTable"]
 class RequestRow:
     """One context's request."""
 
-    __slots__ = ("_freed", "affinity", "bound", "context", "is_broken", "last_bound", "strict")
+    __slots__ = (
+        "_freed",
+        "affinity",
+        "bound",
+        "is_broken",
+        "is_over",
+        "last_bound",
+        "owner",
+        "primary",
+        "strict",
+        "waits_for",
+    )
 
-    def __init__(self, context_token: int) -> None:
-        self.context = context_token
+    def __init__(self, owner: Context | None = None) -> None:
+        self.owner = None if owner is None else ref(owner)
+        """The context, which must not be kept alive by this."""
+        self.is_over = False
+        """No longer in the table: an operation may run on, but binds nothing any more."""
         self.affinity = Affinity()
         self.bound: dict[Pool, Connection] = {}
         self.last_bound: Connection | None = None
         """The connection bound last, whatever server it leads to."""
+        self.waits_for: Pool | None = None
+        """Where its operation is in line for a connection."""
+        self.primary: Pool | None = None
+        """Where a strict request's last write, or read from the primary, went."""
         self.strict = False
         self.is_broken = False
         """A bound connection was replaced and nobody has been told yet."""
@@ -54,6 +73,17 @@ class RequestRow:
             if self.last_bound is connection:
                 self.last_bound = None
             self.is_broken = self.is_broken or broken
+
+    def follow_primary(self, pool: Pool) -> None:
+        """Take note of where the primary is; another one than before is a connection lost.
+
+        Raises:
+            RequestBroken: what was written unacknowledged before may not be visible yet.
+        """
+        before, self.primary = self.primary, pool
+        if before is not None and before is not pool:
+            self.is_broken = True
+            self.raise_if_strict()
 
     def raise_if_strict(self) -> None:
         """Tell a strict request, once, that its connection had to be replaced.
@@ -98,7 +128,7 @@ class RequestTable:
         """Start a request, or nest one deeper; return the depth."""
         row = self.rows.get(context.token)
         if row is None:
-            row = self.rows[context.token] = RequestRow(context.token)
+            row = self.rows[context.token] = RequestRow(context)
             context.watch(self.forget_soon)
         row.strict = row.strict or strict
         row.affinity = row.affinity.started()
@@ -112,7 +142,6 @@ class RequestTable:
         row.affinity = row.affinity.ended()
         if row.affinity.is_active:
             return row.affinity.count
-        context.unwatch(self.forget_soon)
         self.forget(context.token)
         return 0
 
@@ -132,6 +161,11 @@ class RequestTable:
         row = self.rows.pop(token, None)
         if row is None:
             return
+        row.is_over = True
+        context = None if row.owner is None else row.owner()
+        if context is not None:
+            # Or a thread that uses one client after another would keep all their tables.
+            context.unwatch(self.forget_soon)
         for pool, connection in list(row.bound.items()):
             row.unbind(pool)
             pool.unbind(connection)
@@ -149,7 +183,7 @@ class RequestTable:
     def inherit(self, parent: RequestTable) -> None:
         """Go on, in a forked child, with the requests that the parent's contexts are in."""
         for token, row in list(parent.rows.items()):
-            mine = self.rows[token] = RequestRow(token)
+            mine = self.rows[token] = RequestRow()
             mine.affinity, mine.strict = row.affinity, row.strict
             mine.is_broken = row.is_broken or bool(row.bound)
         parent._heir = self

@@ -1,105 +1,16 @@
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from typing import Any
-
 import gevent
 import pytest
-from gevent import Greenlet
-from gevent.event import Event
-from gevent.hub import get_hub
 from pymongo.errors import AutoReconnect, WaitQueueTimeoutError
 
-from greenmongo._core.pool_rules import PoolCleared, PoolLimits, PoolState
-from greenmongo._core.request_errors import RequestBroken
+from greenmongo._core.pool_rules import PoolCleared, PoolState
+from greenmongo._core.request_errors import ExceededMaxWaiters, RequestBroken
 from greenmongo._hub.context import Context
 from greenmongo._hub.thread import HubThread
-from greenmongo._net.connection import Connection, Exchange
-from greenmongo._net.pool import Pool
 from greenmongo._net.request_table import RequestRow, RequestTable
-from greenmongo._net.stream import Stream
-from tests.support.hubside import ADDRESS, Peer, hubside, op_msg, turn, until
-
-
-class Bench:
-    """A pool whose connections lead to peers that the test holds, by number."""
-
-    def __init__(self, limits: PoolLimits) -> None:
-        self.peers: dict[int, Peer] = {}
-        self.connect_errors: list[Exception] = []
-        self.draining: list[Connection] = []
-        self.failure: Exception | None = None
-        self.is_closed = False
-        self.may_connect = Event()
-        self.may_connect.set()
-        self.pool = Pool(
-            get_hub(),
-            ADDRESS,
-            limits,
-            connect=self._connect,
-            on_connect_error=lambda error, _: self.connect_errors.append(error),
-            drain=lambda _, connection: self.draining.append(connection),
-        )
-
-    def _connect(self, number: int, generation: int) -> Connection:
-        self.may_connect.wait()
-        gevent.sleep(0)
-        if self.failure is not None:
-            raise self.failure
-        if self.is_closed:
-            raise AutoReconnect("the test is over")
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        theirs.setblocking(False)
-        self.peers[number] = Peer(theirs)
-        return Connection(Stream(get_hub(), ours, ADDRESS), number, generation, None)
-
-    def close(self) -> None:
-        self.is_closed = True
-        self.pool.close()
-        for peer in self.peers.values():
-            peer.close()
-
-
-@contextmanager
-def bench(**limits: Any) -> Iterator[Bench]:
-    defaults = {
-        "max_size": 10,
-        "min_size": 0,
-        "max_connecting": 2,
-        "max_idle_time": None,
-        "wait_timeout": None,
-    }
-    made = Bench(PoolLimits(**(defaults | limits)))
-    made.pool.ready()
-    try:
-        yield made
-    finally:
-        made.close()
-
-
-def waiting(pool: Pool, count: int = 1, **kwargs: Any) -> list[Greenlet[..., Connection]]:
-    """Put callers into the pool's line."""
-    before = pool.waiting_count
-    callers = [gevent.spawn(partial(pool.checkout, **kwargs)) for _ in range(count)]
-    until(lambda: pool.waiting_count == before + count)
-    return callers
-
-
-def warm_up(pool: Pool, count: int) -> list[Connection]:
-    """Leave `count` idle connections in the pool."""
-    connections = [pool.checkout() for _ in range(count)]
-    for connection in connections:
-        pool.checkin(connection)
-    return connections
-
-
-def leave_reply_outstanding(connection: Connection) -> None:
-    connection.pending = Exchange(1, None, is_exclusive=False)
-
+from tests.support.hubside import hubside, op_msg, turn, until
+from tests.support.pool_bench import bench, leave_reply_outstanding, waiting, warm_up
 
 # -- without requests ------------------------------------------------------------------------------
 
@@ -425,12 +336,48 @@ def test_the_minimum_is_opened_as_soon_as_the_server_is_healthy(hub_thread: HubT
         assert it.pool.size == 3
 
 
+@hubside
+def test_P25_so_many_may_wait_and_no_more(hub_thread: HubThread) -> None:
+    with bench(max_size=2, max_waiting=6) as it:
+        held = [it.pool.checkout() for _ in range(2)]
+        callers = waiting(it.pool, 6)
+        with pytest.raises(ExceededMaxWaiters, match=r"6 callers wait.*maxPoolSize: 2"):
+            it.pool.checkout()
+        it.pool.checkin(held[0])
+        for caller in callers:
+            it.pool.checkin(caller.get(timeout=5))
+
+
+@hubside
+def test_those_for_whom_a_connection_is_opened_do_not_count_as_waiting(
+    hub_thread: HubThread,
+) -> None:
+    with bench(max_size=2, max_waiting=2) as it:
+        it.may_connect.clear()
+        callers = waiting(it.pool, 4)
+        with pytest.raises(ExceededMaxWaiters):
+            it.pool.checkout()
+        it.may_connect.set()
+        for caller in callers:
+            it.pool.checkin(caller.get(timeout=5))
+
+
+@hubside
+def test_nobody_may_wait_if_the_multiple_is_zero(hub_thread: HubThread) -> None:
+    with bench(max_size=1, max_waiting=0) as it:
+        held = it.pool.checkout()
+        with pytest.raises(ExceededMaxWaiters):
+            it.pool.checkout()
+        it.pool.checkin(held)
+        assert it.pool.checkout() is held
+
+
 # -- requests --------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def row() -> RequestRow:
-    row = RequestRow(1)
+    row = RequestRow()
     row.affinity = row.affinity.started()
     return row
 
@@ -687,6 +634,50 @@ def test_a_request_that_ends_while_its_late_reply_is_outstanding_lets_go_of_it(
         assert it.pool.idle_count == 0
         connection.pending = None
         it.pool.drained(connection)
+        assert it.pool.idle_count == 1
+
+
+@hubside
+def test_a_strict_request_is_told_that_the_late_reply_never_came(
+    hub_thread: HubThread, row: RequestRow
+) -> None:
+    with bench() as it:
+        row.strict = True
+        connection = it.pool.checkout(row)
+        leave_reply_outstanding(connection)
+        it.pool.checkin(connection)
+        connection.close()
+        it.pool.drained(connection)
+        with pytest.raises(RequestBroken):
+            it.pool.checkout(row)
+        assert it.pool.checkout(row) is not connection
+
+
+@hubside
+def test_a_strict_request_is_told_that_its_server_has_left(
+    hub_thread: HubThread, row: RequestRow
+) -> None:
+    row.strict = True
+    with bench() as it, bench() as other:
+        it.pool.checkin(it.pool.checkout(row))
+        it.pool.close()
+        with pytest.raises(RequestBroken):
+            other.pool.checkout(row)
+        assert other.pool.checkout(row).owner is row
+
+
+@hubside
+def test_a_request_that_ended_while_its_operation_was_in_line_binds_nothing(
+    hub_thread: HubThread,
+) -> None:
+    table, context = RequestTable(hub_thread), Context("test")
+    table.start(context)
+    with bench(max_size=1) as it:
+        held = it.pool.checkout()
+        (caller,) = waiting(it.pool, row=table.rows[context.token])
+        table.forget(context.token)
+        it.pool.checkin(held)
+        it.pool.checkin(caller.get(timeout=5))
         assert it.pool.idle_count == 1
 
 

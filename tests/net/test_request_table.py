@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from typing import Any
 
 import gevent
 import pytest
@@ -189,6 +190,34 @@ def test_G06_a_raw_greenlet_dies_with_its_memory(hub_thread: HubThread) -> None:
     assert start(leak).result(5) == (1, 0)
 
 
+@pytest.mark.parametrize("kind", ["thread", "raw greenlet", "call"])
+def test_a_traceback_that_is_kept_keeps_no_request(hub_thread: HubThread, kind: str) -> None:
+    table = RequestTable(hub_thread)
+
+    def leak() -> ZeroDivisionError:
+        context = current_context(use_greenlets=True)
+        hub_thread.run(table.start, context)
+        try:
+            raise ZeroDivisionError
+        except ZeroDivisionError as error:
+            return error
+
+    def in_a_raw_greenlet() -> ZeroDivisionError:
+        outcome: ZeroDivisionError = greenlet(leak).switch()
+        return outcome
+
+    kinds: dict[str, Callable[[], Any]] = {
+        "thread": lambda: start(leak).result(5),
+        "raw greenlet": lambda: start(in_a_raw_greenlet).result(5),
+        "call": lambda: hub_thread.run(leak),
+    }
+    kept = kinds[kind]()
+    gc.collect()
+    hub_thread.run(int)
+    assert table.rows == {}
+    assert kept.__traceback__.tb_frame.f_locals["context"]
+
+
 def test_G09_tokens_are_never_given_twice(hub_thread: HubThread) -> None:
     def many() -> list[int]:
         return [
@@ -220,6 +249,37 @@ def test_G12_a_watcher_is_called_once(hub_thread: HubThread) -> None:
     token = in_hub(be_watched)
     gc.collect()
     assert told == [token]
+
+
+def test_a_context_that_is_dead_already_tells_at_once() -> None:
+    """A call may run on for a greenlet that was killed."""
+    told: list[int] = []
+    context = Context("test")
+    context.expire()
+    context.watch(told.append)
+    assert told == [context.token]
+
+
+def test_a_watcher_may_be_withdrawn_at_the_very_moment_of_the_death() -> None:
+    class Emptied(set[Callable[[int], object]]):
+        """What another thread leaves between a look and a grasp."""
+
+        def __bool__(self) -> bool:
+            return True
+
+    context = Context("test")
+    context._watchers = Emptied()
+    context.expire()
+
+
+@hubside
+def test_a_context_keeps_no_table_whose_client_is_closed(hub_thread: HubThread) -> None:
+    context = Context("test")
+    for end in ("end", "clear"):
+        table = RequestTable(hub_thread)
+        table.start(context)
+        table.end(context) if end == "end" else table.clear()
+        assert context._watchers == set()
 
 
 class CountingGreenlet(Greenlet):  # type: ignore[type-arg]  # it takes none when it runs
