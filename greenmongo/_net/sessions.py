@@ -45,13 +45,13 @@ class Sessions:
         Args:
             timeout: the minutes a session lives, as the connection's server says.
         """
-        cursor_id = command.body.get("getMore")
-        if cursor_id is not None and command.address is not None:
-            # The next batch of a cursor must be asked for in the session that opened it.
+        if command.address is not None and (cursor_id := _cursor_of(command)) is not None:
+            # A cursor is read on, and closed, in the session that opened it.
             kept = self._of_cursors.pop((command.address, cursor_id), None)
             if kept is not None:
                 kept.is_kept = False
-            return kept
+            if kept is not None or command.name == "getMore":
+                return kept
         if timeout is None:
             return None
         return self._free.acquire(monotonic(), self._timeout_minutes or timeout)
@@ -86,3 +86,11 @@ class Sessions:
     def drain(self) -> list[Document]:
         """Empty the pool and return the `lsid` of each session in it, for `endSessions`."""
         return [session.lsid for session in self._free.drain()]
+
+
+def _cursor_of(command: Command) -> int | None:
+    """Return the cursor that a command reads on or closes, if it is such a command."""
+    body = command.body
+    if command.name == "getMore":
+        return int(body["getMore"])
+    return int(body["cursors"][0]) if command.name == "killCursors" else None

@@ -116,15 +116,18 @@ def test_the_next_batch_is_asked_for_in_the_session_of_the_cursor(
     assert other != opened
 
 
-def test_the_session_of_a_cursor_closed_early_is_free_again(
+def test_a_cursor_closed_early_is_closed_in_its_session_which_is_then_free(
     scripted_server: ScriptedServer, client_of: Connect
 ) -> None:
     scripted_server.store.collections["test.c"] = [{"_id": n} for n in range(10)]
     client = client_of(scripted_server.uri)
     with client.test.c.find(batch_size=4) as cursor:
         next(cursor)
-    wait_until(lambda: len(engine_of(client).sessions) >= 1)
-    assert scripted_server.count("killCursors") == 1
+    (opened,) = lsids(scripted_server, "find")
+    assert lsids(scripted_server, "killCursors") == [opened]
+    client.test.c.insert_one({})
+    assert lsids(scripted_server, "insert") == [opened]
+    assert len(engine_of(client).sessions) == 1
 
 
 def test_the_sessions_are_ended_with_the_client(
