@@ -50,7 +50,7 @@ def complete_body(
         body["$readPreference"] = read_preference
     if max_time_ms is not None:
         body.setdefault("maxTimeMS", max_time_ms)
-    if server_api is not None and "getMore" not in body:
+    if server_api is not None:
         body["apiVersion"] = server_api.version
         if server_api.strict is not None:
             body["apiStrict"] = server_api.strict

@@ -95,8 +95,8 @@ def test_the_stable_api_is_declared(api: ServerApi, expected: Document) -> None:
     assert complete({"ping": 1}, server_api=api) == {"ping": 1, "$db": "db", **expected}
 
 
-def test_the_next_batch_has_the_api_of_its_cursor() -> None:
-    assert "apiVersion" not in complete({"getMore": 1}, server_api=ServerApi("1"))
+def test_the_next_batch_declares_the_api_of_its_cursor() -> None:
+    assert complete({"getMore": 1}, server_api=ServerApi("1"))["apiVersion"] == "1"
 
 
 @pytest.mark.parametrize(
