@@ -6,7 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 import gevent
-from pymongo.errors import NetworkTimeout
+from pymongo.errors import ConfigurationError, NetworkTimeout
 
 from greenmongo._core.auth import (
     KeyCache,
@@ -150,4 +150,9 @@ class Connector:
         else:
             reply = connection.legacy_hello(document, options.connect_timeout or None)
         check_reply(reply)
+        if options.load_balanced and "serviceId" not in reply:
+            raise ConfigurationError(
+                f"{format_address(connection.address)}: Driver attempted to initialize in load "
+                "balancing mode, but the server does not support this mode"
+            )
         return reply

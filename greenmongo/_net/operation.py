@@ -409,10 +409,6 @@ class Operation:
         return not self._patience.has_passed(monotonic())
 
     def _prepare_to_go_on(self) -> None:
-        if self._txn_number is None and self._is_implicit and self._session is not None:
-            # A fresh session: the last attempt may still run in the old one.
-            self._engine.sessions.release(self._session)
-            self._session = None
         if self._deadline is not None:
             pause = pause_before_try(self._tries + 1)
             if pause:

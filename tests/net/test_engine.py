@@ -9,6 +9,7 @@ from bson.errors import InvalidDocument
 from bson.timestamp import Timestamp
 from pymongo.errors import (
     AutoReconnect,
+    ConfigurationError,
     InvalidOperation,
     NetworkTimeout,
     NotPrimaryError,
@@ -67,6 +68,17 @@ def two_members() -> Iterator[FakeReplicaSet]:
 
 def primary_of(members: FakeReplicaSet) -> ScriptedServer:
     return members.members[0]
+
+
+# -- load balancing --------------------------------------------------------------------------------
+
+
+def test_a_server_that_is_behind_no_load_balancer_says_so(
+    scripted_server: ScriptedServer, client_of: Connect
+) -> None:
+    client = client_of(f"mongodb://{scripted_server.host}/", loadBalanced=True)
+    with pytest.raises(ConfigurationError, match="load balancing mode, but the server does not"):
+        client.admin.command("ping")
 
 
 # -- sessions and times ----------------------------------------------------------------------------
@@ -268,7 +280,20 @@ def test_a_read_is_tried_twice(
     client = client_of(scripted_server.uri, retryReads=True)
     scripted_server.script("find", Answer(manner=manner))
     assert client.test.c.find_one() is None
-    assert scripted_server.count("find") == 2
+    first, second = lsids(scripted_server, "find")
+    assert first == second
+
+
+def test_a_session_is_not_used_again_after_a_network_error(
+    scripted_server: ScriptedServer, client_of: Connect
+) -> None:
+    client = client_of(scripted_server.uri, retryReads=True)
+    scripted_server.script("find", Answer(manner=hang_up))
+    client.test.c.find_one()
+    client.test.c.find_one()
+    first, again, after = lsids(scripted_server, "find")
+    assert first == again
+    assert after != first
 
 
 def test_a_read_is_not_tried_a_third_time(
