@@ -1,7 +1,7 @@
 """Finds the specification's test files and makes cases of them.
 
 A directory is laid out like the specifications repository: `ROOT/source/SUITE/tests/...json`.
-Files in the unified format describe operations on a live server; here are the others.
+Files in the unified format describe operations on a live server; each of the others has a check.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bson import json_util
+from bson.errors import BSONError
 
 from tests.spec.check_pool import check_pool
 from tests.spec.check_sdam import check_discovery
@@ -25,7 +26,7 @@ from tests.spec.check_uri import (
     check_credential,
 )
 
-__all__ = ["Case", "Collected", "collect"]
+__all__ = ["Case", "Collected", "UnifiedCase", "collect"]
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,32 @@ class Case:
 
 
 @dataclass(frozen=True)
+class UnifiedCase:
+    """One test of the unified format, which takes a live server."""
+
+    path: str
+    """Of its file, below `source/`."""
+    name: str
+    file: dict[str, Any] = field(repr=False)
+    test: dict[str, Any] = field(repr=False)
+
+    @property
+    def suite(self) -> str:
+        """The suite that the file belongs to."""
+        return self.path.split("/")[0]
+
+    @property
+    def must_fail(self) -> bool:
+        """Whether the test is there to show that the runner notices what is wrong."""
+        return self.path.startswith("unified-test-format/tests/valid-fail/")
+
+
+@dataclass(frozen=True)
 class Collected:
     """What was found below a directory."""
 
     cases: list[Case]
+    unified: list[UnifiedCase]
     left_out: Counter[str]
     """How many files of each suite nothing here can run."""
 
@@ -105,16 +128,37 @@ def collect(root: Path) -> Collected:
     if not source.is_dir():
         raise FileNotFoundError(f"{root} is not laid out like the specifications: no {source}")
     cases: list[Case] = []
+    unified: list[UnifiedCase] = []
     left_out: Counter[str] = Counter()
     for file in sorted(source.rglob("*.json")):
         path = file.relative_to(source).as_posix()
+        document = _read(file)
         suite = next((suite for suite in _SUITES if path.startswith(suite.folder + "/")), None)
-        document = json_util.loads(file.read_text(encoding="utf-8")) if suite else {}
-        if suite is None or "schemaVersion" in document:
-            left_out[path.split("/")[0]] += 1
-        else:
+        if _is_unified(path, document):
+            unified += [UnifiedCase(path, t["description"], document, t) for t in document["tests"]]
+        elif suite is not None and isinstance(document, dict):
             cases += _cases(suite, path, document)
-    return Collected(cases, left_out)
+        else:
+            left_out[path.split("/")[0]] += 1
+    return Collected(cases, unified, left_out)
+
+
+def _read(file: Path) -> Any:
+    """Return a file's document; None if it is not even JSON."""
+    try:
+        return json_util.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, BSONError):
+        return None
+
+
+def _is_unified(path: str, document: Any) -> bool:
+    # Files that are invalid by the format's schema are for runners that check it.
+    return (
+        isinstance(document, dict)
+        and "schemaVersion" in document
+        and isinstance(document.get("tests"), list)
+        and not path.startswith("unified-test-format/tests/invalid/")
+    )
 
 
 def _cases(suite: _Suite, path: str, document: dict[str, Any]) -> Iterator[Case]:

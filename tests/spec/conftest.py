@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 import pytest
 
-from tests.spec.cases import Case, Collected, collect
+from greenmongo.embedded import MongoServer
+from tests.spec.cases import Case, Collected, UnifiedCase, collect
 from tests.spec.exceptions import reason_for
+from tests.spec.unified.deployments import Candidate, Deployment
+from tests.spec.unified.doors import DOORS, Door
+from tests.spec.unified.outcomes import NotApplicable, Unsupported
+from tests.spec.unified.play import play
+from tests.support.fix_server import TEST_COMMANDS
 
 VARIABLE = "GREENMONGO_SPECS"
 OWN_DATA = Path(__file__).parent / "data"
 
 RunCase: TypeAlias = Callable[[Case], None]
+RunUnified: TypeAlias = Callable[[UnifiedCase], None]
 Outcomes: TypeAlias = "defaultdict[str, Counter[str]]"
 
 _COLLECTED = pytest.StashKey[Collected]()
 _OUTCOMES = pytest.StashKey[Outcomes]()
 _SUITE_OF_REPORT = "specification suite"
+_OUTCOME_OF_REPORT = "specification outcome"
+_COLUMNS = ("passed", "exception", "unsupported", "not here", "failed")
+
+AUTH = ("admin", "secret")
 
 
 def specifications() -> Path:
@@ -31,21 +43,26 @@ def specifications() -> Path:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make one test of each case below $GREENMONGO_SPECS, or of our own few."""
-    if "case" not in metafunc.fixturenames:
+    kinds = {"case", "unified_case"}.intersection(metafunc.fixturenames)
+    if not kinds:
         return
-    try:
-        found = collect(specifications())
-    except FileNotFoundError as error:
-        raise pytest.UsageError(str(error)) from error
-    if not found.cases:
+    stash = metafunc.config.stash
+    if _COLLECTED not in stash:
+        try:
+            stash[_COLLECTED] = collect(specifications())
+            outcomes: Outcomes = defaultdict(Counter)
+            stash[_OUTCOMES] = outcomes
+        except FileNotFoundError as error:
+            raise pytest.UsageError(str(error)) from error
+    found = stash[_COLLECTED]
+    if not found.cases and not found.unified:
         raise pytest.UsageError(f"{specifications()} has no test that could be run here")
-    metafunc.config.stash[_COLLECTED] = found
-    outcomes: Outcomes = defaultdict(Counter)
-    metafunc.config.stash[_OUTCOMES] = outcomes
-    metafunc.parametrize("case", [_parameter(case) for case in found.cases])
+    for kind in kinds:
+        cases = found.cases if kind == "case" else found.unified
+        metafunc.parametrize(kind, [_parameter(case) for case in cases])
 
 
-def _parameter(case: Case) -> object:
+def _parameter(case: Case | UnifiedCase) -> object:
     reason = reason_for(case.path, case.name)
     marks = [] if reason is None else [pytest.mark.xfail(strict=True, reason=reason)]
     return pytest.param(case, id=f"{case.path}: {case.name}", marks=marks)
@@ -70,11 +87,98 @@ def run_case(
     return run
 
 
+# ---- live servers ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def spec_replica_set(request: pytest.FixtureRequest) -> Iterator[Deployment]:
+    """The deployment that tests run on unless they need another: three members if the
+    specifications' own files are run, else the one that all live tests share."""
+    with ExitStack() as stack:
+        if os.environ.get(VARIABLE) and not request.config.getoption("--mongo-uri"):
+            server = MongoServer(members=3, parameters=TEST_COMMANDS)
+            uri = stack.enter_context(server).uri
+        else:
+            uri = request.getfixturevalue("mongo_uri")
+        yield stack.enter_context(closing(Deployment(uri)))
+
+
+@pytest.fixture(scope="session")
+def spec_standalone(standalone: MongoServer) -> Iterator[Deployment]:
+    """A server that is not in a replica set."""
+    with closing(Deployment(standalone.uri)) as deployment:
+        yield deployment
+
+
+@pytest.fixture(scope="session")
+def spec_guarded() -> Iterator[Deployment]:
+    """A replica set that wants to know who its clients are."""
+    with (
+        MongoServer(auth=AUTH, parameters=TEST_COMMANDS) as server,
+        closing(Deployment(server.uri)) as deployment,
+    ):
+        yield deployment
+
+
+@pytest.fixture
+def candidates(request: pytest.FixtureRequest) -> list[Candidate]:
+    """The deployments that there could be, started by the first test that needs them."""
+
+    def candidate(name: str, topology: str, has_auth: bool) -> Candidate:
+        return Candidate(lambda: request.getfixturevalue(name), topology, has_auth)
+
+    kinds = [candidate("spec_replica_set", "replicaset", False)]
+    if not request.config.getoption("--mongo-uri"):
+        kinds.append(candidate("spec_standalone", "single", False))
+        kinds.append(candidate("spec_guarded", "replicaset", True))
+    return kinds
+
+
+@pytest.fixture(params=list(DOORS))
+def spec_door(request: pytest.FixtureRequest) -> Iterator[Door]:
+    """Each way into the driver in turn."""
+    with closing(DOORS[request.param]()) as door:
+        yield door
+
+
+@pytest.fixture
+def run_unified(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    spec_door: Door,
+    candidates: list[Candidate],
+) -> RunUnified:
+    """Provide a function that runs a test of the unified format through one door."""
+    # Command Logging, "Testing": long enough for every document of the tests.
+    monkeypatch.setenv("GREENMONGO_LOG_MAX_DOCUMENT_LENGTH", "10000")
+
+    def skip(outcome: str, error: Exception) -> NoReturn:
+        request.node.user_properties.append((_OUTCOME_OF_REPORT, outcome))
+        pytest.skip(f"{outcome}: {error}")
+
+    def run(case: UnifiedCase) -> None:
+        try:
+            play(case.file, case.test, spec_door, candidates)
+        except NotApplicable as error:
+            skip("not here", error)
+        except Unsupported as error:
+            skip("unsupported", error)
+
+    return run
+
+
+# ---- the counts -----------------------------------------------------------------------------
+
+
 @pytest.fixture(autouse=True)
 def _suite(request: pytest.FixtureRequest) -> None:
     if "case" in request.fixturenames:
         case: Case = request.getfixturevalue("case")
         request.node.user_properties.append((_SUITE_OF_REPORT, case.suite))
+    elif "unified_case" in request.fixturenames:
+        unified: UnifiedCase = request.getfixturevalue("unified_case")
+        door = type(request.getfixturevalue("spec_door")).name
+        request.node.user_properties.append((_SUITE_OF_REPORT, f"{unified.suite}, {door}"))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -83,27 +187,28 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Count the outcome."""
     report = yield
-    suite = dict(item.user_properties).get(_SUITE_OF_REPORT)
-    if suite is not None and report.when == "call":
+    properties = dict(item.user_properties)
+    suite = properties.get(_SUITE_OF_REPORT)
+    if suite is not None and (report.when == "call" or report.failed):
         is_excepted = report.outcome == "skipped"  # so are expected failures called
-        outcome = "exception" if is_excepted else report.outcome
+        usual = "exception" if is_excepted else report.outcome
+        outcome = str(properties.get(_OUTCOME_OF_REPORT, usual))
         item.config.stash[_OUTCOMES][str(suite)][outcome] += 1
     return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show the counts per suite, and which files belong to suites that need a server."""
+    """Show the counts per suite, and how many files nothing here can run."""
     stash = terminalreporter.config.stash
     outcomes = stash.get(_OUTCOMES, None)
     if not outcomes:
         return
     terminalreporter.section("specifications")
-    columns = ("passed", "exception", "failed")
-    row = "{:32}" + "{:>12}" * len(columns)
-    terminalreporter.write_line(row.format("suite", *columns))
+    row = "{:44}" + "{:>12}" * len(_COLUMNS)
+    terminalreporter.write_line(row.format("suite", *_COLUMNS))
     total = sum(outcomes.values(), Counter[str]())
     for suite, counts in [*sorted(outcomes.items()), ("all", total)]:
-        terminalreporter.write_line(row.format(suite, *(counts[name] for name in columns)))
+        terminalreporter.write_line(row.format(suite, *(counts[name] for name in _COLUMNS)))
     left_out = stash[_COLLECTED].left_out
     if left_out:
         files = ", ".join(f"{suite} {count}" for suite, count in sorted(left_out.items()))

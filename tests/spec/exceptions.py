@@ -38,6 +38,17 @@ EXCEPTIONS = (
         "as in PyMongo, keys for AWS may be given in the connection string",
     ),
     Exempt(
+        "client-backpressure/tests/backpressure-retry-loop.json",
+        " retries using operation loop$",
+        "to come: only reads and writes that are retryable anyway are sent again when a server is"
+        " overloaded",
+    ),
+    Exempt(
+        "client-side-operations-timeout/tests/tailable-non-awaitData.json",
+        "^timeoutMS applied to find$|^timeoutMS is refreshed for getMore - failure$",
+        "as in PyMongo, maxTimeMS goes along with tailable cursors too",
+    ),
+    Exempt(
         "connection-string/tests/valid-auth.json",
         "^Subdelimiters in user/pass",
         "as in PyMongo, whose documentation recommends quote_plus(): a plus sign in user"

@@ -10,26 +10,48 @@ from typing import Any
 
 import pytest
 
-from tests.spec.cases import Case, collect
-from tests.spec.conftest import OWN_DATA, RunCase, specifications
+from tests.spec.cases import Case, UnifiedCase, collect
+from tests.spec.conftest import OWN_DATA, RunCase, RunUnified, specifications
 from tests.spec.exceptions import EXCEPTIONS
+from tests.spec.unified.outcomes import Mismatch
 
 COLLECTED = collect(OWN_DATA)
 
 
 def test_every_file_becomes_cases() -> None:
     files = {file.relative_to(OWN_DATA / "source").as_posix() for file in OWN_DATA.rglob("*.json")}
-    assert {case.path for case in COLLECTED.cases} == files
+    of_cases = {case.path for case in COLLECTED.cases}
+    assert of_cases | {case.path for case in COLLECTED.unified} == files
     assert not COLLECTED.left_out
 
 
-def test_files_for_a_live_server_are_counted(tmp_path: Path) -> None:
+def test_files_for_a_live_server_are_known_by_their_format(tmp_path: Path) -> None:
     tests = tmp_path / "source" / "connection-string" / "tests"
     tests.mkdir(parents=True)
-    (tests / "unified.json").write_text(json.dumps({"schemaVersion": "1.0", "tests": []}))
+    file = {"schemaVersion": "1.0", "tests": [{"description": "one"}, {"description": "two"}]}
+    (tests / "unified.json").write_text(json.dumps(file))
     found = collect(tmp_path)
     assert not found.cases
-    assert found.left_out == {"connection-string": 1}
+    assert [case.name for case in found.unified] == ["one", "two"]
+    assert found.unified[0].suite == "connection-string"
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("bson-corpus/tests/top.json", "{}"),
+        ("unified-test-format/tests/invalid/a.json", '{"schemaVersion": "1.0", "tests": []}'),
+        ("crud/tests/broken.json", "{"),
+    ],
+)
+def test_files_that_nothing_here_can_run_are_counted(tmp_path: Path, path: str, text: str) -> None:
+    file = tmp_path / "source" / path
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    found = collect(tmp_path)
+    assert not found.cases
+    assert not found.unified
+    assert found.left_out == {path.split("/")[0]: 1}
 
 
 def test_another_layout_is_refused(tmp_path: Path) -> None:
@@ -38,7 +60,8 @@ def test_another_layout_is_refused(tmp_path: Path) -> None:
 
 
 def test_each_exception_names_a_test() -> None:
-    cases = collect(specifications()).cases
+    found = collect(specifications())
+    cases: list[Case | UnifiedCase] = [*found.cases, *found.unified]
     for exempt in EXCEPTIONS:
         names = [case.name for case in cases if case.path == exempt.path]
         assert not names or any(map(exempt.fits, names)), exempt
@@ -145,3 +168,53 @@ def test_a_difference_is_noticed(
     holder[key] = _changed(holder[key])
     with pytest.raises((AssertionError, TypeError)):
         run_case(replace(case, document=document))
+
+
+UNIFIED_PLACES: dict[str, list[list[Any]]] = {
+    "A document is inserted": [
+        ["operations", 0, "arguments", "document", "grams"],
+        ["operations", 1, "expectResult", 0, "name"],
+        ["operations", 2, "expectResult", "grams"],
+        ["operations", 5, "expectResult"],
+        ["expectEvents", 0, "events", 0, "commandStartedEvent", "databaseName"],
+        ["expectEvents", 0, "events", 1, "commandSucceededEvent", "reply", "n"],
+        ["outcome", 0, "documents", 1, "grams"],
+    ],
+    "A key that is there already": [
+        ["operations", 0, "expectError", "errorCode"],
+        ["operations", 0, "expectError", "errorContains"],
+        ["operations", 0, "expectError", "isClientError"],
+        ["expectEvents", 0, "events"],
+    ],
+    "The messages of one command": [
+        ["expectLogMessages", 0, "messages", 0, "level"],
+        ["expectLogMessages", 0, "messages", 1, "data", "commandName"],
+    ],
+    "A failure is told": [["expectLogMessages", 0, "messages", 0, "failureIsRedacted"]],
+    "A read whose connection breaks": [
+        ["operations", 3, "arguments", "count"],
+        ["expectEvents", 1, "events", 1, "connectionClosedEvent", "reason"],
+    ],
+}
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("spec_door", ["blocking"], indirect=True)
+@pytest.mark.parametrize(
+    ("start", "path"),
+    [
+        pytest.param(start, path, id=f"{start}: {path[-1]}")
+        for start, places in UNIFIED_PLACES.items()
+        for path in places
+    ],
+)
+def test_a_difference_is_noticed_in_live_tests(
+    start: str, path: list[Any], run_unified: RunUnified, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.spec.unified.play.SOON", 0.2)
+    (case,) = (case for case in COLLECTED.unified if case.name.startswith(start))
+    test = deepcopy(case.test)
+    holder, key = _leaf(test, path)
+    holder[key] = _changed(holder[key])
+    with pytest.raises((Mismatch, KeyError)):
+        run_unified(replace(case, test=test))

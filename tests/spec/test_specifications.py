@@ -8,10 +8,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+from pymongo.errors import PyMongoError
+
+from tests.spec.unified.outcomes import Mismatch
+
 if TYPE_CHECKING:
-    from tests.spec.cases import Case
-    from tests.spec.conftest import RunCase
+    from tests.spec.cases import Case, UnifiedCase
+    from tests.spec.conftest import RunCase, RunUnified
 
 
 def test_specification(case: Case, run_case: RunCase) -> None:
     run_case(case)
+
+
+@pytest.mark.live
+@pytest.mark.timeout(60)
+def test_unified_specification(unified_case: UnifiedCase, run_unified: RunUnified) -> None:
+    if not unified_case.must_fail:
+        run_unified(unified_case)
+        return
+    with pytest.raises((Mismatch, PyMongoError, TypeError, KeyError)):
+        run_unified(unified_case)

@@ -1,0 +1,81 @@
+"""The two ways into the driver that the same test takes: blocking, and through an event loop."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from bridge import AsyncMongoClient
+from greenmongo import MongoClient
+from tests.support.loop_actor import AsyncioActor, Blocking
+
+__all__ = ["DOORS", "AsyncDoor", "BlockingDoor", "Door"]
+
+
+class Door(ABC):
+    """Makes clients, and lets blocking code use them from one thread or task.
+
+    A test keeps the objects themselves, and calls methods of their faces.
+    """
+
+    name: str
+
+    @abstractmethod
+    def connect(self, uri: str, **options: Any) -> Any:
+        """Return a client that has started to connect."""
+
+    @abstractmethod
+    def face(self, it: Any) -> Any:
+        """Return an object with the blocking methods of `it`."""
+
+    @abstractmethod
+    def another(self) -> Door:
+        """Return a door of the same kind for a concurrent thread or task."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back what the door itself holds."""
+
+
+class BlockingDoor(Door):
+    """`greenmongo` from ordinary threads."""
+
+    name = "blocking"
+
+    def connect(self, uri: str, **options: Any) -> Any:
+        return MongoClient(uri, **options)
+
+    def face(self, it: Any) -> Any:
+        return it
+
+    def another(self) -> Door:
+        return self
+
+    def close(self) -> None:
+        """Do nothing: nothing is held."""
+
+
+class AsyncDoor(Door):
+    """`bridge`, from a task of an asyncio loop."""
+
+    name = "async"
+
+    def __init__(self) -> None:
+        self._actor = AsyncioActor()
+
+    def connect(self, uri: str, **options: Any) -> Any:
+        client: AsyncMongoClient[Any] = AsyncMongoClient(uri, **options)
+        self._actor.call(client.aconnect)
+        return client
+
+    def face(self, it: Any) -> Any:
+        return Blocking(self._actor, it)
+
+    def another(self) -> Door:
+        return AsyncDoor()
+
+    def close(self) -> None:
+        self._actor.stop()
+
+
+DOORS: dict[str, type[Door]] = {door.name: door for door in (BlockingDoor, AsyncDoor)}

@@ -1,0 +1,193 @@
+"""The things a test names: clients, databases, collections, threads, and what it saves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
+
+from pymongo.server_api import ServerApi
+
+from tests.spec.unified.arguments import concerns
+from tests.spec.unified.deployments import Deployment
+from tests.spec.unified.doors import Door
+from tests.spec.unified.observer import Observer
+from tests.spec.unified.outcomes import Mismatch, Unsupported
+
+__all__ = ["Entities", "Entity", "Worker", "wait_until"]
+
+PATIENCE = 10.0
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE) -> bool:
+    """Wait for something that happens elsewhere; return whether it did in time."""
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+@dataclass(frozen=True)
+class Entity:
+    """A thing and its kind."""
+
+    kind: str
+    it: Any
+    is_face: bool = False
+    """Whether its methods are blocking ones already, bound to the test's own thread."""
+
+
+class Worker:
+    """A thread of a test, that does one operation after another."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._jobs: SimpleQueue[Callable[[Door], None] | None] = SimpleQueue()
+        self._error: Exception | None = None
+        self._thread = Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        for job in iter(self._jobs.get, None):
+            if self._error is None:
+                try:
+                    job(self._door)
+                except Exception as error:
+                    self._error = error
+
+    def submit(self, job: Callable[[Door], None]) -> None:
+        """Do a job after those before it, unless one of them fails."""
+        self._jobs.put(job)
+
+    def stop(self) -> None:
+        """Do no more than what was submitted so far."""
+        self._jobs.put(None)
+
+    def join(self) -> None:
+        """Wait until all is done; raise what went wrong."""
+        self.stop()
+        self._thread.join(PATIENCE)
+        if self._thread.is_alive():
+            raise Mismatch("a thread has not come to its end")
+        if self._error is not None:
+            raise self._error
+
+
+class Entities:
+    """The entities of one test, by their names. `close` them at the end.
+
+    Args:
+        deployment: what clients connect to.
+        door: the kind of clients.
+        client_options: for those that do not say otherwise.
+    """
+
+    def __init__(
+        self, deployment: Deployment, door: Door, client_options: Mapping[str, Any]
+    ) -> None:
+        self._deployment = deployment
+        self._door = door
+        self._client_options = client_options
+        self._entities: dict[str, Entity] = {}
+        self._at_end = ExitStack()
+        self.observers: dict[str, Observer] = {}
+        """What the clients tell, by the clients' names."""
+
+    def __getitem__(self, name: str) -> Entity:
+        if name not in self._entities:
+            raise Mismatch(f"there is no entity {name}")
+        return self._entities[name]
+
+    def value(self, name: str) -> Any:
+        """Return the thing of a name."""
+        return self[name].it
+
+    def observer(self, client: str) -> Observer:
+        """Return what listens to a client."""
+        if client not in self.observers:
+            raise Mismatch(f"there is no client {client}")
+        return self.observers[client]
+
+    def add(self, name: str, entity: Entity) -> None:
+        """Give a thing a name, which must be new."""
+        if name in self._entities:
+            raise Mismatch(f"there is an entity {name} already")
+        self._entities[name] = entity
+
+    def create(self, descriptions: Sequence[Mapping[str, Any]]) -> None:
+        """Make the entities that a test describes."""
+        makers = {
+            "client": self._make_client,
+            "collection": self._make_collection,
+            "database": self._make_database,
+            "thread": self._make_thread,
+        }
+        for description in descriptions:
+            ((kind, facts),) = description.items()
+            for other in ("client", "database"):
+                if other in facts:
+                    self[facts[other]]  # there has to be one
+            # What the driver cannot make may stand there unused.
+            it = makers[kind](facts) if kind in makers else None
+            self.add(facts["id"], Entity(kind, it))
+            if kind == "client":
+                self._await_pool(facts)
+
+    def _make_client(self, facts: Mapping[str, Any]) -> Any:
+        for name in ("autoEncryptOpts", "observeTracingMessages"):
+            if name in facts:
+                raise Unsupported(f"{name} of a client")
+        options = {**self._client_options, **facts.get("uriOptions", {})}
+        api = facts.get("serverApi")
+        if api is not None:
+            options["server_api"] = ServerApi(
+                api["version"], api.get("strict"), api.get("deprecationErrors")
+            )
+        observer = self.observers[facts["id"]] = Observer(facts)
+        direct = options.get("directConnection") is True
+        uri = self._deployment.uri_of_one() if direct else self._deployment.uri
+        client = self._door.connect(uri, event_listeners=observer.listeners, **options)
+        self._at_end.callback(lambda: self._door.face(client).close())
+        return client
+
+    def _await_pool(self, facts: Mapping[str, Any]) -> None:
+        if "awaitMinPoolSizeMS" not in facts:
+            return
+        options, observer = facts["uriOptions"], self.observers[facts["id"]]
+        servers = 1 if options.get("directConnection") else self._deployment.size
+        count = options["minPoolSize"] * servers
+        if not wait_until(
+            lambda: observer.counts["connectionReadyEvent"] >= count,
+            facts["awaitMinPoolSizeMS"] / 1000,
+        ):
+            raise Mismatch("the pools have not been filled in time")
+        observer.forget()
+
+    def _make_database(self, facts: Mapping[str, Any]) -> Any:
+        client = self[facts["client"]].it
+        return client.get_database(
+            facts["databaseName"], **concerns(facts.get("databaseOptions", {}))
+        )
+
+    def _make_collection(self, facts: Mapping[str, Any]) -> Any:
+        database = self[facts["database"]].it
+        return database.get_collection(
+            facts["collectionName"], **concerns(facts.get("collectionOptions", {}))
+        )
+
+    def _make_thread(self, facts: Mapping[str, Any]) -> Worker:
+        door = self._door.another()
+        worker = Worker(door)
+        self._at_end.callback(door.close)
+        self._at_end.callback(worker.stop)
+        return worker
+
+    def close(self) -> None:
+        """Close the clients."""
+        self._at_end.close()

@@ -1,0 +1,157 @@
+"""Plays one test of the unified format against a deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from copy import deepcopy
+from functools import partial
+from logging import LogRecord
+from typing import Any
+
+from tests.spec.unified.arguments import Arguments
+from tests.spec.unified.deployments import Candidate, Deployment, choose
+from tests.spec.unified.doors import Door
+from tests.spec.unified.entities import Entities, Entity, wait_until
+from tests.spec.unified.expectations import check_error, check_events, check_messages
+from tests.spec.unified.matching import Matcher, as_stored
+from tests.spec.unified.observer import recorded_logs
+from tests.spec.unified.operations import OPERATIONS
+from tests.spec.unified.outcomes import Mismatch, NotApplicable, Unsupported
+from tests.spec.unified.own_operations import OWN_OPERATIONS
+
+__all__ = ["Play", "play"]
+
+Document = Mapping[str, Any]
+
+SCHEMA = (1, 28)
+"""The latest version of the format that this runner was written for."""
+SOON = 3.0
+"""Seconds that the events of background work may take."""
+# Tests with fail points wait for monitors to find that a server is back.
+_QUICK_HEARTBEATS = {"heartbeatFrequencyMS": 500}
+
+
+def play(file: Document, test: Document, door: Door, candidates: Sequence[Candidate]) -> None:
+    """Run a test on the first of several deployments that will do.
+
+    Raises:
+        Mismatch: something is not as the test expects it.
+        NotApplicable: no deployment is what the test requires.
+        Unsupported: the test uses what the driver does not have.
+    """
+    major, minor = (int(part) for part in (file["schemaVersion"] + ".0").split(".")[:2])
+    if major != SCHEMA[0] or minor > SCHEMA[1]:
+        raise Unsupported(f"version {major}.{minor} of the format")
+    if "skipReason" in test:
+        raise NotApplicable(f"the file says: {test['skipReason']}")
+    deployment = choose(candidates, file.get("runOnRequirements"), test.get("runOnRequirements"))
+    if "expectTracingMessages" in test:
+        raise Unsupported("tracing")
+    deployment.prepare(file.get("initialData", []))
+    with Play(file, test, door, deployment) as running:
+        running.run()
+    deployment.check_outcome(test.get("outcome", []))
+
+
+class Play:
+    """One test under way; as a context manager it cleans up behind itself."""
+
+    def __init__(self, file: Document, test: Document, door: Door, deployment: Deployment) -> None:
+        self._file = file
+        self._test = test
+        self.door = door
+        self.deployment = deployment
+        sets_fail_points = any(step["name"] == "failPoint" for step in test["operations"])
+        options = _QUICK_HEARTBEATS if sets_fail_points else {}
+        self.entities = Entities(deployment, door, options)
+        self.matcher = Matcher(self.entities.value)
+        self.fail_points: list[str] = []
+
+    def __enter__(self) -> Play:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        with ExitStack() as stack:
+            if error is not None:
+                stack.callback(self.deployment.end_sessions)
+            stack.callback(self.entities.close)
+            for fail_point in self.fail_points:
+                stack.callback(self.deployment.turn_off, fail_point)
+
+    def run(self) -> None:
+        """Create the entities, perform the operations, check what was told."""
+        with ExitStack() as stack:
+            expects_messages = "expectLogMessages" in self._test
+            records = stack.enter_context(recorded_logs()) if expects_messages else []
+            self.entities.create(self._file.get("createEntities", []))
+            for step in self._test["operations"]:
+                self.perform(step, self.door)
+            self._check_what_was_told(records)
+
+    def _check_what_was_told(self, records: list[LogRecord]) -> None:
+        for expected in self._test.get("expectEvents", []):
+            observer = self.entities.observer(expected["client"])
+            check = partial(check_events, expected, observer, self.matcher)
+            # Those of commands are there before the operation ends; others come from elsewhere.
+            is_of_commands = expected.get("eventType", "command") == "command"
+            check() if is_of_commands else _soon(check)
+        for expected in self._test.get("expectLogMessages", []):
+            observer = self.entities.observer(expected["client"])
+            _soon(partial(check_messages, expected, observer, records, self.matcher))
+
+    def perform(self, step: Document, door: Door) -> None:
+        """Perform one operation, and check its result or error."""
+        name = step["name"]
+        if step["object"] == "testRunner":
+            if name not in OWN_OPERATIONS:
+                raise Unsupported(f"testRunner.{name}")
+            OWN_OPERATIONS[name](self, deepcopy(step.get("arguments", {})))
+            return
+        entity = self.entities[step["object"]]
+        operation = OPERATIONS.get(entity.kind, {}).get(name)
+        if operation is None:
+            raise Unsupported(f"{entity.kind}.{name}")
+        arguments = Arguments(deepcopy(step.get("arguments", {})))
+        for argument in ("session", "timeoutMS"):
+            if argument in arguments:
+                raise Unsupported(f"argument {argument}")
+        target = entity.it if entity.is_face else door.face(entity.it)
+        try:
+            result = operation.perform(target, arguments)
+        except (Mismatch, Unsupported):
+            raise
+        except Exception as error:
+            self._judge_error(step, error)
+            return
+        self._judge_result(step, result, operation.returns)
+
+    def _judge_error(self, step: Document, error: Exception) -> None:
+        if step.get("ignoreResultAndError"):
+            return
+        if "expectError" not in step:
+            raise error
+        check_error(step["expectError"], error, self.matcher)
+
+    def _judge_result(self, step: Document, result: Any, kind: str) -> None:
+        if step.get("ignoreResultAndError"):
+            return
+        if "expectError" in step:
+            raise Mismatch(f"{step['name']} succeeded, not with {step['expectError']}")
+        if "expectResult" in step:
+            self.matcher.check(step["expectResult"], as_stored(result), root=kind != "exact")
+        if "saveResultAsEntity" in step:
+            self.entities.add(step["saveResultAsEntity"], Entity(kind, result, is_face=True))
+
+
+def _soon(check: Callable[[], None]) -> None:
+    """Check until it is right; in the end raise the last Mismatch."""
+
+    def is_right() -> bool:
+        with suppress(Mismatch):
+            check()
+            return True
+        return False
+
+    if not wait_until(is_right, SOON):
+        check()
