@@ -5,10 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import unquote_plus
 
 from pymongo.errors import ConfigurationError
 
 from greenmongo._legacy._read_preference import MODE_NUMBERS, read_mode
+from greenmongo._legacy._tls_options import TLS_NAMES, translate_tls
 
 if TYPE_CHECKING:
     from greenmongo._core.types import ReadMode
@@ -22,7 +24,6 @@ _RENAMED = {
     "max_pool_size": "maxPoolSize",
     "secondary_acceptable_latency_ms": "localThresholdMS",
     "secondaryacceptablelatencyms": "localThresholdMS",
-    "ssl_ca_certs": "tlsCAFile",
     "wtimeout": "wTimeoutMS",
 }
 _ACKNOWLEDGING = {"w", "wtimeoutms", "wtimeout", "journal", "j", "fsync"}
@@ -53,6 +54,10 @@ def translate(
         modern["socketTimeoutMS"] = _milliseconds(old["network_timeout"])
     if "safe" in old:
         modern |= _acknowledgement(_switch("safe", old["safe"]), said)
+    modern |= translate_tls(old, is_refused=_says_no(said.get("tls", said.get("ssl"))))
+    modern |= _mechanism_properties(old, said)
+    if "socketkeepalive" in old:
+        _switch("socketKeepAlive", old["socketkeepalive"])  # and nothing else: it is always on
     preference = _read_preference(old, said)
     if preference is not None:
         modern["read_preference"] = preference
@@ -98,6 +103,19 @@ def _milliseconds(seconds: Any) -> float:
     return seconds * 1000
 
 
+def _says_no(value: Any) -> bool:
+    return value is False or value == "false"
+
+
+def _mechanism_properties(old: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    service = old.get("gssapiservicename")
+    if service is None:
+        return {}
+    if "authmechanismproperties" in said:
+        raise ConfigurationError("gssapiServiceName contradicts authMechanismProperties")
+    return {"authMechanismProperties": {"SERVICE_NAME": service}}
+
+
 def _acknowledgement(safe: bool, said: Mapping[str, Any]) -> dict[str, Any]:
     """Return the option that `safe` adds: any option about acknowledgement says it better."""
     if safe and str(said.get("w")) == "0":
@@ -134,7 +152,7 @@ def _mode_number(text: str) -> int | str:
 
 
 _READ_FROM_URI: Mapping[str, Callable[[str], Any]] = {
-    **dict.fromkeys(_RENAMED, str),
+    **dict.fromkeys((*_RENAMED, *TLS_NAMES, "gssapiservicename", "socketkeepalive"), unquote_plus),
     "network_timeout": _number,
     "read_preference": _mode_number,
     "safe": str,

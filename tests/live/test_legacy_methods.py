@@ -6,21 +6,28 @@ Where versions of PyMongo 2 disagreed, these are tests of the one behaviour chos
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from bson.errors import InvalidDocument
 from bson.objectid import ObjectId
+from bson.son import SON
 from pymongo.errors import (
     ConfigurationError,
+    DuplicateKeyError,
     InvalidName,
     InvalidOperation,
     OperationFailure,
+    ServerSelectionTimeoutError,
 )
 from pymongo.monitoring import CommandListener
 
-from greenmongo.legacy import RemovedFromServer
+from greenmongo import Connection, MongoClient
+from greenmongo.embedded import MongoServer
+from greenmongo.legacy import RemovedFromServer, SONManipulator
 
 pytestmark = pytest.mark.live
 
@@ -278,3 +285,237 @@ def test_M14_collection_names(old_db: Any) -> None:
     old_db.set_profiling_level(0)
     assert "system.profile" in old_db.collection_names()
     assert "system.profile" not in old_db.collection_names(include_system_collections=False)
+
+
+def log_in(uri: str, name: str, password: str) -> str:
+    """Log in by today's client and return who the server says that is."""
+    options: dict[str, Any] = {"username": name, "password": password, "authSource": "test_live"}
+    with MongoClient[dict[str, Any]](uri, **options) as client:
+        (user,) = client.admin.command("connectionStatus")["authInfo"]["authenticatedUsers"]
+        return str(user["user"])
+
+
+def test_M15_add_user(old_db: Any, mongo_uri: str) -> None:
+    old_db.add_user("ada", "one")
+    try:
+        assert log_in(mongo_uri, "ada", "one") == "ada"
+        old_db.add_user("ada", "two", read_only=True)
+        assert log_in(mongo_uri, "ada", "two") == "ada"
+        with pytest.raises(OperationFailure):
+            log_in(mongo_uri, "ada", "one")
+        (user,) = old_db.command("usersInfo", "ada")["users"]
+        assert [role["role"] for role in user["roles"]] == ["read"]
+        assert list(old_db["system.users"].find()) == []
+    finally:
+        old_db.remove_user("ada")
+    with pytest.raises(OperationFailure):
+        old_db.remove_user("ada")
+
+
+def users_of(db: Any) -> list[str]:
+    status = db.command("connectionStatus")["authInfo"]
+    return [user["user"] for user in status["authenticatedUsers"]]
+
+
+def test_M15_a_client_has_one_identity(old_db: Any) -> None:
+    old_db.add_user("ada", "one")
+    old_db.add_user("bob", "one", roles=["readWrite"])
+    try:
+        old_db.things.insert({"_id": 1})
+        before = old_db.command("hello")["connectionId"]
+        with pytest.raises(OperationFailure) as caught:
+            old_db.authenticate("ada", "wrong")
+        assert caught.value.code == 18
+        assert old_db.command("hello")["connectionId"] == before
+        assert users_of(old_db) == []
+        assert old_db.authenticate("ada", "one") is True
+        assert users_of(old_db) == ["ada"]
+        assert old_db.client.in_request()
+        assert old_db.authenticate("ada", "one") is True
+        with pytest.raises(InvalidOperation, match="ada"):
+            old_db.authenticate("bob", "one")
+        old_db.client.admin.logout()
+        assert users_of(old_db) == ["ada"]
+        old_db.logout()
+        assert users_of(old_db) == []
+        assert old_db.authenticate("bob", "one") is True
+        assert users_of(old_db) == ["bob"]
+        old_db.logout()
+    finally:
+        old_db.remove_user("ada")
+        old_db.remove_user("bob")
+
+
+def test_M16_the_drivers_keywords_are_not_sent(old_db: Any) -> None:
+    for options in (
+        {"read_preference": 0, "tag_sets": [{}]},
+        {"slave_okay": True, "secondary_acceptable_latency_ms": 15, "network_timeout": 5},
+        {"as_class": SON, "uuid_subtype": 4},
+    ):
+        assert old_db.command("ping", **options)["ok"] == 1.0
+    assert isinstance(old_db.command("ping", as_class=SON), SON)
+
+
+def test_M16_errors_may_be_allowed_by_message_or_code(old_db: Any) -> None:
+    for allowable in (["ns not found"], [26]):
+        reply = old_db.command("collMod", "nothing", allowable_errors=allowable)
+        assert reply["code"] == 26
+    assert old_db.command("nonsense", check=False)["code"] == 59
+    with pytest.raises(OperationFailure):
+        old_db.command("nonsense", allowable_errors=["ns not found"])
+
+
+def test_M17_a_negative_limit_leaves_no_cursor(make_connection: Callable[..., Any]) -> None:
+    sent = Sent()
+    things = make_connection(event_listeners=[sent]).test_live.things
+    things.insert([{"_id": n} for n in range(10)])
+    cursor = things.find(sort=[("_id", 1)]).limit(-3)
+    assert [document["_id"] for document in cursor] == [0, 1, 2]
+    assert cursor.cursor_id == 0
+    assert sent.names == ["insert", "find"]
+    assert [document["_id"] for document in things.find({}, None, 8, -3)] == [8, 9]
+    things.drop()
+
+
+class Marks(SONManipulator):
+    """Writes its name into documents, or into copies of them."""
+
+    def __init__(self, name: str, *, copies: bool) -> None:
+        self.name, self.copies = name, copies
+
+    def will_copy(self) -> bool:
+        return self.copies
+
+    def mark(self, son: Any, key: str) -> Any:
+        son = dict(son) if self.copies else son
+        son[key] = [
+            *son.get(key, []),
+            self.name,
+            *(["_id"] if key == "in" and "_id" in son else []),
+        ]
+        return son
+
+    def transform_incoming(self, son: Any, collection: Any) -> Any:
+        return self.mark(son, "in")
+
+    def transform_outgoing(self, son: Any, collection: Any) -> Any:
+        return self.mark(son, "out")
+
+
+def test_M18_manipulators(old_db: Any) -> None:
+    for name in ("a", "b"):
+        old_db.add_son_manipulator(Marks(f"plain {name}", copies=False))
+        old_db.add_son_manipulator(Marks(f"copying {name}", copies=True))
+    assert old_db.incoming_manipulators == ["Marks", "Marks", "ObjectIdInjector"]
+    assert old_db.incoming_copying_manipulators == ["Marks", "Marks"]
+    assert old_db.outgoing_manipulators == old_db.outgoing_copying_manipulators
+    document: dict[str, Any] = {"x": 1}
+    old_db.things.insert(document)
+    # The caller's own document went through those that do not copy, and got its `_id`.
+    assert document["in"] == ["plain b", "plain a"]
+    assert "_id" in document
+    order = ["plain b", "plain a", "copying b", "_id", "copying a", "_id"]
+    stored = old_db.client["test_live"].things.find_one()
+    assert stored == {**document, "in": order}
+    out = ["plain a", "plain b", "copying a", "copying b"]
+    assert old_db.things.find_one() == {**stored, "out": out}
+    assert list(old_db.things.find()) == [{**stored, "out": out}]
+    assert list(old_db.things.find().clone()) == [{**stored, "out": out}]
+    assert list(old_db.things.find(manipulate=False)) == [stored]
+    assert old_db.things.find_and_modify({}, {"$set": {"y": 1}}) == stored
+    assert old_db.things.find_and_modify({}, {"$set": {"y": 1}}, manipulate=True)["out"] == out
+
+
+def test_M19_fsync_and_unlock(
+    make_connection: Callable[..., Any],
+    standalone: MongoServer,
+    eventually: Callable[[Callable[[], object]], None],
+) -> None:
+    client = make_connection(standalone.uri)
+    assert not client.is_locked
+    client.fsync(lock=True)
+    try:
+        assert client.is_locked
+    finally:
+        client.unlock()
+    eventually(lambda: not client.is_locked)
+    assert client.fsync(**{"async": True})["ok"] == 1.0
+
+
+def test_M20_read_preferences_are_numbers_as_since_2_3(
+    make_connection: Callable[..., Any], old_db: Any
+) -> None:
+    old_db.things.insert({"_id": 1})
+    preferring = make_connection(read_preference=1)
+    assert preferring.test_live.things.find_one() == {"_id": 1}
+    # The only member is the primary.
+    avoiding = make_connection(
+        read_preference=2, serverSelectionTimeoutMS=50, connect=False
+    ).test_live.things
+    with pytest.raises(ServerSelectionTimeoutError):
+        avoiding.find_one()
+    assert avoiding.find_one(read_preference=0) == {"_id": 1}
+    assert [d["_id"] for d in avoiding.find(slave_okay=True)] == [1]
+    with pytest.raises(ConfigurationError, match="7"):
+        old_db.things.find(read_preference=7)
+
+
+def test_M21_a_keyword_wins_over_the_uri(
+    make_connection: Callable[..., Any], mongo_uri: str
+) -> None:
+    client = make_connection(f"{mongo_uri}&w=0&tz_aware=true", w=1, tz_aware=False)
+    assert client.write_concern.document == {"w": 1}
+    assert client.tz_aware is False
+
+
+def test_M22_options_in_the_uri_and_unknown_ones(
+    make_connection: Callable[..., Any], mongo_uri: str
+) -> None:
+    client = make_connection(f"{mongo_uri}&auto_start_request=false&use_greenlets=true")
+    assert client.auto_start_request is False
+    assert client.use_greenlets is True
+    client.admin.command("ping")
+    assert not client.in_request()
+    with pytest.raises(ConfigurationError, match="no_such_option"):
+        make_connection(no_such_option=1)
+
+
+def test_M23_attributes_are_databases_but_for_those_with_an_underscore(
+    connection: Any,
+) -> None:
+    assert connection.foo.name == "foo"
+    assert connection.foo.bar.baz.full_name == "foo.bar.baz"
+    for thing in (connection, connection.foo, connection.foo.bar):
+        with pytest.raises(AttributeError, match="_x"):
+            _ = thing._x
+        with pytest.raises(TypeError):
+            iter(thing)
+    assert connection.foo
+    assert connection.foo.bar
+    assert connection.foo.connection == connection
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_M23_a_client_is_not_copied(mongo_uri: str, duplicate: Callable[[Any], Any]) -> None:
+    client: Connection[dict[str, Any]] = Connection(mongo_uri, _connect=False)
+    with client, pytest.raises(TypeError, match="neither copied nor pickled"):
+        duplicate(client)
+
+
+def test_M24_the_last_failure_of_an_insert_is_raised(old_db: Any) -> None:
+    things = old_db.things
+    things.insert({"_id": 1})
+    with pytest.raises(DuplicateKeyError) as caught:
+        things.insert({"_id": 1})
+    assert caught.value.code == 11000
+    with pytest.raises(DuplicateKeyError):
+        things.insert([{"_id": 2}, {"_id": 1}, {"_id": 3}])
+    assert ids(things) == [1, 2]
+    with pytest.raises(DuplicateKeyError) as caught:
+        things.insert([{"_id": n} for n in (1, 3, 2, 4)], continue_on_error=True)
+    assert caught.value.code == 11000
+    assert caught.value.details is not None
+    assert caught.value.details["keyValue"] == {"_id": 2}
+    assert ids(things) == [1, 2, 3, 4]
+    things.insert({"_id": 1}, w=0)
+    assert things.find_one(1) == {"_id": 1}

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
+from bson.binary import UuidRepresentation
 from pymongo.errors import ConfigurationError
 from pymongo.read_preferences import Nearest, Primary, Secondary, SecondaryPreferred
 
-from greenmongo import Connection, ReplicaSetConnection
+from greenmongo import Connection, Database, MongoReplicaSetClient, ReplicaSetConnection
 
 HOST = "db.example"
+CA = str(Path(__file__).parents[2] / "support" / "certs" / "ca.pem")
 
 
 def connection(host: Any = HOST, **options: Any) -> Connection[dict[str, Any]]:
@@ -171,8 +176,73 @@ def test_a_keyword_wins_over_the_uri() -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"ssl_cert_reqs": ssl.CERT_NONE}, {"allow_invalid_certificates": True}),
+        ({"ssl_cert_reqs": 2}, {"allow_invalid_certificates": False}),
+        ({"ssl_match_hostname": False}, {"allow_invalid_hostnames": True}),
+        ({"ssl": True, "ssl_ca_certs": CA}, {"ca_file": CA}),
+        ({"ssl_certfile": CA, "ssl_keyfile": CA}, {"certificate_key_file": CA}),
+        ({"ssl": True}, {"allow_invalid_certificates": False}),
+    ],
+)
+def test_the_ssl_options_are_those_of_tls(options: Any, expected: dict[str, Any]) -> None:
+    tls = connection(**options).options.tls
+    assert tls is not None
+    assert {name: getattr(tls, name) for name in expected} == expected
+
+
+def test_the_ssl_options_may_stand_in_the_uri() -> None:
+    path = quote_plus(CA)
+    client = connection(f"mongodb://{HOST}/?ssl_ca_certs={path}&ssl_cert_reqs=CERT_REQUIRED")
+    tls = client.options.tls
+    assert tls is not None
+    assert (tls.ca_file, tls.allow_invalid_certificates) == (CA, False)
+
+
+def test_options_without_an_effect_are_taken() -> None:
+    assert connection(socketKeepAlive=False, waitQueueMultiple=3).options.wait_queue_multiple == 3
+
+
+def test_a_service_name_is_a_property_of_the_mechanism() -> None:
+    client = connection(username="ada", authMechanism="GSSAPI", gssapiServiceName="mongo")
+    credentials = client.options.credentials
+    assert credentials is not None
+    assert credentials.mechanism_properties["SERVICE_NAME"] == "mongo"
+
+
+def test_uuids_are_stored_as_they_were(plain: Connection[dict[str, Any]]) -> None:
+    assert plain.uuid_subtype == UuidRepresentation.PYTHON_LEGACY
+    assert connection(uuidRepresentation="standard").uuid_subtype == UuidRepresentation.STANDARD
+
+
+def test_a_mongo_replica_set_client_is_a_client_of_today_with_the_old_attributes() -> None:
+    client = MongoReplicaSetClient("a:1,b:2", 7, dict, True, replicaSet="rs", connect=False)
+    assert client.seeds == {("a", 1), ("b", 2)}
+    assert (client.max_pool_size, client.tz_aware) == (7, True)
+    assert client.hosts == frozenset()
+    assert not client.auto_start_request
+    assert client.options.retry_writes
+    assert client.safe
+    assert type(client.db) is Database
+    client.close()
+    with pytest.raises(ConfigurationError, match="replicaSet"):
+        MongoReplicaSetClient("a")
+
+
+@pytest.mark.parametrize(
     ("options", "name"),
     [
+        ({"ssl": False, "ssl_ca_certs": CA}, "ssl_ca_certs"),
+        ({"ssl_keyfile": CA}, "ssl_keyfile"),
+        ({"ssl_cert_reqs": 3}, "ssl_cert_reqs"),
+        ({"ssl_cert_reqs": True}, "ssl_cert_reqs"),
+        ({"ssl_match_hostname": "perhaps"}, "ssl_match_hostname"),
+        ({"socketKeepAlive": "perhaps"}, "socketKeepAlive"),
+        (
+            {"gssapiServiceName": "a", "authMechanismProperties": "SERVICE_NAME:b"},
+            "gssapiServiceName",
+        ),
         ({"no_such_option": 1}, "no_such_option"),
         ({"no_such_option": None}, "no_such_option"),
         ({"safe": "maybe"}, "safe"),
