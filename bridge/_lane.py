@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary, finalize, ref
 from gevent.hub import Waiter, getcurrent
 
 from bridge._wakeup import current_port
+from greenmongo.errors import MisuseError
 from greenmongo.hub import (
     Call,
     CallState,
@@ -162,9 +163,9 @@ class Door:
         thread = thread_of(self.client)
         try:
             lane = self._lane_of(current_port(thread))
-        except RuntimeError:
-            # No loop, no task: there was no call that this could follow.
-            return
+        except MisuseError:
+            # No loop, no task: there was no call that this would have to follow.
+            lane = None
         context = None if lane is None else lane.context
         call = _Service(thread.workers, fn, (), {}, context)
         thread.submit_quietly(call.begin if lane is None else partial(lane.enter, call))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
 from bridge._ticker import Ticker
+from greenmongo.errors import MisuseError
 from greenmongo.hub import Call, Port, ThreadLocal
 
 if TYPE_CHECKING:
@@ -301,7 +302,7 @@ def current_port(thread: HubThread) -> LoopPort:
     """Return the port of the running event loop, asyncio's or trio's.
 
     Raises:
-        RuntimeError: no event loop runs in this thread.
+        MisuseError: no event loop runs in this thread.
     """
     # First, since trio can be the guest of a loop of asyncio's. Another thread may be importing it.
     lowlevel: Any = getattr(sys.modules.get("trio"), "lowlevel", None)
@@ -310,8 +311,8 @@ def current_port(thread: HubThread) -> LoopPort:
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        raise RuntimeError(
-            "no running event loop: await this from an asyncio or trio task"
+        raise MisuseError(
+            "no running event loop", "await this from a task of asyncio or trio"
         ) from None
     port = _last.of_asyncio
     if port is None or not port.serves(loop) or port.thread is not thread:

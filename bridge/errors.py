@@ -3,14 +3,13 @@
     PyMongoError
     +-- InvalidOperation
         +-- HubClosed       the hub thread stopped before it could answer the call
-        +-- WrongHub        a blocking call was made where nothing may block
+        +-- MisuseError     the bridge was used as it cannot be: outside a loop, for instance
 
-The rest of the tree is in `greenmongo.errors`; the same objects are raised through every door. A
-coroutine awaited where no asyncio or trio loop runs raises RuntimeError.
+The rest of the tree is in `greenmongo.errors`; the same objects are raised through every door.
 """
 
 from __future__ import annotations
 
-from greenmongo.errors import HubClosed, WrongHub
+from greenmongo.errors import HubClosed, MisuseError
 
-__all__ = ["HubClosed", "WrongHub"]
+__all__ = ["HubClosed", "MisuseError"]

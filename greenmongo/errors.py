@@ -20,7 +20,7 @@
     │   └── RemovedFromServer               what legacy methods no longer can do
     ├── InvalidOperation
     │   ├── HubClosed                       the hub thread has stopped
-    │   └── WrongHub                        a blocking call where nothing may block
+    │   └── MisuseError                     the driver used as it cannot be; says where
     ├── ConfigurationError
     │   └── InvalidURI
     ├── CollectionInvalid
@@ -65,7 +65,7 @@ from pymongo.errors import (
 )
 
 from greenmongo._core.request_errors import ExceededMaxWaiters, RequestBroken
-from greenmongo._hub.errors import HubClosed, WrongHub
+from greenmongo._hub.errors import HubClosed, MisuseError
 from greenmongo._legacy.removed import RemovedFromServer
 
 __all__ = [
@@ -86,6 +86,7 @@ __all__ = [
     "InvalidName",
     "InvalidOperation",
     "InvalidURI",
+    "MisuseError",
     "NetworkTimeout",
     "NotPrimaryError",
     "OperationFailure",
@@ -98,5 +99,4 @@ __all__ = [
     "WaitQueueTimeoutError",
     "WriteConcernError",
     "WriteError",
-    "WrongHub",
 ]

@@ -13,7 +13,7 @@ from greenmongo._core.sdam.description import TopologyDescription
 from greenmongo._core.types import Address, ReadMode, SessionLike
 from greenmongo._hub.call import Call, CallState
 from greenmongo._hub.context import Context
-from greenmongo._hub.errors import CallAbandoned, HubClosed, WrongHub
+from greenmongo._hub.errors import CallAbandoned, HubClosed, MisuseError
 from greenmongo._hub.native import ThreadLocal
 from greenmongo._hub.native import sleep as native_sleep
 from greenmongo._hub.once import Once
@@ -34,6 +34,7 @@ __all__ = [
     "Context",
     "HubClosed",
     "HubThread",
+    "MisuseError",
     "Once",
     "PoolStatistics",
     "Port",
@@ -42,7 +43,6 @@ __all__ = [
     "SessionLike",
     "ThreadLocal",
     "TopologyDescription",
-    "WrongHub",
     "acquire",
     "is_open",
     "native_sleep",

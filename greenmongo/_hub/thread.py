@@ -23,7 +23,7 @@ import gevent
 from gevent.hub import Waiter, getcurrent
 
 from greenmongo._hub.call import Call
-from greenmongo._hub.errors import HubClosed, WrongHub
+from greenmongo._hub.errors import HubClosed, MisuseError
 from greenmongo._hub.inbox import Inbox
 from greenmongo._hub.native import RLock, allocate_lock, get_ident, start_new_thread
 from greenmongo._hub.outbox import Outbox
@@ -126,9 +126,10 @@ class HubThread:
         if get_ident() != self.ident or self.generation != _state.generation:
             return run_and_wait(self, fn, args, kwargs, context)
         if getcurrent() is self.hub:
-            raise WrongHub(
+            raise MisuseError(
                 f"{getattr(fn, '__qualname__', fn)!s} blocks, and was called from a callback of "
-                "the driver's own hub (an event listener?), where nothing may block"
+                "the driver's own hub, where nothing may block",
+                "call it from a greenlet (gevent.spawn)",
             )
         return fn(*args, **kwargs)
 

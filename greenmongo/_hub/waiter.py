@@ -15,7 +15,7 @@ from gevent._hub_local import get_hub_if_exists
 from gevent.hub import Waiter, getcurrent
 
 from greenmongo._hub.call import Call
-from greenmongo._hub.errors import HubClosed, WrongHub
+from greenmongo._hub.errors import HubClosed, MisuseError
 from greenmongo._hub.native import ThreadLocal, allocate_lock
 from greenmongo._hub.outbox import Port
 
@@ -42,7 +42,7 @@ def run_and_wait(
     """Run `fn` on a worker of the hub thread and return its result. Caller side.
 
     Raises:
-        WrongHub: the caller is a callback of a hub, which cannot wait.
+        MisuseError: the caller is a callback of a hub, which cannot wait.
         HubClosed: the hub thread stopped first.
     """
     hub = get_hub_if_exists()
@@ -50,9 +50,10 @@ def run_and_wait(
     if hub is None:
         call = _LockCall(thread, fn, args, kwargs, context)
     elif getcurrent() is hub:
-        raise WrongHub(
+        raise MisuseError(
             f"{getattr(fn, '__qualname__', fn)!s} blocks, and was called from a callback of a "
-            "gevent hub, where nothing may block; call it from a greenlet (gevent.spawn)"
+            "gevent hub, where nothing may block",
+            "call it from a greenlet (gevent.spawn)",
         )
     else:
         call = _GreenletCall(thread, fn, args, kwargs, context, hub)

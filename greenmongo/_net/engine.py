@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from bson.codec_options import DEFAULT_CODEC_OPTIONS
 from gevent.hub import getcurrent
-from pymongo.errors import InvalidOperation, PyMongoError
+from pymongo.errors import PyMongoError
 from pymongo.read_preferences import ReadPreference
 
 from greenmongo._core.pool_rules import PoolLimits
 from greenmongo._hub.context import current_context
 from greenmongo._hub.workers import Worker
 from greenmongo._net.abandon import Abandoned
+from greenmongo._net.closed import used_after_close
 from greenmongo._net.command_events import CommandEvents
 from greenmongo._net.connector import Connector
 from greenmongo._net.housekeeping import Housekeeper
@@ -95,7 +96,7 @@ class Engine:
             PyMongoError: whatever went wrong, as the class PyMongo uses for it.
         """
         if self._is_closed:
-            raise InvalidOperation("Cannot use the client after close")
+            raise used_after_close()
         row = self._row_of_caller() if self.table.rows or self.options.auto_start_request else None
         return Operation(self, command, row, session).run()
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import gevent
-from pymongo.errors import InvalidOperation, PyMongoError
+from pymongo.errors import PyMongoError
 from pymongo.monitoring import CommandListener
 
 from greenmongo._core.batching import WriteLimits
@@ -20,6 +20,7 @@ from greenmongo._hub.context import Context, current_context
 from greenmongo._hub.errors import HubClosed
 from greenmongo._hub.once import Once
 from greenmongo._hub.thread import HubThread, acquire, process_generation
+from greenmongo._net.closed import used_after_close
 from greenmongo._net.dns_records import import_dnspython
 from greenmongo._net.engine import Engine
 from greenmongo._net.publisher import Publisher
@@ -57,7 +58,7 @@ class Executor:
 
         Raises:
             PyMongoError: as PyMongo would.
-            InvalidOperation: the client is closed.
+            MisuseError: the client is closed.
         """
         engine = self._engine
         if engine is None or not engine.thread.is_usable:
@@ -197,13 +198,13 @@ class Executor:
         """Return the engine, starting it if need be.
 
         Raises:
-            InvalidOperation: the client is closed.
+            MisuseError: the client is closed.
         """
         engine = self._usable_engine()
         if engine is not None:
             return engine
         if self._is_closed:
-            raise InvalidOperation("Cannot use MongoClient after close")
+            raise used_after_close()
         thread = acquire()
         try:
             opened: Engine = thread.run(self._open_on_hub, thread)

@@ -14,7 +14,6 @@ from gevent.event import Event
 from pymongo.errors import (
     AutoReconnect,
     ConfigurationError,
-    InvalidOperation,
     NetworkTimeout,
     NotPrimaryError,
     OperationFailure,
@@ -37,6 +36,7 @@ from greenmongo._core.sdam.transitions import (
 )
 from greenmongo._core.selection import choose, describe_failure, suitable_servers
 from greenmongo._core.srv import apply_hosts, is_polled
+from greenmongo._net.closed import used_after_close
 from greenmongo._net.monitor import Monitor
 from greenmongo._net.seed_list import SeedList
 from greenmongo._net.server import Server
@@ -254,7 +254,7 @@ class Topology:
         self, preference: ReadMode | None, only: Address | None, avoid: frozenset[Address]
     ) -> Server | None:
         if self._is_closed:
-            raise InvalidOperation("Cannot use MongoClient after close")
+            raise used_after_close()
         description = self.description
         if description.compatibility_error is not None:
             raise ConfigurationError(description.compatibility_error)

@@ -14,6 +14,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
+from greenmongo.errors import MisuseError
 from greenmongo.hub import Call, thread_of
 from tests.support.fix_loops import ASYNCIO_LOOPS, Client, Connect, Run, eventually
 from tests.support.fix_scripted import ScriptedServer
@@ -327,7 +328,7 @@ async def test_a_request_is_over_when_the_client_is_closed(client: Client) -> No
 
 def awaited_by_nobody(client: Client) -> None:
     coroutine = client.db.c.find_one()
-    with pytest.raises(RuntimeError, match="no running event loop"):
+    with pytest.raises(MisuseError, match="no running event loop"):
         coroutine.send(None)
 
 
@@ -342,7 +343,7 @@ async def test_a_greenlet_without_a_loop_is_told_so(client: Client) -> None:
 async def test_a_request_in_a_thread_without_a_loop_is_told_so(client: Client) -> None:
     def start() -> None:
         coroutine = client.start_request().__await__()
-        with pytest.raises(RuntimeError, match="no running event loop"):
+        with pytest.raises(MisuseError, match="no running event loop"):
             next(coroutine)
 
     await anyio.to_thread.run_sync(start)

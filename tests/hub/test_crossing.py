@@ -12,7 +12,7 @@ import pytest
 from gevent.event import AsyncResult, Event
 
 from greenmongo._hub.call import Call
-from greenmongo._hub.errors import WrongHub
+from greenmongo._hub.errors import MisuseError
 from greenmongo._hub.native import allocate_lock, get_ident
 from greenmongo._hub.thread import HubThread
 from tests.support.fix_doors import Door, in_hub, start
@@ -200,14 +200,14 @@ def test_a_callback_of_the_callers_hub_cannot_wait(hub_thread: HubThread) -> Non
         result: AsyncResult[object] = AsyncResult()
 
         def callback() -> None:
-            with pytest.raises(WrongHub, match=r"echo blocks.*gevent hub") as caught:
+            with pytest.raises(MisuseError, match=r"echo blocks.*gevent hub") as caught:
                 hub_thread.run(echo, 1)
             result.set(caught.value)
 
         gevent.get_hub().loop.run_callback(callback)
         return result.get(timeout=5)
 
-    assert isinstance(in_hub(call), WrongHub)
+    assert isinstance(in_hub(call), MisuseError)
 
 
 def test_a_callback_of_the_hub_thread_cannot_wait(hub_thread: HubThread) -> None:
@@ -216,7 +216,7 @@ def test_a_callback_of_the_hub_thread_cannot_wait(hub_thread: HubThread) -> None
     def job() -> None:
         try:
             hub_thread.run(echo, 1)
-        except WrongHub as error:
+        except MisuseError as error:
             caught.append(error)
 
     hub_thread.submit(job)
