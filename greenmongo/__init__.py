@@ -21,6 +21,7 @@ from greenmongo._api.collection import Collection
 from greenmongo._api.command_cursor import CommandCursor
 from greenmongo._api.cursor import Cursor
 from greenmongo._api.database import Database
+from greenmongo._api.raw_batches import RawBatchCommandCursor, RawBatchCursor
 from greenmongo._api.request import Request
 from greenmongo._core.constants import (
     ASCENDING,
@@ -56,6 +57,8 @@ __all__ = [
     "InsertOne",
     "MongoClient",
     "MongoReplicaSetClient",
+    "RawBatchCommandCursor",
+    "RawBatchCursor",
     "ReadConcern",
     "ReadPreference",
     "ReplaceOne",

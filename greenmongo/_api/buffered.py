@@ -90,6 +90,10 @@ class BufferedCursor(Generic[DocT]):
         """Tell whether an empty batch is an answer, rather than a reason to ask again."""
         return False
 
+    def _unpack(self, documents: list[Any]) -> list[Any]:
+        """Return what of a batch is handed out."""
+        return documents
+
     def _next_command(self) -> Command:
         return self._plan.next_command()
 
@@ -122,7 +126,7 @@ class BufferedCursor(Generic[DocT]):
             raise
         # Read only now: the first command comes with a new plan.
         plan = self._plan
-        self._buffer.extend(plan.absorb(reply))
+        self._buffer.extend(self._unpack(plan.absorb(reply)))
         if plan.is_exhausted:
             self._killed = True
         elif plan.is_satisfied:

@@ -47,7 +47,7 @@ class CommandCursor(BufferedCursor[DocT], Generic[DocT]):
         )
         super().__init__(collection._executor, plan, session)
         self._collection = collection
-        self._buffer.extend(plan.absorb_cursor(dict(cursor_info)))
+        self._buffer.extend(self._unpack(plan.absorb_cursor(dict(cursor_info))))
         self._killed = plan.is_exhausted
         self.batch_size(batch_size)
 

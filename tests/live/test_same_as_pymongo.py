@@ -107,7 +107,7 @@ def plain(value: Any) -> Any:
             name: plain(outcome(value, name)) for name in OUTCOMES if hasattr(type(value), name)
         }
     kind = type(value).__name__
-    if kind in ("Cursor", "CommandCursor"):
+    if kind in ("Cursor", "CommandCursor", "RawBatchCursor", "RawBatchCommandCursor"):
         return plain(value.to_list())
     if kind == "Collection":
         return f"collection {value.full_name}"

@@ -10,6 +10,7 @@ from pymongo.errors import OperationFailure
 from greenmongo._api.collection.base import CollectionBase
 from greenmongo._api.command_cursor import CommandCursor
 from greenmongo._api.cursor import Cursor
+from greenmongo._api.raw_batches import RawBatchCommandCursor, RawBatchCursor, undecoded
 from greenmongo._core.commands.aggregate import (
     aggregate,
     count_matching,
@@ -213,20 +214,54 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
         Raises:
             ConfigurationError: a keyword would change what the command is.
         """
-        plan = aggregate(self._target, pipeline, let=let, comment=comment, options=kwargs)
+        return CommandCursor(
+            self, *self._run_pipeline(pipeline, session, let=let, comment=comment, options=kwargs)
+        )
+
+    def _run_pipeline(
+        self, pipeline: Pipeline, session: SessionLike | None, **options: Any
+    ) -> tuple[Any, ...]:
+        """Send the first command of an aggregation; return what its cursor is made of."""
+        plan = aggregate(self._target, pipeline, **options)
         reply = self._executor.run(plan.command, session)
         check_write_concern(reply.document)
         # An unacknowledged $out has no reply to speak of.
         cursor = reply.document.get("cursor") or {"id": 0, "firstBatch": []}
-        return CommandCursor(
-            self,
+        return (
             cursor,
             reply.address,
-            batch_size=plan.batch_size,
-            max_await_time_ms=plan.max_await_time_ms,
-            session=session,
-            comment=plan.comment,
+            plan.batch_size,
+            plan.max_await_time_ms,
+            session,
+            plan.comment,
         )
+
+    def find_raw_batches(self, *args: Any, **kwargs: Any) -> RawBatchCursor:
+        """Return a cursor over batches of BSON, not decoded; the arguments are those of `find`."""
+        return RawBatchCursor(undecoded(self._whole()), *args, **kwargs)
+
+    def aggregate_raw_batches(
+        self,
+        /,
+        pipeline: Pipeline,
+        session: SessionLike | None = None,
+        comment: Any | None = None,
+        **kwargs: Any,
+    ) -> RawBatchCommandCursor:
+        """Run an aggregation pipeline and return a cursor over batches of BSON, not decoded.
+
+        Args:
+            pipeline: a list of stages.
+            session: the session to run in.
+            comment: shown in the server's logs and profiles.
+            **kwargs: options of the aggregate command, `let` among them.
+
+        Raises:
+            ConfigurationError: a keyword would change what the command is.
+        """
+        raw = undecoded(self._whole())
+        arguments = raw._run_pipeline(pipeline, session, comment=comment, options=kwargs)
+        return RawBatchCommandCursor(raw, *arguments)
 
     def count_documents(
         self,
