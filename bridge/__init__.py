@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from bridge._client import AsyncMongoClient
 from bridge._collection import AsyncCollection
-from bridge._cursor import AsyncCommandCursor, AsyncCursor
+from bridge._cursor import (
+    AsyncCommandCursor,
+    AsyncCursor,
+    AsyncRawBatchCommandCursor,
+    AsyncRawBatchCursor,
+)
 from bridge._database import AsyncDatabase
 from bridge._legacy import AsyncConnection, AsyncReplicaSetConnection
 from bridge._legacy_collection import AsyncLegacyCollection
@@ -18,6 +23,8 @@ __all__ = [
     "AsyncCollection",
     "AsyncCursor",
     "AsyncCommandCursor",
+    "AsyncRawBatchCursor",
+    "AsyncRawBatchCommandCursor",
     "AsyncRequest",
     "AsyncConnection",
     "AsyncReplicaSetConnection",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
 from bridge._configured import ConfiguredFacade
 from bridge._cursor import command_cursor_of
 from bridge._database import database_of
-from bridge._delegate import awaits, derives, derives_awaited
+from bridge._delegate import Pending, awaits, defers, derives, either
 from bridge._lane import Door
 from bridge._request import AsyncRequest
 from greenmongo import MongoClient
@@ -31,6 +31,34 @@ DocT = TypeVar("DocT", bound=Mapping[str, Any])
 OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class Closing(Pending[None], Coroutine[Any, Any, None]):
+    """A client on its way to be closed: when this is awaited, or else thrown away."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._is_awaited = False
+
+    async def _when_awaited(self) -> None:
+        self._is_awaited = True
+        if is_open(self._door.client):
+            await self._door.call_surely(self._door.client.close)
+        else:
+            self._door.client.close()
+        self._door.retire_lanes()
+
+    def close(self) -> None:
+        """End the coroutine that this passes for; the client is closed nevertheless."""
+
+    def __del__(self) -> None:
+        if self._is_awaited:
+            return
+        if is_open(self._door.client):
+            self._door.post(self._door.client.close)
+        else:
+            self._door.client.close()
+        self._door.retire_lanes()
 
 
 class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
@@ -98,13 +126,13 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
         """Start to connect now rather than with the first operation."""
         await self._door.call(thread_of, self._it)
 
-    async def close(self) -> None:
-        """Close all connections; operations after this raise InvalidOperation."""
-        if is_open(self._it):
-            await self._door.call_surely(self._it.close)
-        else:
-            self._it.close()
-        self._door.retire_lanes()
+    @either
+    def close(self) -> Closing:
+        """Close all connections; operations after this raise MisuseError.
+
+        `await` the result to know that it is done. Without, it is done in the background.
+        """
+        return Closing(self._door)
 
     aclose = close
 
@@ -211,7 +239,7 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
 
     get_database = derives(database_of)(MongoClient[DocT].get_database)
     get_default_database = derives(database_of)(MongoClient[DocT].get_default_database)
-    list_databases = derives_awaited(command_cursor_of)(MongoClient[DocT].list_databases)
+    list_databases = defers(command_cursor_of)(MongoClient[DocT].list_databases)
     list_database_names = awaits(MongoClient[DocT].list_database_names)
     drop_database = awaits(MongoClient[DocT].drop_database)
 

@@ -6,8 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from bridge._configured import ConfiguredFacade
-from bridge._cursor import command_cursor_of, cursor_of
-from bridge._delegate import awaits, derives, derives_awaited
+from bridge._cursor import (
+    command_cursor_of,
+    cursor_of,
+    raw_command_cursor_of,
+    raw_cursor_of,
+)
+from bridge._delegate import awaits, defers, derives
 from greenmongo import Collection
 
 if TYPE_CHECKING:
@@ -78,7 +83,9 @@ class AsyncCollection(ConfiguredFacade[Collection[DocT]], Generic[DocT]):
 
     find = derives(cursor_of)(Collection[DocT].find)
     find_one = awaits(Collection[DocT].find_one)
-    aggregate = derives_awaited(command_cursor_of)(Collection[DocT].aggregate)
+    aggregate = defers(command_cursor_of)(Collection[DocT].aggregate)
+    find_raw_batches = derives(raw_cursor_of)(Collection[DocT].find_raw_batches)
+    aggregate_raw_batches = defers(raw_command_cursor_of)(Collection[DocT].aggregate_raw_batches)
     count_documents = awaits(Collection[DocT].count_documents)
     estimated_document_count = awaits(Collection[DocT].estimated_document_count)
     distinct = awaits(Collection[DocT].distinct)
@@ -103,7 +110,7 @@ class AsyncCollection(ConfiguredFacade[Collection[DocT]], Generic[DocT]):
     drop_index = awaits(Collection[DocT].drop_index)
     drop_indexes = awaits(Collection[DocT].drop_indexes)
     index_information = awaits(Collection[DocT].index_information)
-    list_indexes = derives_awaited(command_cursor_of)(Collection[DocT].list_indexes)
+    list_indexes = defers(command_cursor_of)(Collection[DocT].list_indexes)
     options = awaits(Collection[DocT].options)
     rename = awaits(Collection[DocT].rename)
     drop = awaits(Collection[DocT].drop)

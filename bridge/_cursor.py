@@ -1,16 +1,23 @@
-"""The async cursors. Documents that are here are handed out here; only fetching more crosses."""
+"""The async cursors. Documents that are here are handed out here; only fetching more crosses.
+
+Cursors may be awaited, which gives the cursor itself. That matters for those of a command, as
+PyMongo sends it when its method is awaited, and Motor when the cursor is first used.
+"""
 
 from __future__ import annotations
 
+import warnings
+from collections import deque
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
-from bridge._delegate import Facade, awaits, chains
-from greenmongo import CommandCursor, Cursor
+from bridge._delegate import Facade, Pending, awaits, chains, either
+from greenmongo import CommandCursor, Cursor, RawBatchCommandCursor, RawBatchCursor
+from greenmongo.errors import MisuseError
 from greenmongo.hub import is_open
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine, Generator
     from types import TracebackType
 
     from typing_extensions import Self
@@ -19,18 +26,42 @@ if TYPE_CHECKING:
     from bridge._lane import Door
     from greenmongo.hub import Address, SessionLike
 
-__all__ = ["AsyncCommandCursor", "AsyncCursor", "command_cursor_of", "cursor_of"]
+__all__ = [
+    "AsyncCommandCursor",
+    "AsyncCursor",
+    "AsyncRawBatchCommandCursor",
+    "AsyncRawBatchCursor",
+    "command_cursor_of",
+    "cursor_of",
+    "opened_cursor_of",
+    "raw_command_cursor_of",
+    "raw_cursor_of",
+]
 
 DocT = TypeVar("DocT", bound=Mapping[str, Any])
 OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
 CursorT_co = TypeVar("CursorT_co", bound="Cursor[Any] | CommandCursor[Any]", covariant=True)
 
 
-class _Buffered(Facade[CursorT_co], Generic[CursorT_co, DocT]):
+class _Buffered(Facade[CursorT_co], Pending[Any], Generic[CursorT_co, DocT]):
     """What both kinds of async cursor share.
 
     One that is collected unread is closed on the server, as its blocking half goes with it.
     """
+
+    if TYPE_CHECKING:
+
+        def __await__(self) -> Generator[Any, Any, Self]: ...
+
+    _is_unopened = False
+
+    async def _when_awaited(self) -> Self:
+        await self._opened()
+        return self
+
+    async def _opened(self) -> CursorT_co:
+        """Return the blocking half, having sent the command that makes it if there is one."""
+        return self._it
 
     @property
     def alive(self) -> bool:
@@ -56,7 +87,7 @@ class _Buffered(Facade[CursorT_co], Generic[CursorT_co, DocT]):
         return self
 
     async def __anext__(self) -> DocT:
-        it = self._it
+        it = await self._opened() if self._is_unopened else self._it
         buffer = it._buffer
         while not buffer:
             if not it.alive or not await self._door.call(it._refill):
@@ -78,7 +109,7 @@ class _Buffered(Facade[CursorT_co], Generic[CursorT_co, DocT]):
         Raises:
             ValueError: `length` is less than 1.
         """
-        it = self._it
+        it = await self._opened()
         if it._killed:
             # All there is has arrived.
             return it.to_list(length)
@@ -144,30 +175,33 @@ class AsyncCursor(_Buffered[Cursor[DocT], DocT], Generic[DocT]):
             return self
         return self._door.call(self._it.__getitem__, index)
 
-    async def rewind(self) -> Self:
+    @either
+    def rewind(self) -> Self:
         """Return this cursor to the state it had before its first document was read."""
-        await self.close()
+        # The server is told in the background, so that nobody needs to wait.
+        self._it._abandon()
         self._it.rewind()
         return self
 
-    def clone(self) -> AsyncCursor[DocT]:
+    def clone(self) -> Self:
         """Return an unread cursor with the same options."""
-        return cursor_of(self._collection, self._it.clone())
+        return self._twin(self._it.clone())
 
-    def __copy__(self) -> AsyncCursor[DocT]:
-        return cursor_of(self._collection, self._it.__copy__())
+    def __copy__(self) -> Self:
+        return self._twin(self._it.__copy__())
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> AsyncCursor[DocT]:
-        return cursor_of(self._collection, self._it.__deepcopy__(memo))
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self._twin(self._it.__deepcopy__(memo))
 
-    async def add_option(self, mask: int) -> Self:
-        """Set query flags by their bits."""
-        self._it.add_option(mask)
-        return self
+    def _twin(self, it: Cursor[DocT]) -> Self:
+        twin = type(self).__new__(type(self))
+        twin._door, twin._it, twin._collection = self._door, it, self._collection
+        return twin
 
     distinct = awaits(Cursor[DocT].distinct)
     explain = awaits(Cursor[DocT].explain)
 
+    add_option = either(chains(Cursor[DocT].add_option))
     allow_disk_use = chains(Cursor[DocT].allow_disk_use)
     batch_size = chains(Cursor[DocT].batch_size)
     collation = chains(Cursor[DocT].collation)
@@ -185,15 +219,119 @@ class AsyncCursor(_Buffered[Cursor[DocT], DocT], Generic[DocT]):
     where = chains(Cursor[DocT].where)
 
 
+class _Unopened:
+    """Stands in for the blocking half of a cursor whose command has not been sent."""
+
+    cursor_id = None
+    address = None
+    session = None
+
+    def __init__(self) -> None:
+        self._killed = False
+        self._buffer: deque[Any] = deque()
+
+    @property
+    def alive(self) -> bool:
+        return not self._killed
+
+    def close(self) -> None:
+        self._killed = True
+
+    def to_list(self, _length: int | None) -> list[Any]:
+        return []
+
+
 class AsyncCommandCursor(_Buffered[CommandCursor[DocT], DocT], Generic[DocT]):
-    """What `aggregate`, `list_indexes` and their kin return: the first batch is already here."""
+    """What `aggregate`, `list_indexes` and their kin return, awaited or not.
 
-    def __init__(self, door: Door, it: CommandCursor[DocT]) -> None:
+    The command is sent by `await`, or else when the first document is asked for.
+    """
+
+    _batch_size: int | None = None
+
+    def __init__(self, door: Door, open_it: Callable[[], CommandCursor[DocT]]) -> None:
+        """Make a cursor that `open_it`, which blocks, will open."""
         self._door = door
-        self._it = it
+        self._it = cast("CommandCursor[DocT]", _Unopened())
+        self._is_unopened = True
+        self._open_it: Callable[[], CommandCursor[DocT]] | None = open_it
 
-    batch_size = chains(CommandCursor[DocT].batch_size)
-    try_next = awaits(CommandCursor[DocT].try_next)
+    async def _opened(self) -> CommandCursor[DocT]:
+        if self._is_unopened and not self._it._killed:
+            open_it, self._open_it = self._open_it, None
+            if open_it is None:
+                raise MisuseError(
+                    "this cursor cannot be used: its command failed, was cancelled, or is under "
+                    "way in another task",
+                    "call the method that made the cursor again",
+                )
+            self._it = await self._door.call(open_it)
+            self._is_unopened = False
+            if self._batch_size is not None:
+                self._it.batch_size(self._batch_size)
+        return self._it
+
+    def batch_size(self, batch_size: int) -> Self:
+        """Fetch this many documents per round trip from now on; 0 leaves it to the server.
+
+        The first batch comes with the command, whose own option `batchSize` is what counts there.
+        """
+        if self._is_unopened:
+            self._batch_size = batch_size
+        else:
+            self._it.batch_size(batch_size)
+        return self
+
+    async def try_next(self) -> DocT | None:
+        """Return the next document, or None if one round trip brings none."""
+        it = await self._opened()
+        if it._killed and not it._buffer:
+            return None
+        return await self._door.call(it.try_next)
+
+    async def close(self) -> None:
+        """Close this cursor, on the server as well; a command that was not sent never will be."""
+        if self._is_unopened:
+            self._open_it = None
+            self._it.close()
+        else:
+            await super().close()
+
+    def __del__(self) -> None:
+        if self._is_unopened and self._open_it is not None:
+            warnings.warn(
+                f"a {type(self).__name__} was neither awaited nor read: its command was never sent",
+                RuntimeWarning,
+                stacklevel=2,
+                source=self,
+            )
+
+
+class AsyncRawBatchCursor(AsyncCursor[Any]):
+    """What `find_raw_batches` returns: batches of the query's documents, as `bytes`."""
+
+    if TYPE_CHECKING:
+
+        async def __anext__(self) -> bytes: ...
+        async def next(self) -> bytes: ...
+        async def to_list(self, length: int | None = None) -> list[bytes]: ...
+
+    def __init__(self, collection: AsyncCollection[Any], *args: Any, **kwargs: Any) -> None:
+        """Make an unread cursor over a collection; the other arguments are those of `find`."""
+        self._door = collection._door
+        self._it = collection._it.find_raw_batches(*args, **kwargs)
+        self._collection = collection
+
+
+class AsyncRawBatchCommandCursor(AsyncCommandCursor[Any]):
+    """What `aggregate_raw_batches` returns: batches of the pipeline's results, as `bytes`."""
+
+    if TYPE_CHECKING:
+
+        async def __anext__(self) -> bytes: ...
+        async def next(self) -> bytes: ...
+        async def to_list(self, length: int | None = None) -> list[bytes]: ...
+        async def try_next(self) -> bytes | None: ...
 
 
 def cursor_of(parent: AsyncCollection[Any], it: Cursor[OtherT]) -> AsyncCursor[OtherT]:
@@ -203,6 +341,29 @@ def cursor_of(parent: AsyncCollection[Any], it: Cursor[OtherT]) -> AsyncCursor[O
     return face
 
 
-def command_cursor_of(parent: Facade[Any], it: CommandCursor[OtherT]) -> AsyncCommandCursor[OtherT]:
+def command_cursor_of(
+    parent: Facade[Any], open_it: Callable[[], CommandCursor[OtherT]]
+) -> AsyncCommandCursor[OtherT]:
+    """Return the async face of a blocking command cursor that is still to be made."""
+    return AsyncCommandCursor(parent._door, open_it)
+
+
+def opened_cursor_of(parent: Facade[Any], it: CommandCursor[OtherT]) -> AsyncCommandCursor[OtherT]:
     """Give a blocking command cursor its async face."""
-    return AsyncCommandCursor(parent._door, it)
+    face: AsyncCommandCursor[OtherT] = AsyncCommandCursor.__new__(AsyncCommandCursor)
+    face._door, face._it = parent._door, it
+    return face
+
+
+def raw_cursor_of(parent: AsyncCollection[Any], it: RawBatchCursor) -> AsyncRawBatchCursor:
+    """Give a blocking cursor over batches its async face."""
+    face = AsyncRawBatchCursor.__new__(AsyncRawBatchCursor)
+    face._door, face._it, face._collection = parent._door, it, parent
+    return face
+
+
+def raw_command_cursor_of(
+    parent: Facade[Any], open_it: Callable[[], RawBatchCommandCursor]
+) -> AsyncRawBatchCommandCursor:
+    """Return the async face of a blocking cursor over batches that is still to be made."""
+    return AsyncRawBatchCommandCursor(parent._door, open_it)

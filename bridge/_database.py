@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 from bridge._collection import collection_of
 from bridge._configured import ConfiguredFacade
 from bridge._cursor import command_cursor_of
-from bridge._delegate import awaits, derives, derives_awaited
+from bridge._delegate import awaits, defers, derives, derives_awaited
 from greenmongo import Database
 
 if TYPE_CHECKING:
@@ -72,12 +72,12 @@ class AsyncDatabase(ConfiguredFacade[Database[DocT]], Generic[DocT]):
     create_collection = derives_awaited(collection_of)(Database[DocT].create_collection)
     drop_collection = awaits(Database[DocT].drop_collection)
     validate_collection = awaits(Database[DocT].validate_collection)
-    list_collections = derives_awaited(command_cursor_of)(Database[DocT].list_collections)
+    list_collections = defers(command_cursor_of)(Database[DocT].list_collections)
     list_collection_names = awaits(Database[DocT].list_collection_names)
 
-    aggregate = derives_awaited(command_cursor_of)(Database[DocT].aggregate)
+    aggregate = defers(command_cursor_of)(Database[DocT].aggregate)
     command = awaits(Database[DocT].command)
-    cursor_command = derives_awaited(command_cursor_of)(Database[DocT].cursor_command)
+    cursor_command = defers(command_cursor_of)(Database[DocT].cursor_command)
     dereference = awaits(Database[DocT].dereference)
 
     def __getattr__(self, name: str) -> AsyncCollection[DocT]:

@@ -2,7 +2,11 @@
 
 Each combinator takes a blocking method and returns the async one, per kind of result. The
 blocking method itself is untouched. `awaits` and `derives_awaited` run it on a greenlet of the
-hub thread; `derives` and `chains` are for methods that do no I/O, and call it where they are.
+hub thread, and so does what `defers` gives to its face; `derives` and `chains` are for methods
+that do no I/O, and call it where they are.
+
+Where Motor and PyMongo disagree whether a call is awaited, it may be awaited or not: what it
+returns is a `Pending`.
 """
 
 from __future__ import annotations
@@ -13,9 +17,23 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from bridge._lane import Door
 
-__all__ = ["Facade", "awaits", "chains", "derives", "derives_awaited", "own", "reflects"]
+__all__ = [
+    "Facade",
+    "Pending",
+    "awaits",
+    "chains",
+    "defers",
+    "derives",
+    "derives_awaited",
+    "either",
+    "is_either",
+    "own",
+    "reflects",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,6 +41,8 @@ S = TypeVar("S")
 S_co = TypeVar("S_co", covariant=True)
 A = TypeVar("A")
 F = TypeVar("F")
+MethodT = TypeVar("MethodT", bound=Callable[..., Any])
+R_co = TypeVar("R_co", covariant=True)
 
 
 class Facade(Generic[S_co]):
@@ -39,6 +59,51 @@ class Facade(Generic[S_co]):
                     cls.__module__,
                     f"{cls.__qualname__}.{name}",
                 )
+
+
+class Pending(Generic[R_co]):
+    """What a call returns that may be awaited, and need not be.
+
+    It passes for a coroutine: `create_task`, `gather` and the like take it.
+    """
+
+    _running: Coroutine[Any, Any, R_co] | None = None
+
+    def _when_awaited(self) -> Coroutine[Any, Any, R_co]:
+        """Return the coroutine that an `await` runs."""
+        raise NotImplementedError
+
+    def __await__(self) -> Generator[Any, Any, R_co]:
+        return self._when_awaited().__await__()
+
+    def send(self, value: Any) -> Any:
+        """Go on, as a coroutine; for event loops only."""
+        if self._running is None:
+            self._running = self._when_awaited()
+        return self._running.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """Go on with an exception, as a coroutine; for event loops only."""
+        if self._running is None:
+            self._running = self._when_awaited()
+        return self._running.throw(*error)
+
+
+# Not a base class: a cursor's `close` is not what a coroutine calls by that name. The type
+# checkers' Coroutine does not know that it is an ABC.
+_coroutine: Any = Coroutine
+_coroutine.register(Pending)
+
+
+def either(method: MethodT) -> MethodT:
+    """Mark a method whose result may be awaited, and need not be."""
+    method.__dict__["_is_either"] = True
+    return method
+
+
+def is_either(method: object) -> bool:
+    """Tell whether a method was marked with `either`."""
+    return getattr(method, "_is_either", False)
 
 
 def awaits(
@@ -92,6 +157,22 @@ def derives_awaited(
         @functools.wraps(fn)
         async def method(self: Facade[S], /, *args: P.args, **kwargs: P.kwargs) -> A:
             return face(self, await self._door.call(fn, self._it, *args, **kwargs))
+
+        return method
+
+    return borrow
+
+
+def defers(
+    face: Callable[[Any, Callable[[], R]], A],
+) -> Callable[[Callable[Concatenate[S, P], R]], Callable[Concatenate[Facade[S], P], A]]:
+    """Borrow a blocking method to be called later: `face(self, call)` decides when."""
+
+    def borrow(fn: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[Facade[S], P], A]:
+        @either
+        @functools.wraps(fn)
+        def method(self: Facade[S], /, *args: P.args, **kwargs: P.kwargs) -> A:
+            return face(self, functools.partial(fn, self._it, *args, **kwargs))
 
         return method
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from bridge._collection import AsyncCollection
-from bridge._cursor import command_cursor_of
+from bridge._cursor import opened_cursor_of
 from bridge._delegate import awaits, derives, derives_awaited, own
 from bridge._legacy_cursor import legacy_cursor_of
 from bridge._legacy_settings import LegacySettings
@@ -49,7 +49,7 @@ def cursors_of(
 def result_of(parent: AsyncLegacyCollection[Any], result: Any) -> Any:
     """Give a result its async face if it is an object that needs one."""
     if isinstance(result, CommandCursor):
-        return command_cursor_of(parent, result)
+        return opened_cursor_of(parent, result)
     if isinstance(result, LegacyCollection):
         database = parent.database.client[result.database.name]
         return legacy_collection_of(database, result)
@@ -74,7 +74,9 @@ class AsyncLegacyCollection(LegacySettings, AsyncCollection[DocT], Generic[DocT]
         own(LegacyCollection[DocT].find)
     )
     find_one = awaits(own(LegacyCollection[DocT].find_one))
-    aggregate = derives_awaited(result_of)(own(LegacyCollection[DocT].aggregate))
+    aggregate = derives_awaited(  # type: ignore[assignment] # a document, unless a cursor is asked
+        result_of
+    )(own(LegacyCollection[DocT].aggregate))
     count = awaits(own(LegacyCollection[DocT].count))
     group = awaits(own(LegacyCollection[DocT].group))
     inline_map_reduce = awaits(own(LegacyCollection[DocT].inline_map_reduce))

@@ -29,16 +29,6 @@ class AsyncLegacyCursor(AsyncCursor[DocT], Generic[DocT]):
     count = awaits(own(LegacyCursor[DocT].count))
     max_scan = chains(own(LegacyCursor[DocT].max_scan))
 
-    def clone(self) -> AsyncLegacyCursor[DocT]:
-        """Return an unread cursor with the same options."""
-        return legacy_cursor_of(self.collection, self._it.clone())
-
-    def __copy__(self) -> AsyncLegacyCursor[DocT]:
-        return legacy_cursor_of(self.collection, self._it.__copy__())
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> AsyncLegacyCursor[DocT]:
-        return legacy_cursor_of(self.collection, self._it.__deepcopy__(memo))
-
 
 def legacy_cursor_of(parent: AsyncLegacyCollection[Any], it: Any) -> AsyncLegacyCursor[Any]:
     """Give a blocking cursor its async face."""

@@ -79,6 +79,12 @@ def test_the_code_runs(block: Block, mongo_uri: str) -> None:
     assert done.stdout != ""
 
 
+def test_the_table_of_what_must_be_awaited_is_current() -> None:
+    script = ROOT / "docs" / "awaits.py"
+    done = subprocess.run([sys.executable, script, "--check"], cwd=ROOT, timeout=50, check=False)
+    assert done.returncode == 0, "run python docs/awaits.py"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_links_lead_to_files(page: Path) -> None:
     targets = LINK.findall(page.read_text(encoding="utf-8"))
