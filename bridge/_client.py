@@ -61,6 +61,10 @@ class Closing(Pending[None], Coroutine[Any, Any, None]):
         self._door.retire_lanes()
 
 
+def _itself(face: object, result: R) -> R:
+    return result
+
+
 class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
     """A MongoDB deployment, for any number of event loops; `client.name` is a database.
 
@@ -234,6 +238,7 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
         return await self._door.call(lambda: self._it.is_mongos)
 
     server_info = awaits(MongoClient[DocT].server_info)
+    append_metadata = derives(_itself)(MongoClient[DocT].append_metadata)
 
     # Databases
 

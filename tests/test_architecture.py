@@ -60,8 +60,8 @@ CONFINED = {
     "sniffio": ("bridge",),
 }
 PYMONGO_VALUES = {
-    "collation", "errors", "monitoring", "operations", "read_concern", "read_preferences",
-    "results", "server_api", "uri_parser", "write_concern",
+    "collation", "driver_info", "errors", "monitoring", "operations", "read_concern",
+    "read_preferences", "results", "server_api", "uri_parser", "write_concern",
 }  # fmt: skip
 PYMONGO_NAMES = {("pymongo.collection", "ReturnDocument")}  # it lives nowhere else
 WITHOUT_PYMONGO = ("greenmongo._wire", "greenmongo.embedded")

@@ -61,8 +61,6 @@ TO_COME = {
     "Collection.drop_search_index",
     "Collection.list_search_indexes",
     "Collection.update_search_index",
-    # For libraries that wrap the driver.
-    "MongoClient.append_metadata",
 }
 NEVER = {
     # Client-side encryption needs libmongocrypt's bindings, which PyMongo keeps to itself.

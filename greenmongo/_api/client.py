@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
 from bson.codec_options import DEFAULT_CODEC_OPTIONS, TypeRegistry
+from pymongo.driver_info import DriverInfo
 from pymongo.errors import ConfigurationError, InvalidOperation
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
@@ -100,6 +101,23 @@ class MongoClient(Configured, Generic[DocT]):
     def close(self) -> None:
         """Close all connections; operations after this raise InvalidOperation."""
         self._executor.close()
+
+    def append_metadata(self, driver_info: DriverInfo) -> None:
+        """Name a library that wraps this client, for the server's logs.
+
+        Connections opened from now on tell of it; what is open stays open.
+
+        Args:
+            driver_info: the library's name, version and platform.
+
+        Raises:
+            TypeError: `driver_info` is something else.
+        """
+        if not isinstance(driver_info, DriverInfo):
+            raise TypeError(
+                f"driver_info must be an instance of DriverInfo, not {type(driver_info)}"
+            )
+        self._executor.metadata.append(driver_info)
 
     # Requests
 

@@ -113,17 +113,19 @@ def build_metadata(
 
 
 def _append_driver_info(metadata: Document, info: DriverInfoLike) -> None:
-    """Append a wrapping library's words to the driver's own."""
-    for target, key, value in (
-        (metadata["driver"], "name", info.name),
-        (metadata["driver"], "version", info.version),
-        (metadata, "platform", info.platform),
-    ):
-        if not value:
-            continue
+    """Append a wrapping library's words to the driver's own.
+
+    One without a version leaves its place empty: the second version is the second name's.
+    """
+    for key in ("name", "version", "platform"):
+        value = getattr(info, key) or ""
         if _DELIMITER in value:
             raise ValueError(f"driver info {key} must not contain {_DELIMITER!r}: {value!r}")
-        target[key] = f"{target[key]}{_DELIMITER}{value}" if target[key] else value
+        if key != "platform":
+            metadata["driver"][key] += _DELIMITER + value
+        elif value:
+            known = metadata["platform"]
+            metadata["platform"] = f"{known}{_DELIMITER}{value}" if known else value
 
 
 def _shrink(metadata: Document, facts: EnvironmentFacts) -> None:

@@ -14,11 +14,11 @@ from greenmongo._core.auth import (
     negotiation_user,
     speculative_document,
 )
-from greenmongo._core.hello import build_handshake, build_metadata, parse_hello
+from greenmongo._core.hello import build_handshake, parse_hello
 from greenmongo._core.reply import check_reply
 from greenmongo._core.types import format_address
 from greenmongo._net.connection import Connection
-from greenmongo._net.environment import environment_facts, new_nonce
+from greenmongo._net.environment import new_nonce
 from greenmongo._net.resolver import resolve
 from greenmongo._net.stream import open_stream
 from greenmongo._net.tls import build_context
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from greenmongo._core.options import ClientOptions
     from greenmongo._core.types import Address, Document
     from greenmongo._net.command_events import CommandEvents
+    from greenmongo._net.metadata import ClientMetadata
 
 __all__ = ["Connector"]
 
@@ -40,14 +41,15 @@ __all__ = ["Connector"]
 class Connector:
     """What all connections of one client have in common. Hub side only."""
 
-    def __init__(self, hub: Hub, options: ClientOptions, events: CommandEvents) -> None:
+    def __init__(
+        self, hub: Hub, options: ClientOptions, events: CommandEvents, metadata: ClientMetadata
+    ) -> None:
         self._hub = hub
         self._events = events
         self.options = options
         """Exchanged when the DNS has added to them, before anything connects."""
         self._tls = None if options.tls is None else build_context(options.tls)
-        info = () if options.driver_info is None else (options.driver_info,)
-        self._metadata = build_metadata(options.app_name, info, environment_facts())
+        self._metadata = metadata
         self._keys = KeyCache()
 
     def open_data(self, address: Address, number: int, generation: int) -> Connection:
@@ -138,7 +140,7 @@ class Connector:
         if credentials is not None and nonce is not None:
             speculation = speculative_document(credentials, nonce)
         document = build_handshake(
-            self._metadata,
+            self._metadata.document,
             load_balanced=options.load_balanced,
             compressors=compressors,
             server_api=options.server_api,

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from greenmongo._core.types import Address, SessionLike
     from greenmongo._hub.thread import HubThread
     from greenmongo._net.connection import Connection
+    from greenmongo._net.metadata import ClientMetadata
     from greenmongo._net.publisher import Publisher
     from greenmongo._net.request_table import RequestRow
 
@@ -45,7 +46,13 @@ FAREWELL = 1.0
 class Engine:
     """Topology, pools, requests and sessions of one client in one process."""
 
-    def __init__(self, thread: HubThread, options: ClientOptions, publisher: Publisher) -> None:
+    def __init__(
+        self,
+        thread: HubThread,
+        options: ClientOptions,
+        publisher: Publisher,
+        metadata: ClientMetadata,
+    ) -> None:
         self.thread = thread
         self.publisher = publisher
         self.options = options
@@ -54,7 +61,7 @@ class Engine:
         """Options that were found to suit a whole reply, envelope included."""
         self._limits = PoolLimits.of(options)
         self.command_events = CommandEvents(publisher)
-        self._connector = Connector(thread.hub, options, self.command_events)
+        self._connector = Connector(thread.hub, options, self.command_events, metadata)
         self._abandoned = Abandoned(self._connector)
         self._is_closed = False
         self.topology = Topology(

@@ -23,6 +23,7 @@ from greenmongo._hub.thread import HubThread, acquire, process_generation
 from greenmongo._net.closed import used_after_close
 from greenmongo._net.dns_records import import_dnspython
 from greenmongo._net.engine import Engine
+from greenmongo._net.metadata import ClientMetadata
 from greenmongo._net.publisher import Publisher
 from greenmongo._net.statistics import ClientStatistics, gather_statistics
 from greenmongo._net.topology import initial_description
@@ -40,6 +41,8 @@ class Executor:
 
     def __init__(self, options: ClientOptions) -> None:
         self.options = options
+        self.metadata = ClientMetadata(options)
+        """What handshakes tell of the client."""
         self.watches_commands = any(isinstance(x, CommandListener) for x in options.event_listeners)
         """Whether command listeners want to see the callers' context variables."""
         if options.srv is not None:
@@ -251,7 +254,7 @@ class Executor:
         thread.lease()
         publisher = Publisher(self.options.event_listeners)
         with publisher:
-            engine = Engine(thread, self.options, publisher)
+            engine = Engine(thread, self.options, publisher, self.metadata)
         if parent is not None:
             engine.table.inherit(parent.table)
         self._engine = engine

@@ -61,7 +61,7 @@ def test_what_is_not_known_is_left_out_except_for_the_system() -> None:
 def test_wrapping_libraries_append_to_what_is_there() -> None:
     infos = [DriverInfo("odm", "2.0", "fancy"), DriverInfo("app")]
     metadata = build_metadata(None, infos, FACTS)
-    assert metadata["driver"] == {"name": "greenmongo|odm|app", "version": "1.2.3|2.0"}
+    assert metadata["driver"] == {"name": "greenmongo|odm|app", "version": "1.2.3|2.0|"}
     assert metadata["platform"] == "CPython 3.12.1|fancy"
 
 
