@@ -7,15 +7,33 @@ import types
 
 import pytest
 
+VALUES = [
+    "collation",
+    "driver_info",
+    "errors",
+    "monitoring",
+    "operations",
+    "read_concern",
+    "read_preferences",
+    "results",
+    "server_api",
+    "write_concern",
+]
+"""Modules of PyMongo's names, with PyMongo's classes."""
+
 MODULES = [
     "bridge",
     "bridge.errors",
     "greenmongo",
+    "greenmongo.collection",
+    "greenmongo.command_cursor",
+    "greenmongo.cursor",
+    "greenmongo.database",
     "greenmongo.embedded",
-    "greenmongo.errors",
     "greenmongo.hub",
     "greenmongo.legacy",
-    "greenmongo.monitoring",
+    "greenmongo.mongo_client",
+    *(f"greenmongo.{name}" for name in VALUES),
 ]
 
 
@@ -43,10 +61,13 @@ def test_what_has_no_underscore_is_promised(name: str) -> None:
     assert found - set(module.__all__) == set()
 
 
-def test_the_errors_are_the_same_objects_everywhere() -> None:
-    ours = importlib.import_module("greenmongo.errors")
-    theirs = importlib.import_module("pymongo.errors")
-    shared = {name for name in ours.__all__ if hasattr(theirs, name)}
+@pytest.mark.parametrize("name", VALUES)
+def test_values_and_errors_are_the_same_objects_as_pymongos(name: str) -> None:
+    ours = importlib.import_module(f"greenmongo.{name}")
+    theirs = importlib.import_module(f"pymongo.{name}")
+    shared = {export for export in ours.__all__ if hasattr(theirs, export)}
 
-    assert all(getattr(ours, name) is getattr(theirs, name) for name in shared)
-    assert {"OperationFailure", "AutoReconnect", "DuplicateKeyError"} <= shared
+    assert all(getattr(ours, export) is getattr(theirs, export) for export in shared)
+    assert shared
+    # Only errors are added to.
+    assert name == "errors" or shared == set(ours.__all__)
