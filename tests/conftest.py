@@ -12,4 +12,5 @@ pytest_plugins = [
     "tests.support.fix_leaks",
     "tests.support.fix_scripted",
     "tests.support.fix_server",
+    "tests.support.fix_task_doors",
 ]

@@ -61,7 +61,8 @@ def translate(
     preference = _read_preference(old, said)
     if preference is not None:
         modern["read_preference"] = preference
-    modern |= {n: value for n, value in defaults.items() if n.lower() not in said}
+    given = in_uri.keys() | {n.lower() for n in keywords}
+    modern |= {n: value for n, value in defaults.items() if n.lower() not in given}
     return host, modern
 
 

@@ -116,7 +116,7 @@ def run_greenlets(callers: list[Caller], random: Random, until: float) -> None:
     slots = [gevent.spawn(keep_alive, caller) for caller in callers]
     while monotonic() < until:
         gevent.sleep(KILL_EVERY)
-        living[random.choice(callers)].kill(block=False)
+        random.choice(list(living.values())).kill(block=False)
     gevent.joinall(slots, raise_error=True)
     living.clear()
     hub.destroy(destroy_loop=True)

@@ -112,4 +112,4 @@ async def run_tasks(callers: list[TaskCaller], random: Random, until: float) -> 
             slots.start_soon(keep_alive, caller)
         while monotonic() < until:
             await anyio.sleep(CANCEL_EVERY)
-            living[random.choice(callers)].cancel()
+            random.choice(list(living.values())).cancel()

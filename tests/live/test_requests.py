@@ -6,7 +6,7 @@ server run against a scripted one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from typing import Any
 
@@ -23,13 +23,16 @@ from pymongo.errors import (
     OperationFailure,
     ServerSelectionTimeoutError,
 )
+from pymongo.read_preferences import SecondaryPreferred
 from pymongo.write_concern import WriteConcern
 
+from bridge import AsyncConnection, AsyncMongoClient
+from greenmongo import Connection, MongoClient
 from greenmongo._core.request_errors import RequestBroken
 from tests.support.fix_doors import Door, in_hub
 from tests.support.fix_hub import Client, Connect
 from tests.support.fix_leaks import wait_until
-from tests.support.fix_scripted import Answer, ScriptedServer, hang_up
+from tests.support.fix_scripted import Answer, FakeReplicaSet, ScriptedServer, hang_up
 from tests.support.peek import pool_of, rows, settle, sid
 
 live = pytest.mark.live
@@ -37,8 +40,14 @@ EMPTY: dict[str, Any] = {"cursor": {"id": 0, "firstBatch": []}}
 
 
 @pytest.fixture
-def client(mongo_uri: str, client_of: Connect) -> Client:
-    return client_of(mongo_uri)
+def door(every_door: Door) -> Door:
+    """Have every test that asks for a door go through all four."""
+    return every_door
+
+
+@pytest.fixture
+def client(mongo_uri: str, connect_through: Connect) -> Client:
+    return connect_through(mongo_uri)
 
 
 @pytest.fixture
@@ -50,9 +59,9 @@ def scratch(client: Client) -> Iterator[str]:
 
 
 @pytest.fixture
-def fake(scripted_server: ScriptedServer, client_of: Connect) -> Client:
+def fake(scripted_server: ScriptedServer, connect_through: Connect) -> Client:
     """A client of the scripted server, not patient with connections."""
-    return client_of(scripted_server.uri)
+    return connect_through(scripted_server.uri)
 
 
 @live
@@ -161,9 +170,9 @@ def test_R08_contexts_do_not_see_each_others_requests(client: Client, door: Door
 
 @live
 def test_R10_R11_an_operation_can_start_a_request(
-    mongo_uri: str, client_of: Connect, door: Door
+    mongo_uri: str, connect_through: Connect, door: Door
 ) -> None:
-    client = client_of(mongo_uri, auto_start_request=True)
+    client = connect_through(mongo_uri, auto_start_request=True)
 
     def request() -> None:
         assert not client.in_request()
@@ -185,10 +194,11 @@ def test_R10_R11_an_operation_can_start_a_request(
     door.call(request)
 
 
+@pytest.mark.parametrize("kind", [MongoClient, Connection, AsyncMongoClient, AsyncConnection])
 @pytest.mark.parametrize("value", [None, 5, "hi!"])
-def test_R12_auto_start_request_is_true_or_false(client_of: Connect, value: object) -> None:
-    with pytest.raises((TypeError, ValueError, ConfigurationError)):
-        client_of("mongodb://127.0.0.1:1", auto_start_request=value)
+def test_R12_auto_start_request_is_true_or_false(kind: Callable[..., Any], value: object) -> None:
+    with pytest.raises((TypeError, ValueError, ConfigurationError), match="auto_start_request"):
+        kind("mongodb://127.0.0.1:1", auto_start_request=value)
 
 
 @live
@@ -200,9 +210,9 @@ def test_R13_operations_start_no_request_by_default(client: Client, door: Door) 
 
 @live
 def test_R14_many_contexts_have_as_many_connections(
-    mongo_uri: str, client_of: Connect, door: Door
+    mongo_uri: str, connect_through: Connect, door: Door
 ) -> None:
-    client = client_of(mongo_uri, auto_start_request=True)
+    client = connect_through(mongo_uri, auto_start_request=True)
     meet = door.barrier(12)
 
     def work() -> tuple[int, bool]:
@@ -255,9 +265,9 @@ def test_R16_a_connection_lost_between_operations_is_replaced(
 
 
 def test_R18_R19_a_neighbours_failure_costs_no_more_than_the_connection(
-    scripted_server: ScriptedServer, client_of: Connect, door: Door
+    scripted_server: ScriptedServer, connect_through: Connect, door: Door
 ) -> None:
-    client = client_of(scripted_server.uri, auto_start_request=True)
+    client = connect_through(scripted_server.uri, auto_start_request=True)
     contexts = 40
     bound, go_on = door.barrier(contexts + 1), door.flag()
 
@@ -306,6 +316,7 @@ def test_R20_R21_a_command_that_fails_keeps_the_connection(
 
 @live
 def test_R23_a_timeout_leaves_the_request_intact(mongo_uri: str, client_of: Connect) -> None:
+    """For greenlets; tasks have the case among their own."""
     client = client_of(mongo_uri)
 
     def request() -> None:
@@ -322,7 +333,11 @@ def test_R23_a_timeout_leaves_the_request_intact(mongo_uri: str, client_of: Conn
 
 
 @live
-def test_R24_a_greenlet_killed_during_an_operation_leaves_nothing(client: Client) -> None:
+def test_R24_a_greenlet_killed_during_an_operation_leaves_nothing(
+    mongo_uri: str, client_of: Connect
+) -> None:
+    client = client_of(mongo_uri)
+
     def kill() -> None:
         def request() -> None:
             client.start_request()
@@ -341,9 +356,9 @@ def test_R24_a_greenlet_killed_during_an_operation_leaves_nothing(client: Client
 
 @live
 def test_R25_a_socket_timeout_replaces_the_connection(
-    mongo_uri: str, client_of: Connect, door: Door
+    mongo_uri: str, connect_through: Connect, door: Door
 ) -> None:
-    client = client_of(mongo_uri, socketTimeoutMS=200)
+    client = connect_through(mongo_uri, socketTimeoutMS=200)
 
     def request() -> None:
         with client.start_request():
@@ -391,6 +406,25 @@ def test_R28_an_unacknowledged_failure_disturbs_nothing(
             assert sid(client) == before
 
     door.call(request)
+
+
+def test_R29_an_unacknowledged_write_is_not_sent_to_a_secondary(
+    fake_replica_set: FakeReplicaSet, connect_through: Connect, door: Door
+) -> None:
+    secondary = fake_replica_set.members[1]
+    client = connect_through(secondary.uri)
+    silent = client.test.get_collection("c", write_concern=WriteConcern(w=0))
+    admin = client.get_database("admin", read_preference=SecondaryPreferred())
+
+    def request() -> None:
+        with client.start_request():
+            before = admin.command("whoami")
+            with pytest.raises(AutoReconnect):
+                silent.insert_one({"_id": 1})
+            assert admin.command("whoami") == before
+
+    door.call(request)
+    assert secondary.count("insert") == 0
 
 
 @live
@@ -446,8 +480,10 @@ def test_R32_a_cursor_may_be_read_in_another_context(
 
 
 @live
-def test_R33_a_client_can_be_closed_by_a_with_block(mongo_uri: str, client_of: Connect) -> None:
-    client = client_of(mongo_uri)
+def test_R33_a_client_can_be_closed_by_a_with_block(
+    mongo_uri: str, connect_through: Connect
+) -> None:
+    client = connect_through(mongo_uri)
     with closing(client):
         client.start_request()
         sid(client)
@@ -457,11 +493,11 @@ def test_R33_a_client_can_be_closed_by_a_with_block(mongo_uri: str, client_of: C
 
 @live
 def test_R36_requests_of_two_clients_are_independent(
-    mongo_uri: str, client_of: Connect, door: Door
+    mongo_uri: str, connect_through: Connect, door: Door
 ) -> None:
     def request() -> None:
         with ExitStack() as stack:
-            one, other = client_of(mongo_uri), client_of(mongo_uri)
+            one, other = connect_through(mongo_uri), connect_through(mongo_uri)
             stack.enter_context(one.start_request())
             with other.start_request():
                 assert sid(one) != sid(other)
@@ -471,10 +507,12 @@ def test_R36_requests_of_two_clients_are_independent(
 
 
 def test_R37_a_request_survives_that_nobody_answers(
-    scripted_server: ScriptedServer, client_of: Connect, door: Door
+    scripted_server: ScriptedServer, connect_through: Connect, door: Door
 ) -> None:
     scripted_server.refuse()
-    client = client_of(scripted_server.uri, serverSelectionTimeoutMS=100, heartbeatFrequencyMS=500)
+    client = connect_through(
+        scripted_server.uri, serverSelectionTimeoutMS=100, heartbeatFrequencyMS=500
+    )
 
     def request() -> None:
         with client.start_request():

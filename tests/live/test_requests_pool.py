@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import gc
+from functools import partial
 from typing import Any
 
 import pytest
@@ -48,28 +49,43 @@ def test_P04_a_request_binds_with_its_first_operation(client: Client, door: Door
 
 @live
 def test_P07_P08_clients_are_independent(
-    client: Client, mongo_uri: str, client_of: Connect
+    client: Client, mongo_uri: str, client_of: Connect, door: Door
 ) -> None:
     other = client_of(mongo_uri)
-    for each in (client, other):
-        each.admin.command("ping")
-    client.start_request()
-    sid(client)
-    assert (pool_of(client).idle_count, pool_of(other).idle_count) == (0, 1)
-    other.end_request()
-    assert client.in_request()
-    other.start_request()
-    assert sid(other) != sid(client)
-    client.end_request()
-    assert (client.in_request(), other.in_request()) == (False, True)
-    other.end_request()
+
+    def request() -> None:
+        for each in (client, other):
+            each.admin.command("ping")
+        client.start_request()
+        sid(client)
+        assert (pool_of(client).idle_count, pool_of(other).idle_count) == (0, 1)
+        other.end_request()
+        assert client.in_request()
+        other.start_request()
+        assert sid(other) != sid(client)
+        client.end_request()
+        assert (client.in_request(), other.in_request()) == (False, True)
+        other.end_request()
+
+    door.call(request)
+
+
+@live
+def test_P30_contexts_without_requests_share_the_connections(
+    mongo_uri: str, client_of: Connect, door: Door
+) -> None:
+    client = client_of(mongo_uri, maxPoolSize=4)
+    door.gather(*[partial(client.admin.command, "ping")] * 10)
+    pool = pool_of(client)
+    wait_until(lambda: pool.idle_count == pool.size)
+    assert 1 <= pool.size <= 4
 
 
 @live
 @pytest.mark.parametrize(
     ("starts", "ends", "cap"), [(1, 1, 10), (10, 10, 10), (20, 1, 10), (1, 0, 10), (0, 1, 10)]
 )
-def test_P29_to_P35_contexts_leave_the_pool_as_it_was(
+def test_P29_P31_P32_P33_P35_contexts_leave_the_pool_as_it_was(
     mongo_uri: str, client_of: Connect, door: Door, starts: int, ends: int, cap: int
 ) -> None:
     client = client_of(mongo_uri, maxPoolSize=cap)
@@ -151,6 +167,14 @@ def test_P37_requests_can_exhaust_the_pool(mongo_uri: str, client_of: Connect, d
     assert pool_of(client).idle_count == 2
 
 
+def test_P38_pool_sizes_are_told(client_of: Connect) -> None:
+    told = [
+        client_of("mongodb://127.0.0.1:1", connect=False, **options).options.max_pool_size
+        for options in ({}, {"maxPoolSize": None}, {"maxPoolSize": 0}, {"maxPoolSize": 7})
+    ]
+    assert told == [100, None, None, 7]
+
+
 @pytest.mark.parametrize("size", [-1, "foo"])
 def test_P38_a_senseless_pool_size_is_refused(client_of: Connect, size: Any) -> None:
     with pytest.raises((ConfigurationError, ValueError), match=r"(?i)maxPoolSize"):
@@ -158,14 +182,18 @@ def test_P38_a_senseless_pool_size_is_refused(client_of: Connect, size: Any) -> 
 
 
 def test_P39_the_monitor_needs_no_place_in_the_pool(
-    scripted_server: ScriptedServer, client_of: Connect
+    scripted_server: ScriptedServer, client_of: Connect, door: Door
 ) -> None:
     client = client_of(scripted_server.uri, maxPoolSize=1, heartbeatFrequencyMS=500)
-    with client.start_request():
-        client.admin.command("ping")
-        checks = scripted_server.count("hello")
-        wait_until(lambda: scripted_server.count("hello") > checks)
-        assert pool_of(client).size == 1
+
+    def request() -> None:
+        with client.start_request():
+            client.admin.command("ping")
+            checks = scripted_server.count("hello")
+            wait_until(lambda: scripted_server.count("hello") > checks)
+            assert pool_of(client).size == 1
+
+    door.call(request)
 
 
 @live

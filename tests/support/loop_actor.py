@@ -56,6 +56,9 @@ async def perform(job: Job) -> None:
 class Actor:
     """A task that does what other threads ask for, one thing after another."""
 
+    home: Blocking | None = None
+    """The face that its object has already, if it is asked for again."""
+
     def __init__(self) -> None:
         self._ready: Future[Callable[[Job | None], object]] = Future()
         self._thread = Thread(target=self._run, daemon=True)
@@ -122,6 +125,9 @@ class Blocking:
     def _wrap(self, value: Any) -> Any:
         if value is self._it:
             return self
+        home = self._actor.home
+        if home is not None and value is home._it:
+            return home
         return Blocking(self._actor, value) if isinstance(value, ASYNC_CLASSES) else value
 
     def __getattr__(self, name: str) -> Any:
