@@ -313,6 +313,8 @@ def parse_hello(
         ProtocolError: a field of the reply cannot be what it should be.
     """
     _check_fields(address, reply)
+    # null is as good as absent.
+    reply = {name: value for name, value in reply.items() if value is not None}
     try:
         return _described(address, reply, round_trip_time, min_round_trip_time, now)
     except (AttributeError, TypeError, ValueError) as error:

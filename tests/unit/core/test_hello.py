@@ -7,7 +7,7 @@ import bson
 import pytest
 from bson.datetime_ms import DatetimeMS
 from bson.objectid import ObjectId
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pymongo.driver_info import DriverInfo
 from pymongo.errors import OperationFailure, ProtocolError
@@ -425,6 +425,7 @@ FIELDS = (
 
 
 @given(st.dictionaries(st.sampled_from(FIELDS), JUNK))
+@example({"ok": True, "minWireVersion": None})
 def test_a_reply_is_understood_or_refused(reply: dict[str, Any]) -> None:
     try:
         server = parse_hello(("a", 1), reply, now=0.0)
