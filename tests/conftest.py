@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from hypothesis import settings
+
+# For `--hypothesis-profile thorough`: every property many more times than in everyday use.
+settings.register_profile("thorough", max_examples=100_000, deadline=None)
+
 pytest_plugins = [
     "tests.support.fix_comparison",
     "tests.support.fix_dns",
@@ -10,6 +15,7 @@ pytest_plugins = [
     "tests.support.fix_faults",
     "tests.support.fix_hub",
     "tests.support.fix_leaks",
+    "tests.support.fix_memory",
     "tests.support.fix_scripted",
     "tests.support.fix_server",
     "tests.support.fix_task_doors",

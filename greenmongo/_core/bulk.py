@@ -73,8 +73,8 @@ class BulkProgress:
         if not errors and not self.result["writeConcernErrors"]:
             return self.result
         errors.sort(key=lambda error: error["index"])
-        if errors and errors[0]["code"] == 20:
-            message = errors[0]["errmsg"]
+        if errors and errors[0].get("code") == 20:
+            message = errors[0].get("errmsg", "")
             if message.startswith("Transaction numbers"):
                 raise OperationFailure(
                     "This MongoDB deployment does not support retryable writes. "

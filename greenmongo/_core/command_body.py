@@ -92,9 +92,9 @@ def decode_reply(body: bytes, options: CodecOptions[Any]) -> Document:
     theirs = bson.decode(body, options)
     reply: Document = {}
     for key, value in RawBSONDocument(body).items():
-        if key == "cursor":
+        if key == "cursor" and isinstance(value, RawBSONDocument):
             reply[key] = {
-                name: list(theirs["cursor"][name]) if name in _BATCHES else _plain(part)
+                name: theirs["cursor"][name] if name in _BATCHES else _plain(part)
                 for name, part in value.items()
             }
         else:

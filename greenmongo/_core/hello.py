@@ -15,6 +15,7 @@ from bson.datetime_ms import DatetimeMS
 from bson.objectid import ObjectId
 from pymongo.errors import OperationFailure, ProtocolError
 
+from greenmongo._core.reply_shape import check_topology_version
 from greenmongo._core.sdam.description import ServerDescription, ServerKind
 from greenmongo._core.types import format_address
 
@@ -312,10 +313,10 @@ def parse_hello(
     Raises:
         ProtocolError: a field of the reply cannot be what it should be.
     """
-    _check_fields(address, reply)
     # null is as good as absent.
     reply = {name: value for name, value in reply.items() if value is not None}
     try:
+        _check_fields(address, reply)
         return _described(address, reply, round_trip_time, min_round_trip_time, now)
     except (AttributeError, TypeError, ValueError) as error:
         # A host that is no text, a port that is no number, a date that is none.
@@ -373,23 +374,24 @@ def _described(
 
 _DEFAULTS = ServerDescription(("", None))
 
+_SIZES = ("maxBsonObjectSize", "maxMessageSizeBytes", "maxWriteBatchSize")
 _FIELDS: Mapping[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("hosts", "passives", "arbiters"), list),
+    **dict.fromkeys(("compression", "saslSupportedMechs"), list),
     **dict.fromkeys(("me", "primary", "setName"), str),
-    **dict.fromkeys(("tags", "topologyVersion", "lastWrite", "$clusterTime"), Mapping),
+    **dict.fromkeys(("tags", "lastWrite", "speculativeAuthenticate"), Mapping),
     **dict.fromkeys(
         (
+            "connectionId",
             "setVersion",
             "minWireVersion",
             "maxWireVersion",
             "logicalSessionTimeoutMinutes",
-            "maxBsonObjectSize",
-            "maxMessageSizeBytes",
-            "maxWriteBatchSize",
+            *_SIZES,
         ),
         (int, float),
     ),
-    "electionId": ObjectId,
+    **dict.fromkeys(("electionId", "serviceId"), ObjectId),
 }
 
 
@@ -398,13 +400,17 @@ def _check_fields(address: Address, reply: Mapping[str, Any]) -> None:
     for name, kind in _FIELDS.items():
         value = reply.get(name)
         if value is not None and not isinstance(value, kind):
-            raise ProtocolError(
-                f"{format_address(address)}: {name} in a hello reply cannot be {value!r:.100}"
-            )
-    version = reply.get("topologyVersion")
-    if version is not None and not isinstance(version.get("counter"), int):
-        name = format_address(address)
-        raise ProtocolError(f"{name}: topologyVersion in a hello reply cannot be {version!r:.100}")
+            raise _senseless(address, name, value)
+    for name in _SIZES:
+        if not reply.get(name, 1) >= 1:  # so that NaN is refused as well
+            raise _senseless(address, name, reply[name])
+    check_topology_version(reply.get("topologyVersion"))
+
+
+def _senseless(address: Address, name: str, value: object) -> ProtocolError:
+    return ProtocolError(
+        f"{format_address(address)}: {name} in a hello reply cannot be {value!r:.100}"
+    )
 
 
 def _kind(reply: Mapping[str, Any]) -> ServerKind:

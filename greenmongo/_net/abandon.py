@@ -102,7 +102,8 @@ class Abandoned:
                     reply = connection.command(operations_of(sessions))
                     check_reply(reply)
                     for operation in reply["cursor"]["firstBatch"]:
-                        connection.command({"killOp": 1, "op": operation["opid"]})
+                        if isinstance(operation, dict) and "opid" in operation:
+                            connection.command({"killOp": 1, "op": operation["opid"]})
             finally:
                 connection.close()
         except PyMongoError as error:

@@ -17,17 +17,13 @@ from bson.errors import BSONError
 from pymongo.errors import ProtocolError
 
 from greenmongo._core.reply import check_reply
+from greenmongo._core.reply_shape import ShapeError, check_reply_shape
 from greenmongo._core.types import format_address
-from greenmongo._wire.compression import (
-    NEVER_COMPRESSED,
-    Compressor,
-    compress_message,
-    decompress_message,
-)
+from greenmongo._wire.compression import NEVER_COMPRESSED, Compressor, compress_message
 from greenmongo._wire.errors import WireError
-from greenmongo._wire.header import OP_COMPRESSED, OP_MSG, OP_REPLY
-from greenmongo._wire.op_msg import decode_op_msg, encode_op_msg
-from greenmongo._wire.op_query import decode_op_reply, encode_op_query
+from greenmongo._wire.op_msg import MORE_TO_COME, encode_op_msg
+from greenmongo._wire.op_query import encode_op_query
+from greenmongo._wire.reply import read_reply
 
 if TYPE_CHECKING:
     from greenmongo._core.sdam.description import ServerDescription
@@ -170,11 +166,11 @@ class Connection:
             message = self.compress(message, next(iter(document)))
         events = self.events
         if events is None or not events.is_wanted():
-            return self._decode(self.exchange(message, request_id))
+            return self._decode(document, self.exchange(message, request_id))
         watched = events.watch(self, body, db, request_id)
         try:
             watched.started(body)
-            reply = self._decode(self.exchange(message, request_id))
+            reply = self._decode(document, self.exchange(message, request_id))
         except BaseException as error:
             watched.failed(error)
             raise
@@ -185,7 +181,7 @@ class Connection:
         """Send the first hello as OP_QUERY, which every server understands."""
         request_id = next_request_id()
         message = encode_op_query(request_id, bson.encode(document))
-        return self._decode(self.exchange(message, request_id, timeout=timeout))
+        return self._decode(document, self.exchange(message, request_id, timeout=timeout))
 
     def converse(self, conversation: Conversation[Any], *, db: str) -> Any:
         """Drive a conversation to its conclusion."""
@@ -202,6 +198,11 @@ class Connection:
         except StopIteration as conclusion:
             return conclusion.value
 
+    def refuse(self, error: Exception) -> ProtocolError:
+        """Close the connection, whose server cannot be understood; return what to raise."""
+        self.close()
+        return ProtocolError(f"{format_address(self.address)}: {error}")
+
     def close(self) -> None:
         """Close the socket. Idempotent."""
         self.stream.close()
@@ -209,45 +210,28 @@ class Connection:
     def _read_reply(self, request_id: int, timeout: float | None) -> bytes:
         response_to, op_code, payload = self.stream.read_message(timeout)
         if response_to != request_id:
-            self.close()
-            raise ProtocolError(
-                f"{format_address(self.address)}: got the reply to request {response_to} while "
-                f"waiting for the reply to request {request_id}"
+            raise self.refuse(
+                WireError(
+                    f"got the reply to request {response_to} while waiting for the reply to "
+                    f"request {request_id}"
+                )
             )
         try:
-            body = self._body_of(op_code, payload)
+            message = read_reply(op_code, payload, max_message_size=self.stream.max_message_size)
+            if message.flags & MORE_TO_COME:
+                raise WireError("the server announces more replies than were asked for")
         except WireError as error:
-            self.close()
-            raise ProtocolError(f"{format_address(self.address)}: {error}") from error
+            raise self.refuse(error) from error
         self.pending = None
         if self.stream.has_input():
             # Nobody asked for more: what came would be taken for the reply to the next command.
             self.close()
-        return body
+        return message.body
 
-    def _body_of(self, op_code: int, payload: bytes | memoryview) -> bytes:
-        if op_code == OP_MSG:
-            message = decode_op_msg(payload)
-            if message.flags & 2:
-                raise WireError("the server announces more replies than were asked for")
-            return message.body
-        if op_code == OP_COMPRESSED:
-            op_code, payload = decompress_message(
-                payload, max_message_size=self.stream.max_message_size
-            )
-            if op_code == OP_COMPRESSED:
-                raise WireError("a compressed message inside a compressed message")
-            return self._body_of(op_code, payload)
-        if op_code == OP_REPLY:
-            reply = decode_op_reply(payload)
-            if len(reply.documents) != 1:
-                raise WireError(f"{len(reply.documents)} documents in the reply to a command")
-            return reply.documents[0]
-        raise WireError(f"opcode {op_code} is not a reply")
-
-    def _decode(self, body: bytes) -> Document:
+    def _decode(self, command: Document, body: bytes) -> Document:
         try:
-            return bson.decode(body, DEFAULT_CODEC_OPTIONS)
-        except BSONError as error:
-            self.close()
-            raise ProtocolError(f"{format_address(self.address)}: {error}") from error
+            reply = bson.decode(body, DEFAULT_CODEC_OPTIONS)
+            check_reply_shape(command, reply)
+        except (BSONError, ShapeError) as error:
+            raise self.refuse(error) from error
+        return reply

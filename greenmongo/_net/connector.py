@@ -23,6 +23,7 @@ from greenmongo._net.resolver import resolve
 from greenmongo._net.stream import open_stream
 from greenmongo._net.tls import build_context
 from greenmongo._wire.compression import choose_compressor
+from greenmongo._wire.header import DEFAULT_MAX_MESSAGE_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,7 +121,9 @@ class Connector:
         connection.compressor = choose_compressor(
             self.options.compressors, reply.get("compression", ()), self.options.zlib_level
         )
-        connection.stream.max_message_size = description.max_message_size + 16 * 1024
+        # What a server says of itself is no bound for what it may make us hold.
+        largest = min(description.max_message_size, DEFAULT_MAX_MESSAGE_SIZE)
+        connection.stream.max_message_size = int(largest) + 16 * 1024
         connection.events = self._events
         if credentials is not None:
             conversation = authenticate(

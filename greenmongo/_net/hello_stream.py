@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 import bson
 from bson.codec_options import DEFAULT_CODEC_OPTIONS
 from bson.errors import BSONError
-from pymongo.errors import ProtocolError
 
-from greenmongo._core.types import format_address
+from greenmongo._core.reply_shape import ShapeError, check_reply_shape
 from greenmongo._net.connection import Exchange, next_request_id
 from greenmongo._wire.errors import WireError
 from greenmongo._wire.header import OP_MSG
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from greenmongo._net.connection import Connection
 
 __all__ = ["HelloStream"]
+
+_HELLO: Document = {"hello": 1}
 
 
 class HelloStream:
@@ -72,9 +73,9 @@ class HelloStream:
                 raise WireError(f"opcode {op_code}, the reply to request {response_to}, to a hello")
             message = decode_op_msg(payload)
             reply = bson.decode(message.body, DEFAULT_CODEC_OPTIONS)
-        except (WireError, BSONError) as error:
-            connection.close()
-            raise ProtocolError(f"{format_address(connection.address)}: {error}") from error
+            check_reply_shape(_HELLO, reply)
+        except (WireError, BSONError, ShapeError) as error:
+            raise connection.refuse(error) from error
         if not message.flags & MORE_TO_COME:
             connection.pending = None
             if connection.stream.has_input():

@@ -16,7 +16,6 @@ from pymongo.errors import (
     AutoReconnect,
     ExecutionTimeout,
     NotPrimaryError,
-    ProtocolError,
     PyMongoError,
     ServerSelectionTimeoutError,
 )
@@ -31,6 +30,7 @@ from greenmongo._core.command_body import (
 from greenmongo._core.deadline import Deadline
 from greenmongo._core.events import as_sent
 from greenmongo._core.reply import NOT_PRIMARY_CODES, command_error, write_concern_failure
+from greenmongo._core.reply_shape import ShapeError, check_reply_shape
 from greenmongo._core.retry import (
     MAX_TRIES,
     RETRYABLE_WRITE_LABEL,
@@ -327,11 +327,15 @@ class Operation:
             is_exclusive=self._is_implicit,
             timeout=timeout,
         )
+        sequence = command.sequence
         try:
-            return self._decode(body)
-        except BSONError as error:
-            connection.close()
-            raise ProtocolError(f"{format_address(connection.address)}: {error}") from error
+            reply = self._decode(body)
+            check_reply_shape(
+                command.body, reply, None if sequence is None else len(sequence.documents)
+            )
+        except (BSONError, ShapeError) as error:
+            raise connection.refuse(error) from error
+        return reply
 
     def _send_watched(
         self,

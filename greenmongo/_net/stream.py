@@ -39,6 +39,7 @@ __all__ = ["Stream", "open_stream"]
 _READ, _WRITE = 1, 2
 _HEADER_SIZE = HEADER.size
 _SMALL_BUFFER = 16 * 1024
+_FIRST_STEP = 1024 * 1024  # a longer message gets its buffer as it comes, not as it is announced
 
 _new_socket: type[socket_module.socket] = get_original("socket", "socket")
 
@@ -65,6 +66,7 @@ class Stream:
         self._needed = 0  # 0: the length of the next message is not known yet
         self._watcher: Any = hub.loop.io(sock.fileno(), _READ)
         self._watcher.start(self._on_readable)
+        self._is_paused = False
         self._writer: greenlet | None = None
         self._write_watcher: Any = None
 
@@ -202,8 +204,13 @@ class Stream:
         """Read what is there. Runs in the hub: no blocking, nothing may escape."""
         while self._error is None:
             if self._filled == len(self._view):
-                # A whole message waits for its reader, and more has come already.
-                self._resize(self._filled + _SMALL_BUFFER)
+                if self._filled >= self._needed:
+                    # A whole message waits for its reader, and more has come already. A peer that
+                    # goes on must wait as well, or it could fill the memory.
+                    self._is_paused = True
+                    self._watcher.stop()
+                    return
+                self._resize(min(self._needed, 2 * self._filled))
             try:
                 count = self._sock.recv_into(
                     self._view[self._filled :] if self._filled else self._view
@@ -240,14 +247,14 @@ class Stream:
             self.on_break()
 
     def _measure(self) -> bool:
-        """Tell whether a whole message is in the buffer, which grows to hold it if need be."""
+        """Tell whether a whole message is in the buffer, which begins to grow if need be."""
         if not self._needed:
             if self._filled < _HEADER_SIZE:
                 return False
             header = parse_header(self._view, max_message_size=self.max_message_size)
             self._needed = header.length
             if header.length > len(self._buffer):
-                self._resize(header.length)
+                self._resize(min(header.length, _FIRST_STEP))
         return self._filled >= self._needed
 
     def _resize(self, size: int) -> None:
@@ -262,6 +269,9 @@ class Stream:
         self._needed = 0
         rest = self._filled - needed
         self._filled = 0
+        if self._is_paused and self._error is None:
+            self._is_paused = False
+            self._watcher.start(self._on_readable)
         if rest or len(view) > _SMALL_BUFFER:
             # A large buffer goes away with its message; what came after it starts a new one.
             self._buffer = bytearray(max(_SMALL_BUFFER, rest))

@@ -44,6 +44,7 @@ NEVER_COMPRESSED = frozenset(
 """Commands the specification keeps plain: the handshake, and whatever carries a secret."""
 
 _PREFIX = struct.Struct("<iiB")  # original opcode, uncompressed size, compressor id
+_ZSTD_WINDOW_LOG = DEFAULT_MAX_MESSAGE_SIZE.bit_length()
 _ZSTD_MODULE = "compression.zstd" if version_info >= (3, 14) else "backports.zstd"
 
 
@@ -178,7 +179,10 @@ def _zstd_compress(data: bytes) -> bytes:
 
 def _zstd_decompress(data: bytes | memoryview, size: int) -> bytes:
     zstd = _load(_ZSTD_MODULE)
-    inflater = zstd.ZstdDecompressor()
+    # The data says how much of itself the library has to remember: no more than a message holds.
+    inflater = zstd.ZstdDecompressor(
+        options={zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG}
+    )
     try:
         plain: bytes = inflater.decompress(data, size + 1)
     except zstd.ZstdError as error:

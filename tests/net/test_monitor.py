@@ -400,7 +400,7 @@ def test_a_hello_that_makes_no_sense_is_an_error_that_passes(
 ) -> None:
     scripted_server.hello[field] = "nonsense"
     client = client_of(scripted_server.uri, serverSelectionTimeoutMS=100)
-    with pytest.raises(ServerSelectionTimeoutError, match=f"{field} in a hello reply"):
+    with pytest.raises(ServerSelectionTimeoutError, match=f"{field} in a (hello )?reply"):
         client.admin.command("ping")
     del scripted_server.hello[field]
     patient = client_of(scripted_server.uri)

@@ -10,6 +10,7 @@ from typing import Any
 import dns.rcode
 import gevent
 import pytest
+from bson.objectid import ObjectId
 from pymongo.errors import (
     ConfigurationError,
     InvalidOperation,
@@ -86,7 +87,7 @@ def test_the_txt_record_adds_options(
 def test_a_load_balancer_can_be_named_by_the_txt_record(
     dns_server: DnsServer, scripted_server: ScriptedServer, client_of: Connect
 ) -> None:
-    scripted_server.hello.update(MONGOS, serviceId=b"service")
+    scripted_server.hello.update(MONGOS, serviceId=ObjectId())
     dns_server.set_srv(QUERY, scripted_server.host)
     dns_server.set(NAME, "TXT", '"loadBalanced=true"')
     client = client_of(URI)

@@ -237,6 +237,22 @@ def test_a_reply_that_comes_while_sending_is_not_lost(hub_thread: HubThread) -> 
 
 
 @hubside
+def test_a_peer_that_floods_us_while_we_send_has_to_wait(hub_thread: HubThread) -> None:
+    with open_stream_pair() as (stream, peer):
+        sending = gevent.spawn(stream.send, body(4_000_000), 5.0)
+        flooding = gevent.spawn(peer.send_all, op_msg(1, {"x": "y" * 1000}) * 4000)
+        turn()
+        for _ in range(50):
+            turn()
+            assert len(stream._buffer) <= 16_384
+        assert len(peer.receive(4_000_000)) == 4_000_000
+        sending.get(timeout=5)
+        for _ in range(4000):
+            assert stream.read_message(5.0)[0] == 1
+        flooding.get(timeout=5)
+
+
+@hubside
 def test_a_peer_that_does_not_read_is_given_up(hub_thread: HubThread) -> None:
     with open_stream_pair() as (stream, _):
         with pytest.raises(NetworkTimeout, match="while sending"):

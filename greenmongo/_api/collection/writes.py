@@ -196,7 +196,7 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
         upserted = document.get("upserted")
         result = dict(document)
         result["updatedExisting"] = bool(document.get("n")) and upserted is None
-        if upserted is not None:
+        if upserted:
             result["upserted"] = upserted[0]["_id"]
         return UpdateResult(result, True)
 

@@ -26,6 +26,7 @@ SCRAM_SHA_256 = "SCRAM-SHA-256"
 
 _HASHES = {SCRAM_SHA_1: "sha1", SCRAM_SHA_256: "sha256"}
 _MIN_ITERATIONS = 4096  # the authentication specification's floor
+_MAX_ITERATIONS = 1_000_000  # a second of work: more would only make the client stand still
 _GS2_HEADER = b"n,,"  # no channel binding, no other identity
 _CHANNEL = b64encode(_GS2_HEADER)
 
@@ -154,7 +155,7 @@ class _Challenge:
             iterations = int(found.get(b"i", b""))
         except ValueError:
             raise OperationFailure("Server returned an invalid iteration count.") from None
-        if iterations < _MIN_ITERATIONS:
+        if not _MIN_ITERATIONS <= iterations <= _MAX_ITERATIONS:
             raise OperationFailure("Server returned an invalid iteration count.")
         try:
             salt = b64decode(found.get(b"s", b""), validate=True)

@@ -1,0 +1,147 @@
+"""Whether a reply is made of what replies are made of.
+
+A document can be flawless BSON and still make no sense. What the driver reads of replies itself is
+checked here, once, so that nothing else has to expect a number where a list should be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from bson.timestamp import Timestamp
+
+if TYPE_CHECKING:
+    from greenmongo._core.types import Document
+
+__all__ = ["ShapeError", "check_reply_shape", "check_topology_version"]
+
+
+class ShapeError(ValueError):
+    """A reply holds what no server would say. `_net` turns this into the public `ProtocolError`."""
+
+
+_Kinds = type | tuple[type, ...]
+
+_NUMBER = (int, float)
+_OF_FAILURES: Mapping[str, _Kinds] = {
+    "code": _NUMBER,
+    "codeName": str,
+    "errmsg": str,
+    "errorLabels": list,
+    "topologyVersion": Mapping,
+}
+_OF_WRITES: Mapping[str, _Kinds] = {
+    "errorLabels": list,
+    "writeConcernError": Mapping,
+    "writeErrors": list,
+}
+_OF_WRITE_ERRORS: Mapping[str, _Kinds] = {
+    "code": _NUMBER,
+    "errInfo": Mapping,
+    "errmsg": str,
+    "index": int,
+}
+_WRITES_FIELDS = frozenset(_OF_WRITES)
+_WRITTEN: Mapping[str, _Kinds] = {"n": _NUMBER, "nModified": _NUMBER, "upserted": list}
+
+_WITH_CURSOR = frozenset({"aggregate", "find", "getMore", "listCollections", "listIndexes"})
+_WRITES = frozenset({"delete", "insert", "update"})
+_RESULTS: Mapping[str, tuple[str, _Kinds]] = {
+    "count": ("n", _NUMBER),
+    "distinct": ("values", list),
+    "listDatabases": ("databases", list),
+}
+
+
+def check_reply_shape(command: Document, reply: Document, statements: int | None = None) -> None:
+    """Check what the driver reads of the reply to a command.
+
+    Args:
+        command: the command, its name first.
+        reply: the decoded reply.
+        statements: how many documents a write sent along.
+
+    Raises:
+        ShapeError: a field cannot be what it should be.
+    """
+    cluster_time = reply.get("$clusterTime")
+    if cluster_time is not None and not (
+        isinstance(cluster_time, dict) and isinstance(cluster_time.get("clusterTime"), Timestamp)
+    ):
+        raise _senseless("$clusterTime", cluster_time)
+    if not reply.get("ok"):
+        _check(reply, _OF_FAILURES)
+        check_topology_version(reply.get("topologyVersion"))
+    else:
+        _check_result(next(iter(command)), command, reply)
+    if not _WRITES_FIELDS.isdisjoint(reply):
+        _check_errors(reply, statements)
+
+
+def _check_result(name: str, command: Document, reply: Document) -> None:
+    if name in _WITH_CURSOR:
+        if "explain" not in command:
+            _check_cursor(name, reply.get("cursor"))
+    elif name in _WRITES:
+        _check(reply, _WRITTEN)
+        for upserted in reply.get("upserted", ()):
+            if not (isinstance(upserted, Mapping) and "_id" in upserted):
+                raise _senseless("upserted", upserted)
+    elif name in _RESULTS:
+        field, kind = _RESULTS[name]
+        if not isinstance(reply.get(field), kind):
+            raise _senseless(field, reply.get(field))
+
+
+def check_topology_version(version: Any) -> None:
+    """Check a `topologyVersion`, which may be missing.
+
+    Raises:
+        ShapeError: it cannot be compared with others.
+    """
+    if version is not None and not (
+        isinstance(version, Mapping)
+        and "processId" in version
+        and isinstance(version.get("counter"), int)
+    ):
+        raise _senseless("topologyVersion", version)
+
+
+def _check(document: Mapping[str, Any], kinds: Mapping[str, _Kinds]) -> None:
+    for field, kind in kinds.items():
+        value = document.get(field)
+        if value is not None and not isinstance(value, kind):
+            raise _senseless(field, value)
+
+
+def _check_cursor(name: str, cursor: Any) -> None:
+    if not isinstance(cursor, Mapping):
+        raise _senseless("cursor", cursor)
+    batch = "nextBatch" if name == "getMore" else "firstBatch"
+    if not isinstance(cursor.get(batch), list):
+        raise _senseless(f"cursor.{batch}", cursor.get(batch))
+    if not isinstance(cursor.get("id"), int):
+        raise _senseless("cursor.id", cursor.get("id"))
+    namespace = cursor.get("ns", ".")
+    if not isinstance(namespace, str) or "." not in namespace:
+        raise _senseless("cursor.ns", namespace)
+
+
+def _check_errors(reply: Document, statements: int | None) -> None:
+    _check(reply, _OF_WRITES)
+    for label in reply.get("errorLabels") or ():
+        if not isinstance(label, str):
+            raise _senseless("errorLabels", label)
+    for error in reply.get("writeErrors") or ():
+        if not isinstance(error, Mapping):
+            raise _senseless("writeErrors", error)
+        _check(error, _OF_WRITE_ERRORS)
+        index = error.get("index", -1)
+        if index < 0 or (statements is not None and index >= statements):
+            raise _senseless("writeErrors.index", index)
+    _check(reply.get("writeConcernError") or {}, _OF_WRITE_ERRORS)
+
+
+def _senseless(field: str, value: object) -> ShapeError:
+    return ShapeError(f"{field} in a reply cannot be {value!r:.100}")
