@@ -60,12 +60,16 @@ def complete_body(
 
 
 def read_preference_field(
-    preference: ReadMode | None, topology: TopologyKind, server: ServerKind
+    preference: ReadMode | None,
+    topology: TopologyKind,
+    server: ServerKind,
+    *,
+    strict_primary: bool = False,
 ) -> Document | None:
     """Return `$readPreference` for a command, None if it is to have none.
 
     Server Selection, "Topology type: Single": a member addressed directly must answer whatever
-    its role, so the primary mode becomes primaryPreferred there.
+    its role, so the primary mode becomes primaryPreferred there, unless it is taken strictly.
     """
     if preference is None:
         return None
@@ -73,7 +77,7 @@ def read_preference_field(
         if server is ServerKind.STANDALONE:
             return None
         if preference.mode == _PRIMARY_MODE:
-            return {"mode": "primaryPreferred"}
+            return None if strict_primary else {"mode": "primaryPreferred"}
         return preference.document
     return None if preference.mode == _PRIMARY_MODE else preference.document
 

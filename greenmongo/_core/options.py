@@ -62,6 +62,8 @@ class ClientOptions:
     replica_set: str | None = None
     direct_connection: bool | None = None
     """None: not said; a single seed is then not taken for a standalone server."""
+    strict_primary: bool = False
+    """A direct connection reads in mode primary only if it is to the primary, as in PyMongo 2.x."""
     load_balanced: bool = False
     connect: bool | None = None
     """None: not said, so yes unless the environment freezes processes (FaaS)."""

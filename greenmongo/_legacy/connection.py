@@ -62,7 +62,7 @@ class Connection(LegacyClient[DocT]):
         is_one_server = len(options.seeds) == 1 and options.replica_set is None
         if options.direct_connection is not None or options.load_balanced or not is_one_server:
             return options
-        return replace(options, direct_connection=True)
+        return replace(options, direct_connection=True, strict_primary=True)
 
     def close(self) -> None:
         """End every request and close every connection; the next operation opens new ones."""

@@ -292,7 +292,12 @@ class Operation:
             lsid=None if session is None else session.lsid,
             txn_number=self._txn_number,
             cluster_time=engine.sessions.cluster_time if session is not None else None,
-            read_preference=read_preference_field(self._preference(), description.kind, known.kind),
+            read_preference=read_preference_field(
+                self._preference(),
+                description.kind,
+                known.kind,
+                strict_primary=engine.options.strict_primary,
+            ),
             max_time_ms=max_time_ms,
             server_api=engine.options.server_api,
         )

@@ -126,6 +126,13 @@ def test_the_read_preference_is_told_where_it_matters(
     assert read_preference_field(preference, topology, server) == expected
 
 
+def test_a_strict_primary_is_not_told_to_be_lenient() -> None:
+    single, secondary = TopologyKind.SINGLE, ServerKind.RS_SECONDARY
+    assert read_preference_field(Primary(), single, secondary, strict_primary=True) is None
+    told = read_preference_field(Secondary(), single, secondary, strict_primary=True)
+    assert told == {"mode": "secondary"}
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [(DEFAULT_CODEC_OPTIONS, True), (ORDERED, False), (SHOUTING, False)],
