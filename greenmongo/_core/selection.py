@@ -111,6 +111,8 @@ def describe_failure(
     wanted = "writable server" if read_preference is None else f"server for {read_preference!r}"
     if not topology.servers:
         found = "no servers are left in the topology"
+        if topology.set_name:
+            found = f"none of the seeds is a member of this set, so {found}"
     else:
         found = "; ".join(_state_of(server) for server in topology.servers.values())
     set_name = f" {topology.set_name!r}" if topology.set_name else ""

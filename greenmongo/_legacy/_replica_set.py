@@ -40,7 +40,8 @@ class OldReplicaSetClient(OldClient[DocT], Generic[DocT]):
                 `network_timeout` as for `Connection`; further options, by the old names or today's.
 
         Raises:
-            ConfigurationError: `replicaSet` is missing, or an option is unknown.
+            ConfigurationError: `replicaSet` is missing or not the name of the set, or an option
+                is unknown.
             ServerSelectionTimeoutError: an AutoReconnect; nobody answered in time.
         """
         options = dict(kwargs)
@@ -58,7 +59,9 @@ class OldReplicaSetClient(OldClient[DocT], Generic[DocT]):
     def _find_server(self) -> None:
         try:
             super()._find_server()
-        except ServerSelectionTimeoutError:
+        except ServerSelectionTimeoutError as error:
+            if not self._servers():
+                raise ConfigurationError(str(error)) from error
             self._executor.select_address(ReadPreference.NEAREST)
 
     def disconnect(self) -> None:

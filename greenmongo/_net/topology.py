@@ -105,6 +105,11 @@ class Topology:
         writable = self.description.writable
         return writable[0].address if len(writable) == 1 else None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no server is left, and none can be learnt of."""
+        return not self.description.servers and self._seed_list is None
+
     def select(
         self,
         preference: ReadMode | None,
@@ -158,7 +163,8 @@ class Topology:
                 return server
         while True:
             left = deadline - monotonic()
-            if left <= 0:
+            # A set none of whose seeds is a member has nobody left who could tell of others.
+            if left <= 0 or self.is_empty:
                 raise ServerSelectionTimeoutError(
                     describe_failure(self.description, preference, timeout)
                 )
