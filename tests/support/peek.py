@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import gc
 
-from greenmongo._core.types import Address
+from greenmongo._core.types import Address, ReadMode
 from greenmongo._net.pool import Pool
 from tests.support.fix_hub import Client
 
-__all__ = ["pool_of", "pools_of", "rows", "settle", "sid"]
+__all__ = ["Place", "place", "pool_of", "pools_of", "rows", "settle", "sid"]
+
+Place = tuple[str, int]
+"""A member of a set by its own name for itself, and its number of one connection."""
 
 
 def sid(client: Client) -> int:
     """The server's number of the connection that the next operation uses."""
     return int(client.admin.command("hello")["connectionId"])
+
+
+def place(client: Client, preference: ReadMode | None = None) -> Place:
+    """Where the next read goes: which member, on which connection."""
+    reply = client.admin.command("hello", read_preference=preference)
+    return str(reply["me"]), int(reply["connectionId"])
 
 
 def pool_of(client: Client) -> Pool:

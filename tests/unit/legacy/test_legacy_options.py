@@ -139,9 +139,13 @@ def test_read_preferences_may_be_numbers_with_tag_sets(
 
 
 @pytest.mark.parametrize("tag_sets", [[], {}, "foo", ["foo"], [{"dc": "ny"}]])
-def test_tag_sets_that_make_no_sense_with_primary_are_refused(tag_sets: object) -> None:
+def test_S25_tag_sets_that_make_no_sense_with_primary_are_refused(tag_sets: object) -> None:
     with pytest.raises(ConfigurationError, match="tag_sets"):
         connection(tag_sets=tag_sets)
+
+
+def test_S25_any_member_makes_sense_with_primary() -> None:
+    assert connection(tag_sets=[{}]).read_preference == Primary()
 
 
 def test_slave_okay_means_secondary_preferred_and_warns() -> None:
