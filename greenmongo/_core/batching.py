@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pymongo.errors import DocumentTooLarge
 
-__all__ = ["DEFAULT_LIMITS", "WriteLimits", "check_sizes", "cut"]
+__all__ = ["DEFAULT_LIMITS", "WriteLimits", "check_message_size", "check_sizes", "cut"]
 
 COMMAND_ROOM = 16 * 1024
 """What a message holds beside its documents: header, command, session, cluster time."""
@@ -42,6 +42,30 @@ def check_sizes(documents: Sequence[bytes], limits: WriteLimits, *, acknowledged
                 f"BSON document too large ({len(document)} bytes) - the connected server "
                 f"supports BSON document sizes up to {limits.max_bson_size} bytes."
             )
+
+
+def check_message_size(name: str, size: int, max_bson_size: int) -> None:
+    """Refuse a command that its server would refuse, before all of it is sent.
+
+    Args:
+        name: the command's name.
+        size: the length of the whole message, documents included.
+        max_bson_size: what the server accepts as a document.
+
+    Raises:
+        DocumentTooLarge: it is larger than a document of that size would make it.
+    """
+    if size <= max_bson_size + COMMAND_ROOM:
+        return
+    if name == "insert":
+        raise DocumentTooLarge(
+            f"BSON document too large ({size} bytes) - the connected server "
+            f"supports BSON document sizes up to {max_bson_size} bytes."
+        )
+    raise DocumentTooLarge(
+        f"{name} command document too large ({size} bytes) - the connected server "
+        f"supports BSON document sizes up to {max_bson_size} bytes."
+    )
 
 
 def cut(documents: Sequence[bytes], limits: WriteLimits) -> Iterator[Sequence[bytes]]:

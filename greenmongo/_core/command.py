@@ -56,6 +56,11 @@ class Command:
         """The command's name, the first key of its body."""
         return next(iter(self.body))
 
+    @property
+    def is_batch(self) -> bool:
+        """Whether it is one of the commands of a bulk write."""
+        return self.operation_id is not None
+
 
 @dataclass(slots=True)
 class Reply:

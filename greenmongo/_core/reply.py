@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NAMESPACE_NOT_FOUND",
     "NOT_PRIMARY_CODES",
+    "REAUTHENTICATION_REQUIRED",
     "RETRYABLE_CODES",
     "SHUTDOWN_CODES",
     "check_reply",
@@ -47,6 +48,9 @@ RETRYABLE_CODES = NOT_PRIMARY_CODES | {7, 6, 89, 9001, 262, 134}
 ExceededTimeLimit, ReadConcernMajorityNotAvailableYet."""
 
 NAMESPACE_NOT_FOUND = 26
+
+REAUTHENTICATION_REQUIRED = 391
+"""What the connection was logged in with has expired."""
 
 DUPLICATE_KEY_CODES = frozenset({11000, 11001, 12582})
 

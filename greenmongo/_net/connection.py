@@ -26,6 +26,9 @@ from greenmongo._wire.op_query import encode_op_query
 from greenmongo._wire.reply import read_reply
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from greenmongo._core.credentials import Credentials
     from greenmongo._core.sdam.description import ServerDescription
     from greenmongo._core.types import Address, Conversation, Document
     from greenmongo._net.command_events import CommandEvents
@@ -59,6 +62,7 @@ class Connection:
     __slots__ = (
         "compressor",
         "created_at",
+        "credentials",
         "description",
         "events",
         "generation",
@@ -70,6 +74,7 @@ class Connection:
         "number",
         "owner",
         "pending",
+        "sasl_mechanisms",
         "server_connection_id",
         "stream",
         "timeout",
@@ -86,6 +91,10 @@ class Connection:
         """What the server said in this connection's own handshake."""
         self.compressor: Compressor | None = None
         """What the handshake agreed on for messages to the server."""
+        self.credentials: Credentials | None = None
+        """Who it is logged in as."""
+        self.sasl_mechanisms: Sequence[str] = ()
+        """Those the server offered to that user."""
         self.server_connection_id: int | None = None
         """The server's own id of this connection, as in its logs."""
         self.created_at = self.idle_since = monotonic()

@@ -125,11 +125,46 @@ class Connector:
         largest = min(description.max_message_size, DEFAULT_MAX_MESSAGE_SIZE)
         connection.stream.max_message_size = int(largest) + 16 * 1024
         connection.events = self._events
+        connection.credentials = credentials
+        connection.sasl_mechanisms = reply.get("saslSupportedMechs") or ()
         if credentials is not None:
             conversation = authenticate(
                 credentials, nonce=nonce, hello_reply=reply, cache=self._keys
             )
             connection.converse(conversation, db=credentials.source)
+
+    def log_in_again(self, connection: Connection, timeout: float | None) -> None:
+        """Renew what a connection is logged in with, because its server demands it.
+
+        A connection on which this does not come to its end is closed: who knows as whom it speaks.
+
+        Args:
+            connection: one that is checked out and waits for no reply.
+            timeout: the seconds left to whoever waits, None for the usual.
+
+        Raises:
+            AutoReconnect, NetworkTimeout: the connection broke, or no answer came in time.
+            OperationFailure: the server refused the credentials.
+        """
+        credentials = connection.credentials
+        if credentials is None:
+            return
+        conversation = authenticate(
+            credentials,
+            nonce=new_nonce(),
+            hello_reply={"saslSupportedMechs": connection.sasl_mechanisms},
+            cache=self._keys,
+        )
+        limit = self.options.connect_timeout or None
+        if timeout is not None:
+            limit = timeout if limit is None else min(limit, timeout)
+        late = NetworkTimeout(f"{format_address(connection.address)}: timed out while logging in")
+        try:
+            with gevent.Timeout(limit, late):
+                connection.converse(conversation, db=credentials.source)
+        except BaseException:
+            connection.close()
+            raise
 
     def _hello(
         self,

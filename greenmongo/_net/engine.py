@@ -80,6 +80,10 @@ class Engine:
         self.options = options
         self._connector.options = options
 
+    def log_in_again(self, connection: Connection, timeout: float | None) -> None:
+        """Renew what a connection is logged in with, because its server demands it."""
+        self._connector.log_in_again(connection, timeout)
+
     def try_credentials(self, credentials: Credentials) -> None:
         """See whether the server takes them, on a connection that nobody else uses.
 

@@ -20,6 +20,7 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
 )
 
+from greenmongo._core.batching import check_message_size
 from greenmongo._core.command import Reply
 from greenmongo._core.command_body import (
     complete_body,
@@ -29,7 +30,12 @@ from greenmongo._core.command_body import (
 )
 from greenmongo._core.deadline import Deadline
 from greenmongo._core.events import as_sent
-from greenmongo._core.reply import NOT_PRIMARY_CODES, command_error, write_concern_failure
+from greenmongo._core.reply import (
+    NOT_PRIMARY_CODES,
+    REAUTHENTICATION_REQUIRED,
+    command_error,
+    write_concern_failure,
+)
 from greenmongo._core.reply_shape import ShapeError, check_reply_shape
 from greenmongo._core.retry import (
     MAX_TRIES,
@@ -76,6 +82,10 @@ class Surroundings(Protocol):
     command_events: CommandEvents
     plain_options: CodecOptions[Any]
     """Options that were found to suit a whole reply, envelope included."""
+
+    def log_in_again(self, connection: Connection, timeout: float | None) -> None:
+        """Renew what a connection is logged in with, because its server demands it."""
+        ...
 
 
 class Operation:
@@ -251,27 +261,41 @@ class Operation:
                 self._txn_number = self._session.next_txn_number()
 
     def _exchange(self, server: Server, connection: Connection) -> Document:
+        document = self._ask(server, connection)
+        if document.get("code") == REAUTHENTICATION_REQUIRED and not document.get("ok"):
+            # Nothing was done yet, so the command is sent once more whatever it is.
+            left = None if self._deadline is None else self._deadline.remaining(monotonic())
+            self._engine.log_in_again(connection, left)
+            document = self._ask(server, connection)
+        if not document.get("ok"):
+            raise command_error(document)
+        if not self._command.acknowledged:
+            return document
+        if self._is_implicit and self._session is not None:
+            self._engine.sessions.keep_for_cursor(self._session, document, server.address)
+        if "writeConcernError" in document:
+            self._judge_write_concern(document, server, connection)
+        return document
+
+    def _ask(self, server: Server, connection: Connection) -> Document:
+        """Send the command and return the reply, whatever it says."""
         command, engine = self._command, self._engine
         request_id = next_request_id()
         body, timeout = self._complete(server)
         message = _encode(command, body, request_id)
+        known = connection.description
+        if known is not None and not command.is_batch:
+            # Whether one of many documents is too large, the server judges better.
+            check_message_size(command.name, len(message), known.max_bson_size)
         if connection.compressor is not None:
             message = connection.compress(message, command.name)
         if engine.command_events.is_wanted():
             document = self._send_watched(connection, message, request_id, timeout, body)
         else:
             document = self._send(connection, message, request_id, timeout)
-        if not command.acknowledged:
-            return document
         cluster_time = document.get("$clusterTime")
         if cluster_time is not None:
             engine.sessions.advance(cluster_time)
-        if not document.get("ok"):
-            raise command_error(document)
-        if self._is_implicit and self._session is not None:
-            engine.sessions.keep_for_cursor(self._session, document, server.address)
-        if "writeConcernError" in document:
-            self._judge_write_concern(document, server, connection)
         return document
 
     def _complete(self, server: Server) -> tuple[Document, float | None]:

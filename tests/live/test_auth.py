@@ -14,6 +14,7 @@ from pymongo.errors import AutoReconnect, ConfigurationError, OperationFailure
 from greenmongo import MongoClient
 from greenmongo.embedded import MongoServer
 from greenmongo.hub import statistics_of
+from tests.support.fix_server import TEST_COMMANDS
 
 pytestmark = pytest.mark.live
 
@@ -29,7 +30,7 @@ Doc = dict[str, Any]
 @pytest.fixture(scope="module")
 def server() -> Iterator[MongoServer]:
     """A server with some users: every mechanism alone and both, and one without any rights."""
-    with MongoServer(replica_set=None, auth=ROOT) as server:
+    with MongoServer(replica_set=None, auth=ROOT, parameters=TEST_COMMANDS) as server:
         with MongoClient[Doc](server.uri) as client:
             for user, mechanisms in (
                 ("sha1", ["SCRAM-SHA-1"]),
@@ -219,3 +220,34 @@ def test_plain_reaches_the_server(server: MongoServer) -> None:
         pytest.raises(OperationFailure, match="PLAIN"),
     ):
         client.admin.command("ping")
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_a_connection_logs_in_again_when_the_server_demands_it(
+    server: MongoServer, mechanism: str
+) -> None:
+    with (
+        connect(server, "both", "IX", authMechanism=mechanism, appName="again") as client,
+        MongoClient[Doc](server.uri) as root,
+        client.start_request(),
+    ):
+        before = client.admin.command("hello")["connectionId"]
+        root.admin.command(
+            "configureFailPoint",
+            "failCommand",
+            mode={"times": 1},
+            data={"failCommands": ["find"], "errorCode": 391, "appName": "again"},
+        )
+        assert client[DB].things.find_one() is None
+        assert client.admin.command("hello")["connectionId"] == before
+        assert users_of(client) == ["both"]
+
+
+def test_a_refused_login_does_not_spoil_the_pool_for_later(server: MongoServer) -> None:
+    with connect(server, "late", "IX") as client, MongoClient[Doc](server.uri) as root:
+        for _ in range(2):
+            with pytest.raises(OperationFailure, match="Authentication failed"):
+                client.admin.command("ping")
+        root[DB].command("createUser", "late", pwd="IX", roles=[])
+        assert client.admin.command("ping")["ok"] == 1.0
+        root[DB].command("dropUser", "late")
