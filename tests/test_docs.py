@@ -52,6 +52,7 @@ def test_longer_code_runs_or_stands_in_an_example() -> None:
         block.where
         for block in blocks()
         if not block.is_runnable
+        and "gevent-page" not in block.info  # run by tests/live/test_gevent_page.py
         and len(block.code.splitlines()) > SHORT
         and not any(block.code in example for example in examples)
     ]
