@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import bson
@@ -12,8 +13,6 @@ from bson.raw_bson import RawBSONDocument
 from greenmongo._core.sdam.kinds import ServerKind, TopologyKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from bson.codec_options import CodecOptions
     from pymongo.server_api import ServerApi
 
@@ -49,7 +48,7 @@ def complete_body(
     if read_preference is not None:
         body["$readPreference"] = read_preference
     if max_time_ms is not None:
-        body.setdefault("maxTimeMS", max_time_ms)
+        _limit_time(body, max_time_ms)
     if server_api is not None:
         body["apiVersion"] = server_api.version
         if server_api.strict is not None:
@@ -57,6 +56,23 @@ def complete_body(
         if server_api.deprecation_errors is not None:
             body["apiDeprecationErrors"] = server_api.deprecation_errors
     return body
+
+
+def _limit_time(body: Document, max_time_ms: int) -> None:
+    """Tell the server what is left of timeoutMS, which comes before the older limits."""
+    own = body.get("maxTimeMS")
+    if own and isinstance(own, (int, float)):
+        body["maxTimeMS"] = min(own, max_time_ms)
+    elif "getMore" not in body:
+        # With getMore it would be the time to wait for news, which only some cursors do.
+        body["maxTimeMS"] = max_time_ms
+    concern = body.get("writeConcern")
+    if isinstance(concern, Mapping) and "wtimeout" in concern:
+        rest = {name: value for name, value in concern.items() if name != "wtimeout"}
+        if rest:
+            body["writeConcern"] = rest
+        else:
+            del body["writeConcern"]
 
 
 def read_preference_field(

@@ -77,8 +77,28 @@ def test_a_body_gets_what_there_is() -> None:
     assert next(iter(completed)) == "insert"
 
 
-def test_a_time_limit_given_by_the_user_stays() -> None:
-    assert complete({"find": "c", "maxTimeMS": 10}, max_time_ms=500)["maxTimeMS"] == 10
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [(10, 10), (1000, 500), (0, 500), ("nonsense", 500)],
+)
+def test_the_shorter_time_limit_counts(own: Any, expected: int) -> None:
+    assert complete({"find": "c", "maxTimeMS": own}, max_time_ms=500)["maxTimeMS"] == expected
+
+
+def test_the_next_batch_has_a_time_limit_only_if_it_waits_for_news() -> None:
+    assert "maxTimeMS" not in complete({"getMore": 1}, max_time_ms=500)
+    assert complete({"getMore": 1, "maxTimeMS": 1000}, max_time_ms=500)["maxTimeMS"] == 500
+
+
+@pytest.mark.parametrize(
+    ("concern", "expected"), [({"w": 2, "wtimeout": 5}, {"w": 2}), ({"wtimeout": 5}, None)]
+)
+def test_the_time_that_is_left_comes_before_that_of_the_write_concern(
+    concern: Document, expected: Document | None
+) -> None:
+    command = {"insert": "c", "writeConcern": concern}
+    assert complete(command, max_time_ms=500).get("writeConcern") == expected
+    assert complete(command)["writeConcern"] == concern
 
 
 @pytest.mark.parametrize(
