@@ -24,6 +24,7 @@ from greenmongo.hub import (
     Context,
     HubClosed,
     Once,
+    is_limited,
     is_open,
     thread_of,
     watches_commands,
@@ -131,7 +132,7 @@ class Door:
         lane = self._lane_of(port) if self._lanes or self._auto_start else None
         call = port.new_call(fn, args, kwargs, None if lane is None else lane.context)
         call.lane = lane
-        if self._copies_variables:
+        if self._copies_variables or is_limited():
             call.variables = copy_context()
         try:
             thread.submit(call.begin)

@@ -34,6 +34,7 @@ from greenmongo._core.constants import (
 )
 from greenmongo._legacy.connection import Connection
 from greenmongo._legacy.replica_set_connection import MongoReplicaSetClient, ReplicaSetConnection
+from greenmongo._net.time_limit import timeout
 from greenmongo.hub import run
 
 __version__ = "0.1.0"
@@ -70,4 +71,5 @@ __all__ = [
     "WriteConcern",
     "__version__",
     "run",
+    "timeout",
 ]

@@ -20,6 +20,7 @@ from greenmongo._hub.once import Once
 from greenmongo._hub.outbox import Port
 from greenmongo._hub.thread import HubThread, acquire
 from greenmongo._net.statistics import ClientStatistics, PoolStatistics
+from greenmongo._net.time_limit import is_limited
 
 if TYPE_CHECKING:
     from greenmongo._api.client import MongoClient
@@ -44,6 +45,7 @@ __all__ = [
     "ThreadLocal",
     "TopologyDescription",
     "acquire",
+    "is_limited",
     "is_open",
     "native_sleep",
     "request_depth",

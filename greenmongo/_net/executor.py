@@ -26,6 +26,7 @@ from greenmongo._net.engine import Engine
 from greenmongo._net.metadata import ClientMetadata
 from greenmongo._net.publisher import Publisher
 from greenmongo._net.statistics import ClientStatistics, gather_statistics
+from greenmongo._net.time_limit import is_limited
 from greenmongo._net.topology import initial_description
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Executor:
             reply: Reply = thread.run(engine.execute, command, session)
         else:
             context = self._context_if_needed(engine)
-            if self.watches_commands:
+            if self.watches_commands or is_limited():
                 run = copy_context().run
                 reply = thread.run_as(context, run, engine.execute, command, session)
             else:

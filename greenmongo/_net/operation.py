@@ -50,6 +50,7 @@ from greenmongo._core.sdam.description import ServerDescription
 from greenmongo._core.sdam.kinds import ServerKind
 from greenmongo._core.types import format_address
 from greenmongo._net.connection import next_request_id
+from greenmongo._net.time_limit import deadline_of_caller
 from greenmongo._wire.op_msg import MORE_TO_COME, encode_op_msg
 
 if TYPE_CHECKING:
@@ -117,8 +118,7 @@ class Operation:
         self._row = row
         self._explicit = explicit
         """The session the caller gave."""
-        timeout = engine.options.timeout
-        self._deadline = Deadline.after(timeout, monotonic()) if timeout else None
+        self._deadline = deadline_of_caller(engine.options.timeout)
         self._session: ServerSession | None = None
         self._is_implicit = True
         self._txn_number: int | None = None

@@ -10,7 +10,7 @@ import pymongo
 import pytest
 from pymongo.errors import CursorNotFound, InvalidOperation
 
-from greenmongo import CursorType, MongoClient
+from greenmongo import CursorType, MongoClient, timeout
 from tests.support.fix_comparison import SEED, Comparison
 
 pytestmark = pytest.mark.live
@@ -73,6 +73,11 @@ def test_a_cursor_knows_how_far_it_is(filled: Any) -> None:
 
     assert len(list(cursor)) == 19
     assert (cursor.alive, cursor.cursor_id, cursor.retrieved) == (False, 0, 20)
+
+
+def test_a_cursor_of_many_batches_can_be_limited_in_time(filled: Any) -> None:
+    with timeout(30):
+        assert len(list(filled.find().batch_size(4))) == len(SEED)
 
 
 def test_options_are_refused_once_the_query_is_sent(filled: Any) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Any
 
 from bridge import AsyncMongoClient
@@ -29,6 +32,10 @@ class Door(ABC):
         """Return an object with the blocking methods of `it`."""
 
     @abstractmethod
+    def enter(self, block: AbstractContextManager[None]) -> AbstractContextManager[None]:
+        """Return a block that is entered where the calls are made."""
+
+    @abstractmethod
     def another(self) -> Door:
         """Return a door of the same kind for a concurrent thread or task."""
 
@@ -47,6 +54,9 @@ class BlockingDoor(Door):
 
     def face(self, it: Any) -> Any:
         return it
+
+    def enter(self, block: AbstractContextManager[None]) -> AbstractContextManager[None]:
+        return block
 
     def another(self) -> Door:
         return self
@@ -70,6 +80,14 @@ class AsyncDoor(Door):
 
     def face(self, it: Any) -> Any:
         return Blocking(self._actor, it)
+
+    @contextmanager
+    def enter(self, block: AbstractContextManager[None]) -> Iterator[None]:
+        self._actor.call(block.__enter__)
+        try:
+            yield
+        finally:
+            self._actor.call(partial(block.__exit__, None, None, None))
 
     def another(self) -> Door:
         return AsyncDoor()

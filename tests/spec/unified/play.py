@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from copy import deepcopy
 from functools import partial
 from logging import LogRecord
 from typing import Any
 
+from greenmongo import timeout
 from tests.spec.unified.arguments import Arguments
 from tests.spec.unified.deployments import Candidate, Deployment, choose
 from tests.spec.unified.doors import Door
@@ -113,12 +114,12 @@ class Play:
         if operation is None:
             raise Unsupported(f"{entity.kind}.{name}")
         arguments = Arguments(deepcopy(step.get("arguments", {})))
-        for argument in ("session", "timeoutMS"):
-            if argument in arguments:
-                raise Unsupported(f"argument {argument}")
+        if "session" in arguments:
+            raise Unsupported("argument session")
         target = entity.it if entity.is_face else door.face(entity.it)
         try:
-            result = operation.perform(target, arguments)
+            with door.enter(_time_limit(arguments)):
+                result = operation.perform(target, arguments)
         except (Mismatch, Unsupported):
             raise
         except Exception as error:
@@ -142,6 +143,12 @@ class Play:
             self.matcher.check(step["expectResult"], as_stored(result), root=kind != "exact")
         if "saveResultAsEntity" in step:
             self.entities.add(step["saveResultAsEntity"], Entity(kind, result, is_face=True))
+
+
+def _time_limit(arguments: Arguments) -> AbstractContextManager[None]:
+    if "timeoutMS" not in arguments:
+        return nullcontext()
+    return timeout(arguments.pop("timeoutMS") / 1000)
 
 
 def _soon(check: Callable[[], None]) -> None:

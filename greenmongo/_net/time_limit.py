@@ -1,0 +1,95 @@
+"""The deadline of a block of operations, in the caller's context variables."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from contextvars import ContextVar, Token
+from dataclasses import dataclass
+from math import inf
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from greenmongo._core.deadline import Deadline
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["deadline_of_caller", "is_limited", "timeout"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """What the innermost block says."""
+
+    seconds: float | None
+    """0.0: no limit at all; None: what the client's timeoutMS says."""
+    ends_at: float
+    """With the blocks around it."""
+
+
+_BLOCK: ContextVar[_Block | None] = ContextVar("greenmongo_timeout", default=None)
+
+
+class _TimeLimit(AbstractContextManager[None]):
+    """The block of `timeout`."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
+        self._token: Token[_Block | None] | None = None
+
+    def __enter__(self) -> None:
+        outer, seconds = _BLOCK.get(), self._seconds
+        ends_at = inf if outer is None else outer.ends_at
+        if seconds:
+            ends_at = min(ends_at, monotonic() + seconds)
+        self._token = _BLOCK.set(_Block(seconds, ends_at))
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        token, self._token = self._token, None
+        if token is not None:
+            _BLOCK.reset(token)
+
+
+def timeout(seconds: float | None) -> AbstractContextManager[None]:
+    """Limit the time that a block of operations may take together.
+
+    Operations that are not over by then, or begin later, raise an error whose `timeout` is true.
+    It goes for blocking code and for coroutines, and comes before a client's timeoutMS. A block
+    within another can only shorten its time.
+
+    Args:
+        seconds: how long; 0 for no limit of its own, None for what the client's timeoutMS says.
+
+    Raises:
+        TypeError: `seconds` is no number.
+        ValueError: `seconds` is negative.
+    """
+    if not isinstance(seconds, (int, float, type(None))) or isinstance(seconds, bool):
+        raise TypeError(f"timeout must be None, an int, or a float, not {type(seconds)}")
+    if seconds is not None and not seconds >= 0:
+        raise ValueError(f"timeout cannot be negative, but was {seconds}")
+    return _TimeLimit(None if seconds is None else float(seconds))
+
+
+def is_limited() -> bool:
+    """Tell whether the calling code is in such a block."""
+    return _BLOCK.get() is not None
+
+
+def deadline_of_caller(default: float | None) -> Deadline | None:
+    """Return when an operation that begins now must be over; None if it may take for ever.
+
+    Args:
+        default: the client's timeoutMS, in seconds; 0.0 and None mean that there is none.
+    """
+    block = _BLOCK.get()
+    if block is None:
+        return Deadline.after(default, monotonic()) if default else None
+    if block.seconds is None:
+        return Deadline(min(block.ends_at, monotonic() + default)) if default else None
+    return Deadline(block.ends_at) if block.seconds else None
