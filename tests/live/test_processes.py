@@ -66,9 +66,14 @@ with ScriptedServer() as server, MongoClient(server.uri) as client:
     gate = Gate()
     server.script("find", Answer({"cursor": {"id": 0, "firstBatch": [{"stale": 1}]}}, gate))
 
+    has_left = threading.Event()
+
     def interrupt():
         gate.wait_for_waiting()
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        # A signal that comes just before the system call that waits does not end that.
+        while not has_left.is_set():
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            has_left.wait(1)
 
     interrupter = threading.Thread(target=interrupt)
     with client.start_request() as request:
@@ -77,6 +82,7 @@ with ScriptedServer() as server, MongoClient(server.uri) as client:
         try:
             client.test.c.find_one()
         except KeyboardInterrupt:
+            has_left.set()
             print("interrupted")
         assert client.in_request()
         interrupter.join()
@@ -123,6 +129,29 @@ print("fine")
 """
 
 
+PATCHED_SOCKETS = """
+from gevent import monkey
+monkey.patch_socket()
+import sys, gevent
+from greenmongo import MongoClient
+client = MongoClient(sys.argv[1], use_greenlets=False)
+sid = lambda: client.admin.command("hello")["connectionId"]
+
+def work():
+    client.start_request()
+    mine = sid()
+    gevent.sleep(0)
+    assert sid() == mine
+    return mine
+
+one, other = gevent.spawn(work), gevent.spawn(work)
+assert one.get() != other.get()
+assert not client.in_request()
+client.close()
+print("fine")
+"""
+
+
 def ran_fine(script: str, *arguments: str) -> None:
     result = run_script(script, *arguments)
     assert (result.stdout, result.stderr, result.returncode) == ("fine\n", "", 0)
@@ -150,3 +179,10 @@ def test_R22_an_interrupt_neither_costs_the_connection_nor_mixes_up_replies(mode
 @pytest.mark.gevent_patched
 def test_G15_in_a_patched_process_greenlets_are_contexts(mongo_uri: str) -> None:
     ran_fine(PATCHED, mongo_uri)
+
+
+@pytest.mark.live
+@pytest.mark.gevent_patched
+def test_G16_with_sockets_patched_alone_greenlets_are_contexts_all_the_same(mongo_uri: str) -> None:
+    """PyMongo took them all for one thread; here a thread with a hub is noticed."""
+    ran_fine(PATCHED_SOCKETS, mongo_uri)

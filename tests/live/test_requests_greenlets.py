@@ -6,17 +6,19 @@ import gc
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from functools import partial
+from threading import Thread
 from typing import Any
 
 import gevent
 import pytest
+from gevent import GreenletExit
 from greenlet import greenlet
 
 from tests.support.fix_doors import Door, GreenletDoor, in_hub, start
-from tests.support.fix_hub import Client, Connect
+from tests.support.fix_hub import Client, Connect, run_script
 from tests.support.fix_leaks import wait_until
 from tests.support.fix_scripted import Answer, Gate, ScriptedServer
-from tests.support.peek import pool_of, rows, sid
+from tests.support.peek import pool_of, rows, settle, sid
 
 live = pytest.mark.live
 EMPTY: dict[str, Any] = {"cursor": {"id": 0, "firstBatch": []}}
@@ -48,6 +50,54 @@ def test_G01_raw_greenlets_have_connections_of_their_own(
         return {each.switch() for each in greenlets}
 
     assert len(start(two).result(10)) == 2
+
+
+@live
+@pytest.mark.parametrize("with_request", [False, True])
+def test_G02_contexts_share_a_connection_only_outside_of_requests(
+    client: Client, door: Door, with_request: bool
+) -> None:
+    turns = [door.flag() for _ in range(5)]
+
+    def work(mine: list[int]) -> tuple[int, int]:
+        """Do one operation, let the other one do one, and do another."""
+        numbers = []
+        with client.start_request() if with_request else nullcontext():
+            for turn in mine:
+                turns[turn].wait()
+                numbers.append(sid(client))
+                turns[turn + 1].set()
+            # Nobody gives anything back before both are done.
+            turns[4].wait()
+        return numbers[0], numbers[1]
+
+    calls = [door.spawn(work, mine) for mine in ([0, 2], [1, 3])]
+    turns[0].set()
+    (one, again), (other, once_more) = (call() for call in calls)
+    assert (one, other) == (again, once_more)
+    assert (one != other) is with_request
+    assert pool_of(client).idle_count == (2 if with_request else 1)
+
+
+@live
+@pytest.mark.parametrize("use_greenlets", [False, True])
+def test_G02_raw_greenlets_of_a_thread_without_a_hub_are_the_thread(
+    mongo_uri: str, client_of: Connect, use_greenlets: bool
+) -> None:
+    client = client_of(mongo_uri, use_greenlets=use_greenlets)
+
+    def request() -> int:
+        client.start_request()
+        return sid(client)
+
+    def two() -> tuple[int, int]:
+        kinds: Any = greenlet
+        raw = [kinds(request) for _ in range(2)]
+        one, other = (each.switch() for each in raw)
+        return one, other
+
+    one, other = start(two).result(10)
+    assert (one != other) is use_greenlets
 
 
 @live
@@ -96,6 +146,28 @@ def test_G04_G05_a_leaked_request_ends_with_its_context(
 
 
 @live
+@pytest.mark.parametrize("kind", ["greenlet", "thread"])
+def test_G07_a_context_that_never_began_leaves_nothing(
+    client: Client, kind: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def request() -> None:
+        client.start_request()
+        sid(client)
+
+    sid(client)
+    if kind == "greenlet":
+        unborn = gevent.spawn(request)
+        unborn.kill()
+        assert isinstance(unborn.value, GreenletExit)
+    else:
+        Thread(target=request)
+    gc.collect()
+    settle(client)
+    assert (rows(client), pool_of(client).idle_count) == (0, 1)
+    assert capfd.readouterr().err == ""
+
+
+@live
 def test_G08_G17_a_child_is_in_no_request_of_its_parent(client: Client, door: Door) -> None:
     with client.start_request():
         mine = sid(client)
@@ -141,6 +213,26 @@ def test_G17_threads_and_greenlets_share_a_client(client: Client) -> None:
     pairs = in_hub(mixed)
     assert all(one == other for one, other in pairs)
     assert pairs[-1][0] not in {one for one, _ in pairs[:-1]}
+
+
+MISSING = """
+import sys
+sys.modules["gevent"] = None
+try:
+    import PACKAGE
+except Exception as error:
+    from pymongo.errors import ConfigurationError
+    assert isinstance(error, ConfigurationError), error
+    assert isinstance(error, ImportError), error
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("package", ["greenmongo", "bridge"])
+def test_G18_without_gevent_the_import_says_so(package: str) -> None:
+    result = run_script(MISSING.replace("PACKAGE", package))
+    assert "gevent" in result.stdout
+    assert (result.stderr, result.returncode) == ("", 0)
 
 
 def test_G19_use_greenlets_can_be_asked_for(client_of: Connect) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gevent
@@ -15,6 +16,7 @@ from greenmongo._hub.thread import HubThread
 from greenmongo._net.connection import Connection
 from greenmongo._net.request_table import RequestRow, RequestTable
 from tests.support.fix_doors import Door, in_hub, start
+from tests.support.fix_leaks import wait_until
 from tests.support.hubside import hubside, open_connection
 
 
@@ -228,27 +230,61 @@ def test_G09_tokens_are_never_given_twice(hub_thread: HubThread) -> None:
     assert len(set(in_hub(many))) == 200
 
 
-def test_G11_a_watcher_that_was_withdrawn_is_not_called() -> None:
+def test_G11_a_watcher_that_was_withdrawn_is_not_called(hub_thread: HubThread, door: Door) -> None:
     told: list[int] = []
-    context = Context("test")
-    context.watch(told.append)
-    context.unwatch(told.append)
-    context.unwatch(told.append)
-    context.expire()
+    ended: list[int] = []
+
+    def be_watched() -> None:
+        context = current_context(use_greenlets=True)
+        context.watch(told.append)
+        context.watch(ended.append)
+        context.unwatch(told.append)
+        context.unwatch(told.append)
+
+    door.call(be_watched)
+    gc.collect()
+    wait_until(lambda: ended)
     assert told == []
 
 
-def test_G12_a_watcher_is_called_once(hub_thread: HubThread) -> None:
+def test_G12_contexts_are_told_apart_and_the_watched_one_tells_once(
+    hub_thread: HubThread, door: Door
+) -> None:
     told: list[int] = []
+    together = door.barrier(3)
 
-    def be_watched() -> int:
+    def live(is_watched: bool) -> int:
         context = current_context(use_greenlets=True)
-        context.watch(told.append)
+        if is_watched:
+            context.watch(told.append)
+        together()
+        assert current_context(use_greenlets=True) is context
         return context.token
 
-    token = in_hub(be_watched)
+    tokens = door.gather(*(partial(live, n == 1) for n in range(3)))
     gc.collect()
-    assert told == [token]
+    wait_until(lambda: told)
+    assert len({*tokens, current_context(use_greenlets=True).token}) == 4
+    assert told == [tokens[1]]
+
+
+def test_G13_every_context_counts_for_itself(hub_thread: HubThread, door: Door) -> None:
+    table = RequestTable(hub_thread)
+    together = door.barrier(10)
+
+    def count(n: int) -> list[int]:
+        context = current_context(use_greenlets=True)
+        seen = [hub_thread.run(table.end, context)]
+        for _ in range(n):
+            seen.append(hub_thread.run(table.start, context))
+            together()
+        for _ in range(10 - n):
+            together()
+        return seen + [hub_thread.run(table.end, context) for _ in range(n + 1)]
+
+    for n, seen in enumerate(door.gather(*(partial(count, n) for n in range(10)))):
+        assert seen == [0, *range(1, n + 1), *reversed(range(n)), 0]
+    assert table.rows == {}
 
 
 def test_a_context_that_is_dead_already_tells_at_once() -> None:
@@ -280,6 +316,24 @@ def test_a_context_keeps_no_table_whose_client_is_closed(hub_thread: HubThread) 
         table.start(context)
         table.end(context) if end == "end" else table.clear()
         assert context._watchers == set()
+
+
+def test_G14_a_context_keeps_no_watcher_however_many_requests_it_makes(
+    hub_thread: HubThread, door: Door
+) -> None:
+    table = RequestTable(hub_thread)
+
+    def request_often() -> tuple[int, int]:
+        context, most = current_context(use_greenlets=True), 0
+        for _ in range(100):
+            hub_thread.run(table.start, context)
+            hub_thread.run(table.start, context)
+            most = max(most, len(context._watchers))
+            hub_thread.run(table.end, context)
+            hub_thread.run(table.end, context)
+        return most, len(context._watchers)
+
+    assert door.call(request_often) == (1, 0)
 
 
 class CountingGreenlet(Greenlet):  # type: ignore[type-arg]  # it takes none when it runs
