@@ -110,8 +110,7 @@ class _Buffered(Facade[CursorT_co], Pending[Any], Generic[CursorT_co, DocT]):
             ValueError: `length` is less than 1.
         """
         it = await self._opened()
-        if it._killed:
-            # All there is has arrived.
+        if it._is_complete:
             return it.to_list(length)
         return await self._door.call(it.to_list, length)
 
@@ -234,6 +233,10 @@ class _Unopened:
     def alive(self) -> bool:
         return not self._killed
 
+    @property
+    def _is_complete(self) -> bool:
+        return self._killed
+
     def close(self) -> None:
         self._killed = True
 
@@ -285,7 +288,7 @@ class AsyncCommandCursor(_Buffered[CommandCursor[DocT], DocT], Generic[DocT]):
     async def try_next(self) -> DocT | None:
         """Return the next document, or None if one round trip brings none."""
         it = await self._opened()
-        if it._killed and not it._buffer:
+        if it._is_complete and not it._buffer:
             return None
         return await self._door.call(it.try_next)
 

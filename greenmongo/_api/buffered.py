@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 
+from greenmongo._core.batch import UndecodedBatch
 from greenmongo._core.cursor_plan import CURSOR_GONE_CODES, CursorPlan
 from greenmongo._core.types import DocT
+from greenmongo._hub.turn import give_way
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -25,7 +27,8 @@ __all__ = ["BufferedCursor"]
 class BufferedCursor(Generic[DocT]):
     """Documents already here in `_buffer`; `_refill` gets more, and is all that blocks.
 
-    An async cursor pops `_buffer` itself and crosses to the hub only to refill it.
+    Those of a large batch wait in `_undecoded` until the buffer is empty. An async cursor pops
+    `_buffer` itself and crosses to the hub only to refill it.
     """
 
     _executor: Runs
@@ -36,6 +39,7 @@ class BufferedCursor(Generic[DocT]):
 
     def __init__(self, executor: Runs, plan: CursorPlan, session: SessionLike | None) -> None:
         self._buffer: deque[Any] = deque()
+        self._undecoded: UndecodedBatch | None = None
         self._executor = executor
         self._plan = plan
         self._session = session
@@ -47,7 +51,12 @@ class BufferedCursor(Generic[DocT]):
     @property
     def alive(self) -> bool:
         """Whether this cursor may still return documents."""
-        return bool(self._buffer) or not self._killed
+        return bool(self._buffer or self._undecoded) or not self._killed
+
+    @property
+    def _is_complete(self) -> bool:
+        """Whether all documents are here, and decoded."""
+        return self._killed and not self._undecoded
 
     @property
     def cursor_id(self) -> int | None:
@@ -90,20 +99,32 @@ class BufferedCursor(Generic[DocT]):
         """Tell whether an empty batch is an answer, rather than a reason to ask again."""
         return False
 
-    def _unpack(self, documents: list[Any]) -> list[Any]:
-        """Return what of a batch is handed out."""
-        return documents
-
     def _next_command(self) -> Command:
         return self._plan.next_command()
 
     def _refill(self) -> bool:
         """Fetch until there is a document; False at the end, or when a tail has nothing new."""
-        while not self._buffer and not self._killed:
-            self._round_trip()
+        while not self._buffer and (self._undecoded or not self._killed):
+            self._advance()
             if self._waits_for_more():
                 break
         return bool(self._buffer)
+
+    def _advance(self) -> None:
+        """Decode some more of what is here, or else fetch one batch."""
+        if self._undecoded:
+            self._receive(self._undecoded.decode_some())
+            # Other callers, before the next portion; nothing is lost if this one leaves here.
+            give_way()
+        else:
+            self._round_trip()
+
+    def _receive(self, documents: list[Any] | UndecodedBatch) -> None:
+        """Keep documents that have arrived, or have been decoded, to be handed out."""
+        if isinstance(documents, UndecodedBatch):
+            self._undecoded = documents
+        else:
+            self._buffer.extend(documents)
 
     def _round_trip(self) -> None:
         """Fetch one batch."""
@@ -126,7 +147,7 @@ class BufferedCursor(Generic[DocT]):
             raise
         # Read only now: the first command comes with a new plan.
         plan = self._plan
-        self._buffer.extend(self._unpack(plan.absorb(reply)))
+        self._receive(plan.absorb(reply))
         if plan.is_exhausted:
             self._killed = True
         elif plan.is_satisfied:

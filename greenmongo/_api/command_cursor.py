@@ -47,7 +47,7 @@ class CommandCursor(BufferedCursor[DocT], Generic[DocT]):
         )
         super().__init__(collection._executor, plan, session)
         self._collection = collection
-        self._buffer.extend(self._unpack(plan.absorb_cursor(dict(cursor_info))))
+        self._receive(plan.absorb_cursor(dict(cursor_info)))
         self._killed = plan.is_exhausted
         self.batch_size(batch_size)
 
@@ -63,8 +63,8 @@ class CommandCursor(BufferedCursor[DocT], Generic[DocT]):
 
     def try_next(self) -> DocT | None:
         """Return the next document, or None if one round trip brings none."""
-        if not self._buffer and not self._killed:
-            self._round_trip()
+        if not self._buffer and not self._is_complete:
+            self._advance()
         if not self._buffer:
             return None
         document: DocT = self._buffer.popleft()

@@ -164,6 +164,7 @@ class Cursor(BufferedCursor[DocT], Generic[DocT]):
         """Return this cursor to the state it had before its first document was read."""
         self.close()
         self._buffer.clear()
+        self._undecoded = None
         target = self._collection._target
         self._plan = CursorPlan.of_find(target, self._spec)
         self._killed = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from bson.raw_bson import RawBSONDocument
@@ -10,6 +9,8 @@ from pymongo.errors import InvalidOperation
 
 from greenmongo._api.command_cursor import CommandCursor
 from greenmongo._api.cursor import Cursor
+from greenmongo._core.batch import UndecodedBatch
+from greenmongo._hub.turn import give_way
 
 if TYPE_CHECKING:
     from greenmongo._api.collection import Collection
@@ -23,8 +24,10 @@ def undecoded(collection: Collection[Any]) -> Collection[RawBSONDocument]:
     return collection.with_options(options)
 
 
-def joined(documents: Iterable[RawBSONDocument]) -> list[bytes]:
+def joined(documents: list[Any] | UndecodedBatch) -> list[bytes]:
     """Return a batch as one item, or none if it is empty."""
+    if isinstance(documents, UndecodedBatch):
+        documents = documents.decode_all(give_way)
     batch = b"".join(document.raw for document in documents)
     return [batch] if batch else []
 
@@ -41,8 +44,8 @@ class RawBatchCursor(Cursor[Any]):
         def __next__(self) -> bytes: ...
         def to_list(self, length: int | None = None) -> list[bytes]: ...
 
-    def _unpack(self, documents: list[Any]) -> list[Any]:
-        return joined(documents)
+    def _receive(self, documents: list[Any] | UndecodedBatch) -> None:
+        self._buffer.extend(joined(documents))
 
     def explain(self) -> Any:
         """Return how the server would run this query."""
@@ -65,8 +68,8 @@ class RawBatchCommandCursor(CommandCursor[Any]):
         def to_list(self, length: int | None = None) -> list[bytes]: ...
         def try_next(self) -> bytes | None: ...
 
-    def _unpack(self, documents: list[Any]) -> list[Any]:
-        return joined(documents)
+    def _receive(self, documents: list[Any] | UndecodedBatch) -> None:
+        self._buffer.extend(joined(documents))
 
     def __getitem__(self, index: object) -> NoReturn:
         raise InvalidOperation("Cannot call __getitem__ on RawBatchCommandCursor")

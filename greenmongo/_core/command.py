@@ -45,7 +45,8 @@ class Command:
     address: Address | None = None
     """Set for getMore and killCursors: only this server can answer."""
     user_documents: bool = False
-    """The reply carries user documents, so `codec_options` matters for it."""
+    """The reply carries user documents, so `codec_options` matters for it. If there are many in
+    a batch, they come as an `UndecodedBatch`."""
     operation_id: int | None = None
     """Ties the commands of one bulk write together, for listeners."""
     socket_timeout: float | None = None

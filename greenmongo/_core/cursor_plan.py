@@ -10,6 +10,7 @@ from greenmongo._core.commands.find import FindSpec, find, get_more, kill_cursor
 if TYPE_CHECKING:
     from bson.codec_options import CodecOptions
 
+    from greenmongo._core.batch import UndecodedBatch
     from greenmongo._core.command import Command, Reply
     from greenmongo._core.commands import Target
     from greenmongo._core.types import Address, Document, ReadMode
@@ -73,15 +74,15 @@ class CursorPlan:
         """Whether a server holds a cursor for this plan."""
         return bool(self.cursor_id)
 
-    def absorb(self, reply: Reply) -> list[Any]:
+    def absorb(self, reply: Reply) -> list[Any] | UndecodedBatch:
         """Take note of a batch and return its documents."""
         self.address = reply.address
         return self.absorb_cursor(reply.document["cursor"])
 
-    def absorb_cursor(self, cursor: Document) -> list[Any]:
+    def absorb_cursor(self, cursor: Document) -> list[Any] | UndecodedBatch:
         """Take note of the `cursor` part of a reply and return its documents."""
         first = self.cursor_id is None
-        documents: list[Any] = cursor["firstBatch" if first else "nextBatch"]
+        documents: list[Any] | UndecodedBatch = cursor["firstBatch" if first else "nextBatch"]
         if first and cursor.get("ns"):
             # A view, or a command's cursor, lives in a namespace of its own.
             self.db, self.collection = cursor["ns"].split(".", 1)

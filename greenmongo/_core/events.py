@@ -20,11 +20,12 @@ from pymongo.monitoring import (
     ConnectionClosedReason,
 )
 
+from greenmongo._core.batch import paced
 from greenmongo._core.pool_rules import PoolClosed
 from greenmongo._core.types import Document
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from bson.objectid import ObjectId
 
@@ -87,13 +88,17 @@ def is_sensitive(name: str, body: Mapping[str, Any]) -> bool:
     return lowered in _SENSITIVE or (lowered in _HELLOS and "speculativeAuthenticate" in body)
 
 
-def as_sent(command: Command, body: Document) -> Document:
-    """Return a command as one document: what was sent beside the body is an array in it."""
+def as_sent(command: Command, body: Document, give_way: Callable[[], object]) -> Document:
+    """Return a command as one document: what was sent beside the body is an array in it.
+
+    Args:
+        give_way: called now and then if there is much to decode.
+    """
     sequence = command.sequence
     if sequence is None:
         return body
     options = command.codec_options.with_options(document_class=dict)
-    documents = [bson.decode(document, options) for document in sequence.documents]
+    documents = [bson.decode(each, options) for each in paced(sequence.documents, give_way)]
     return {**body, sequence.identifier: documents}
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from bson.timestamp import Timestamp
 
+from greenmongo._core.batch import UndecodedBatch
+
 if TYPE_CHECKING:
     from greenmongo._core.types import Document
 
@@ -119,7 +121,7 @@ def _check_cursor(name: str, cursor: Any) -> None:
     if not isinstance(cursor, Mapping):
         raise _senseless("cursor", cursor)
     batch = "nextBatch" if name == "getMore" else "firstBatch"
-    if not isinstance(cursor.get(batch), list):
+    if not isinstance(cursor.get(batch), (list, UndecodedBatch)):
         raise _senseless(f"cursor.{batch}", cursor.get(batch))
     if not isinstance(cursor.get("id"), int):
         raise _senseless("cursor.id", cursor.get("id"))

@@ -13,6 +13,7 @@ from greenmongo._legacy.removed import refuse
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from greenmongo._core.batch import UndecodedBatch
     from greenmongo._core.command import Command
     from greenmongo._core.commands.find import FindSpec
     from greenmongo._core.types import Address
@@ -94,21 +95,19 @@ class LegacyCursor(Cursor[DocT], Generic[DocT]):
         plan = self._plan
         if plan.cursor_id and not self._killed:
             self.collection.database.client._open_cursors[plan.cursor_id] = self
-        if self._manipulate:
-            self._transform()
 
-    def _transform(self) -> None:
-        """Show what has just arrived to the database's manipulators."""
+    def _receive(self, documents: list[Any] | UndecodedBatch) -> None:
+        if self._manipulate and isinstance(documents, list):
+            documents = self._transformed(documents)
+        super()._receive(documents)
+
+    def _transformed(self, documents: list[Any]) -> list[Any]:
+        """Show documents to the database's manipulators."""
         manipulators = self.collection.database._manipulators
         if not manipulators.changes_outgoing:
-            return
-        # In place: an async cursor holds on to this buffer. It held nothing before this batch.
-        arrived = list(self._buffer)
-        self._buffer.clear()
+            return documents
         try:
-            self._buffer.extend(
-                manipulators.transform_outgoing(document, self._collection) for document in arrived
-            )
+            return [manipulators.transform_outgoing(each, self._collection) for each in documents]
         except BaseException:
             self._abandon()
             raise

@@ -20,6 +20,7 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
 )
 
+from greenmongo._core.batch import PORTION
 from greenmongo._core.batching import check_message_size
 from greenmongo._core.command import Reply
 from greenmongo._core.command_body import (
@@ -49,8 +50,11 @@ from greenmongo._core.retry import (
 from greenmongo._core.sdam.description import ServerDescription
 from greenmongo._core.sdam.kinds import ServerKind
 from greenmongo._core.types import format_address
+from greenmongo._hub.turn import give_way
 from greenmongo._net.connection import next_request_id
+from greenmongo._net.large_reply import decode_batch, receive_large
 from greenmongo._net.time_limit import deadline_of_caller
+from greenmongo._wire.errors import WireError
 from greenmongo._wire.op_msg import MORE_TO_COME, encode_op_msg
 
 if TYPE_CHECKING:
@@ -358,11 +362,15 @@ class Operation:
         )
         sequence = command.sequence
         try:
-            reply = self._decode(body)
+            if len(body) > PORTION and command.user_documents:
+                options, address = command.codec_options, connection.address
+                reply = receive_large(body, options, address, self._decode)
+            else:
+                reply = self._decode(body)
             check_reply_shape(
                 command.body, reply, None if sequence is None else len(sequence.documents)
             )
-        except (BSONError, ShapeError) as error:
+        except (BSONError, ShapeError, WireError) as error:
             raise connection.refuse(error) from error
         return reply
 
@@ -378,13 +386,14 @@ class Operation:
         command = self._command
         if self._id is None:
             self._id = request_id
-        document = as_sent(command, body)
+        document = as_sent(command, body, give_way)
         watched = self._engine.command_events.watch(
             connection, document, command.db, request_id, self._id
         )
         try:
             watched.started(document)
             reply = self._send(connection, message, request_id, timeout)
+            decode_batch(reply)
         except BaseException as error:
             watched.failed(error)
             raise

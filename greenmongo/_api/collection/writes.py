@@ -15,6 +15,7 @@ from pymongo.write_concern import WriteConcern
 
 from greenmongo._api.collection.base import CollectionBase
 from greenmongo._api.configured import check_session
+from greenmongo._core.batch import paced
 from greenmongo._core.batching import DEFAULT_LIMITS, check_sizes, cut
 from greenmongo._core.bulk import BulkProgress
 from greenmongo._core.commands.arguments import (
@@ -31,6 +32,7 @@ from greenmongo._core.commands.arguments import (
 from greenmongo._core.commands.write import delete, find_and_modify, insert, update
 from greenmongo._core.reply import check_write
 from greenmongo._core.types import DocT
+from greenmongo._hub.turn import give_way
 from greenmongo._net.connection import next_request_id
 
 if TYPE_CHECKING:
@@ -110,21 +112,22 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
                 "Cannot set bypass_document_validation with unacknowledged write concern"
             )
         sources = list(documents)
-        ids: list[Any] = []
-        for document in sources:
-            require_document("document", document)
-            document_id = give_id(document)
-            if not isinstance(document, RawBSONDocument):
-                ids.append(document_id)
         if not sources:
             raise InvalidOperation("No operations to execute")
-        encoded = [bson.encode(document, codec_options=self._codec_options) for document in sources]
+        encoded = list(paced(map(self._encode, sources), give_way))
+        ids = [each["_id"] for each in sources if not isinstance(each, RawBSONDocument)]
         options = (bypass_document_validation, comment)
         if write_concern.acknowledged:
             self._insert_batches(sources, encoded, ordered, options, session)
         else:
             self._insert_unheard(encoded, ordered, options)
         return InsertManyResult(ids, write_concern.acknowledged)
+
+    def _encode(self, document: Any) -> bytes:
+        """Give a document an id if it has none, and encode it."""
+        require_document("document", document)
+        give_id(document)
+        return bson.encode(document, codec_options=self._codec_options)
 
     def _insert_batches(
         self,

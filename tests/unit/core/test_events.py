@@ -146,7 +146,7 @@ def test_a_service_id_is_logged_as_text() -> None:
 def test_what_is_sent_beside_the_body_is_an_array_in_the_event() -> None:
     documents = [bson.encode({"_id": number}) for number in range(2)]
     command = Command({"insert": "c"}, "db", sequence=DocumentSequence("documents", documents))
-    assert as_sent(command, {"insert": "c", "$db": "db"}) == {
+    assert as_sent(command, {"insert": "c", "$db": "db"}, int) == {
         "insert": "c",
         "$db": "db",
         "documents": [{"_id": 0}, {"_id": 1}],
@@ -163,12 +163,12 @@ def test_what_was_sent_is_shown_as_it_was_given() -> None:
         codec_options=options,
         sequence=DocumentSequence("documents", documents),
     )
-    assert as_sent(command, {"insert": "c"})["documents"] == [{"_id": identity}]
+    assert as_sent(command, {"insert": "c"}, int)["documents"] == [{"_id": identity}]
 
 
 def test_a_body_alone_is_shown_as_it_is() -> None:
     body = {"find": "c", "$db": "db"}
-    assert as_sent(Command({"find": "c"}, "db"), body) is body
+    assert as_sent(Command({"find": "c"}, "db"), body, int) is body
 
 
 @pytest.mark.parametrize(

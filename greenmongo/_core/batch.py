@@ -1,0 +1,88 @@
+"""Many documents, to be decoded or encoded a portion at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import bson
+from bson.errors import BSONError
+from pymongo.errors import ProtocolError
+
+from greenmongo._core.types import format_address
+from greenmongo._wire.batch import Portion, as_document
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from bson.codec_options import CodecOptions
+
+    from greenmongo._core.types import Address
+
+__all__ = ["PORTION", "PORTION_DOCUMENTS", "UndecodedBatch", "paced"]
+
+PORTION = 128 * 1024
+"""Bytes that are decoded, or encoded, in one go: about a millisecond's work."""
+
+PORTION_DOCUMENTS = 1_000
+"""Documents that are, however small they may be."""
+
+_OVERHEAD = 256
+"""Bytes whose encoding takes as long as what else a document needs."""
+
+
+class UndecodedBatch:
+    """Documents to be decoded a portion at a time. Its length is how many are left."""
+
+    __slots__ = ("_address", "_count", "_options", "_portions")
+
+    def __init__(self, options: CodecOptions[Any], address: Address) -> None:
+        self._options = options
+        self._address = address
+        self._portions: deque[Portion] = deque()
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, portion: Portion) -> None:
+        """Add documents at the end."""
+        self._portions.append(portion)
+        self._count += portion[0]
+
+    def decode_some(self) -> list[Any]:
+        """Take the next portion out and return its documents.
+
+        Raises:
+            ProtocolError: they are not BSON.
+        """
+        count, elements = self._portions.popleft()
+        self._count -= count
+        try:
+            documents: list[Any] = bson.decode(as_document(elements), self._options)[""]
+        except BSONError as error:
+            raise ProtocolError(f"{format_address(self._address)}: {error}") from error
+        return documents
+
+    def decode_all(self, give_way: Callable[[], object]) -> list[Any]:
+        """Return all documents, giving way after each portion.
+
+        Raises:
+            ProtocolError: they are not BSON.
+        """
+        documents: list[Any] = []
+        while self:
+            documents += self.decode_some()
+            give_way()
+        return documents
+
+
+def paced(encoded: Iterable[bytes], give_way: Callable[[], object]) -> Iterator[bytes]:
+    """Yield documents as they are encoded, or to be decoded, giving way after each portion."""
+    done = 0
+    for document in encoded:
+        yield document
+        done += len(document) + _OVERHEAD
+        if done >= PORTION:
+            done = 0
+            give_way()

@@ -1,0 +1,31 @@
+"""How long work is done in portions: between two of them everybody else has a turn."""
+
+from __future__ import annotations
+
+from gevent._hub_local import get_hub_if_exists
+from gevent.hub import getcurrent
+
+from greenmongo._hub.native import sleep
+
+__all__ = ["give_way"]
+
+_INSTANT = 1e-6
+"""Seconds; what counts is that the interpreter is let go by somebody who does not want it back."""
+
+
+def give_way() -> None:
+    """Let the other greenlets of the calling thread's hub run, and other threads. Any side.
+
+    In a thread without a hub there is nothing to do: the interpreter sees to it that all threads
+    have their turn.
+    """
+    hub = get_hub_if_exists()
+    if hub is None or getcurrent() is hub:
+        return
+    sleep(_INSTANT)
+    # Not gevent.sleep(0), after which other callbacks run, but not always what waits for I/O.
+    timer = hub.loop.timer(0.0)
+    try:
+        hub.wait(timer)
+    finally:
+        timer.close()

@@ -1,0 +1,70 @@
+"""Takes in a reply too large to be decoded while everybody waits. Hub side only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from greenmongo._core.batch import PORTION, PORTION_DOCUMENTS, UndecodedBatch
+from greenmongo._hub.turn import give_way
+from greenmongo._wire.batch import portions, take_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bson.codec_options import CodecOptions
+
+    from greenmongo._core.types import Address, Document
+
+__all__ = ["decode_batch", "receive_large"]
+
+_TURN = 1024 * 1024
+"""Bytes that are cut into portions without giving way."""
+
+
+def receive_large(
+    body: bytes,
+    options: CodecOptions[Any],
+    address: Address,
+    decode: Callable[[bytes], Document],
+) -> Document:
+    """Decode a reply, but leave the documents of its batch, if it has one of several, as they are.
+
+    Args:
+        body: the reply.
+        options: how the documents are to be decoded, by and by.
+        address: the server, to be named in errors.
+        decode: decodes a reply as a whole.
+
+    Raises:
+        WireError: the batch makes no sense.
+        BSONError: the rest does not.
+    """
+    taken = take_batch(body)
+    if taken is None:
+        return decode(body)
+    rest, name, elements = taken
+    batch = UndecodedBatch(options, address)
+    done = 0
+    for portion in portions(elements, size=PORTION, most=PORTION_DOCUMENTS):
+        batch.add(portion)
+        done += len(portion[1])
+        if done >= _TURN:
+            done = 0
+            give_way()
+    if len(batch) == 1:
+        # The callers who want one document need not know of batches.
+        return decode(body)
+    document = decode(rest)
+    document["cursor"][name] = batch
+    return document
+
+
+def decode_batch(reply: Document) -> None:
+    """Replace a batch in a reply, if it was left undecoded, by its documents."""
+    cursor = reply.get("cursor")
+    if not isinstance(cursor, dict):
+        return
+    for name, batch in cursor.items():
+        if isinstance(batch, UndecodedBatch):
+            cursor[name] = batch.decode_all(give_way)
+            return

@@ -1,0 +1,113 @@
+"""Cut the documents out of a cursor's reply without decoding them, so that it can be done later.
+
+Decoding is one call into C, during which no other thread runs: for a batch of 16 MB that is too
+long. Here a reply is taken apart by the lengths in it: into the reply without its documents, and
+the documents in portions that are quickly decoded.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from greenmongo._wire.errors import WireError
+
+__all__ = ["Portion", "as_document", "portions", "take_batch"]
+
+Portion = tuple[int, memoryview]
+"""A number of documents, and what of their array holds them."""
+
+_INT = struct.Struct("<i")
+_EMPTY_ARRAY = b"\x05\x00\x00\x00\x00"
+_DOCUMENT, _ARRAY = 3, 4
+_SMALLEST_DOCUMENT = 5
+_BATCHES = (b"firstBatch", b"nextBatch")
+_FIXED_SIZES = {1: 8, 7: 12, 8: 1, 9: 8, 10: 0, 16: 4, 17: 8, 18: 8, 19: 16, 127: 0, 255: 0}
+"""Double, ObjectId, bool, date, null, int, timestamp, long, decimal, the largest, the smallest."""
+_EXTRA_SIZES = {2: 4, 3: 0, 4: 0, 5: 5}
+"""String, document, array, binary: what their element takes beyond the length written in it."""
+
+
+def take_batch(body: bytes) -> tuple[bytes, str, memoryview] | None:
+    """Return a reply with an empty batch, the batch's name, and what the batch contains.
+
+    None if there is no batch, or something is not as it should be, which decoding then tells.
+    """
+    try:
+        if _INT.unpack_from(body)[0] != len(body):
+            return None
+        cursor = _find(body, 0, (b"cursor",), _DOCUMENT)
+        batch = cursor and _find(body, cursor[1], _BATCHES, _ARRAY)
+    except (struct.error, ValueError, IndexError):
+        return None
+    if not cursor or not batch:
+        return None
+    name, start = batch
+    size = _INT.unpack_from(body, start)[0]
+    if size < _SMALLEST_DOCUMENT:
+        return None
+    rest = bytearray(body[:start] + _EMPTY_ARRAY + body[start + size :])
+    for at in (0, cursor[1]):
+        _INT.pack_into(rest, at, _INT.unpack_from(rest, at)[0] - size + len(_EMPTY_ARRAY))
+    return bytes(rest), name.decode(), memoryview(body)[start + 4 : start + size - 1]
+
+
+def _find(body: bytes, start: int, names: tuple[bytes, ...], kind: int) -> tuple[bytes, int] | None:
+    """Return the name and place of the first element so named in the document at `start`.
+
+    Raises:
+        ValueError: the document is malformed, or holds something unusual.
+    """
+    at, end = start + 4, start + _INT.unpack_from(body, start)[0] - 1
+    while at < end:
+        this_kind = body[at]
+        terminator = body.index(0, at, end)
+        name, at = body[at + 1 : terminator], terminator + 1
+        if this_kind in _FIXED_SIZES:
+            size = _FIXED_SIZES[this_kind]
+        elif this_kind in _EXTRA_SIZES:
+            size = _INT.unpack_from(body, at)[0] + _EXTRA_SIZES[this_kind]
+        else:
+            raise ValueError(f"an element of type {this_kind}")
+        if not 0 <= size <= end - at:
+            raise ValueError(f"an element of {size} bytes")
+        if name in names and this_kind == kind:
+            return name, at
+        at += size
+    return None
+
+
+def portions(elements: memoryview, *, size: int, most: int) -> Iterator[Portion]:
+    """Cut what a batch contains into portions of at least `size` bytes or `most` documents.
+
+    What is in the documents is not looked at.
+
+    Raises:
+        WireError: they are no documents, or their lengths do not add up.
+    """
+    at = index = 0
+    end, unpack = len(elements), _INT.unpack_from
+    # An element is its type, its index in decimal and a NUL, and then the document.
+    overhead, longer_from = 3, 10
+    while at < end:
+        start, first = at, index
+        stop = min(start + size, end)
+        while at < stop and index - first < most:
+            if index == longer_from:
+                overhead, longer_from = overhead + 1, longer_from * 10
+            if elements[at] != _DOCUMENT or at + overhead + _INT.size > end:
+                raise WireError(f"element {index} of a batch is not a document")
+            length = unpack(elements, at + overhead)[0]
+            if length < _SMALLEST_DOCUMENT:
+                raise WireError(f"document {index} of a batch has {length} bytes")
+            at += overhead + length
+            index += 1
+        if at > end:
+            raise WireError(f"a batch ends in the middle of document {index - 1}")
+        yield index - first, elements[start:at]
+
+
+def as_document(elements: memoryview) -> bytes:
+    """Return a portion as the one element of a document: an array without a name."""
+    size = _INT.size + len(elements) + 1
+    return b"".join((_INT.pack(size + 7), b"\x04\x00", _INT.pack(size), elements, b"\x00\x00"))

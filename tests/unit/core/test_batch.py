@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+import bson
+import pytest
+from bson.codec_options import DEFAULT_CODEC_OPTIONS, CodecOptions
+from bson.raw_bson import RawBSONDocument
+from pymongo.errors import ProtocolError
+
+from greenmongo._core.batch import PORTION, UndecodedBatch, paced
+from greenmongo._wire.batch import portions, take_batch
+
+DOCUMENTS = [{"n": n} for n in range(25)]
+
+
+def batch_of(documents: list[Any], options: CodecOptions[Any]) -> UndecodedBatch:
+    """Return a batch of ten documents per portion."""
+    taken = take_batch(bson.encode({"cursor": {"firstBatch": documents}}))
+    assert taken is not None
+    batch = UndecodedBatch(options, ("home", 27017))
+    for portion in portions(taken[2], size=1 << 20, most=10):
+        batch.add(portion)
+    return batch
+
+
+def test_it_shrinks_as_it_is_decoded() -> None:
+    batch = batch_of(DOCUMENTS, DEFAULT_CODEC_OPTIONS)
+    assert len(batch) == 25
+    assert batch.decode_some() == DOCUMENTS[:10]
+    assert len(batch) == 15
+    assert batch.decode_some() + batch.decode_some() == DOCUMENTS[10:]
+    assert not batch
+
+
+@pytest.mark.parametrize("kind", [OrderedDict, RawBSONDocument])
+def test_documents_are_of_the_users_class(kind: type[Any]) -> None:
+    batch = batch_of(DOCUMENTS, CodecOptions(document_class=kind))
+    documents = batch.decode_some()
+    assert {type(each) for each in documents} == {kind}
+    assert [each["n"] for each in documents] == list(range(10))
+
+
+def test_what_is_not_bson_is_the_servers_fault() -> None:
+    bad = bytearray(bson.encode({"cursor": {"firstBatch": [{"text": "good"}]}}))
+    bad[bad.index(b"good")] = 0xFF
+    taken = take_batch(bytes(bad))
+    assert taken is not None
+    batch = UndecodedBatch(DEFAULT_CODEC_OPTIONS, ("home", 27017))
+    batch.add((1, taken[2]))
+    with pytest.raises(ProtocolError, match=r"home:27017: .*utf-8"):
+        batch.decode_some()
+
+
+@pytest.mark.parametrize(("size", "turns"), [(PORTION, 5), (PORTION // 4, 1), (10, 0)])
+def test_large_documents_give_way_more_often(size: int, turns: int) -> None:
+    taken: list[None] = []
+    documents = [bytes(size)] * 5
+    assert list(paced(documents, lambda: taken.append(None))) == documents
+    assert len(taken) == turns
+
+
+def test_documents_cost_time_however_small_they_are() -> None:
+    taken: list[None] = []
+    assert len(list(paced([b"small"] * 5_000, lambda: taken.append(None)))) == 5_000
+    assert len(taken) >= 5
