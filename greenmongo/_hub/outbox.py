@@ -32,6 +32,8 @@ class Outbox:
     """Collects results and flushes them once per loop iteration. Hub side only."""
 
     def __init__(self, loop: _Loop) -> None:
+        self.turns = 0
+        """How often the loop has come to where it waits for I/O. Any side."""
         self._waiting: list[Port] = []
         self._before_wait = loop.prepare(ref=False, priority=loop.MINPRI)  # type: ignore[attr-defined]  # stub lacks it
         self._before_wait.start(self.flush)
@@ -44,6 +46,7 @@ class Outbox:
 
     def flush(self) -> None:
         """Deliver everything posted so far."""
+        self.turns += 1
         waiting, self._waiting = self._waiting, []
         for port in waiting:
             results, port.results = port.results, []

@@ -28,6 +28,7 @@ from greenmongo._hub.inbox import Inbox
 from greenmongo._hub.native import RLock, allocate_lock, get_ident, start_new_thread
 from greenmongo._hub.outbox import Outbox
 from greenmongo._hub.waiter import run_and_wait
+from greenmongo._hub.watchdog import Watchdog
 from greenmongo._hub.workers import Workers
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class HubThread:
     inbox: Inbox
     outbox: Outbox
     workers: Workers
+    watchdog: Watchdog
 
     def __init__(self) -> None:
         self.ident = 0
@@ -186,6 +188,7 @@ class HubThread:
         self.inbox = Inbox(hub.loop, self._report)
         self.outbox = Outbox(hub.loop)
         self.workers = Workers(hub)
+        self.watchdog = Watchdog(hub, self.outbox, self.submit_quietly)
         waiter: Waiter[None] = Waiter(hub)
         self._stop_requested = waiter
         self._started.release()
@@ -214,6 +217,7 @@ class HubThread:
                     action()
                 except BaseException as error:
                     self._print(error)
+            self.watchdog.stop(STOP_GRACE)
             self.outbox.close()
             self.hub.destroy(destroy_loop=True)
         finally:

@@ -12,8 +12,10 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.errors import ProtocolError
 from pymongo.monitoring import CommandStartedEvent, CommandSucceededEvent
 
+from greenmongo import Connection
 from greenmongo._core.batch import PORTION, UndecodedBatch
 from greenmongo._net.large_reply import decode_batch
+from greenmongo.legacy import SONManipulator
 from tests.support.fix_doors import Door, start
 from tests.support.fix_hub import Client, Connect
 from tests.support.fix_scripted import Answer, ScriptedConnection, ScriptedServer

@@ -1,0 +1,149 @@
+"""Watches a hub from a native thread of its own, and tells the log what holds it.
+
+Whoever computes or blocks on the hub thread keeps every operation of the process waiting. The
+hub counts its turns; if the count stands still while some function runs, the function's stack is
+logged. The thread looks often while the hub is at work and not at all while it is idle: before it
+goes to sleep it asks the hub to wake it at its next turn.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+import traceback
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from gevent.hub import Hub
+
+from greenmongo._hub.native import allocate_lock, get_ident, start_new_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from greenmongo._hub.outbox import Outbox
+
+__all__ = ["Watchdog"]
+
+logger = logging.getLogger("greenmongo.hub")
+
+LIMIT = 0.1
+"""Seconds that one turn of the hub may take."""
+
+PERIOD = 0.025
+"""Seconds between two looks at a hub at work."""
+
+IDLE_LOOKS = 8
+"""Looks at an idle hub after which the watchdog sleeps."""
+
+_WAITING = Hub.run.__code__
+"""What a hub's thread is in while it waits for I/O: the event loop itself has no frame."""
+
+
+class Watchdog:
+    """The watchdog of one hub thread. Made on that thread.
+
+    Args:
+        outbox: counts the hub's turns.
+        ask: has a function called on the hub, soon; must not raise.
+    """
+
+    def __init__(self, hub: Hub, outbox: Outbox, ask: Callable[[Callable[[], None]], object]):
+        self._ident = get_ident()
+        self._cpu_clock = _cpu_clock(self._ident)
+        self._outbox = outbox
+        self._ask = ask
+        self._is_over = False
+        # Before whatever else the turn brings.
+        self._at_next_turn = hub.loop.check(
+            ref=False,
+            priority=hub.loop.MAXPRI,  # type: ignore[attr-defined]  # stub lacks it
+        )
+        # Locked until the hub has something to tell; only the hub unlocks it.
+        self._bell = allocate_lock()
+        self._bell.acquire()
+        self._gone = allocate_lock()
+        self._gone.acquire()
+        start_new_thread(self._watch, ())
+
+    # ---- hub side -------------------------------------------------------------------------
+
+    def stop(self, timeout: float) -> None:
+        """End the watchdog's thread and wait until it is gone; in vain if its log handler hangs."""
+        self._is_over = True
+        self._ring()
+        self._gone.acquire(True, timeout)
+        self._at_next_turn.stop()
+        self._at_next_turn.close()
+
+    def _arm(self) -> None:
+        if not self._is_over:
+            self._at_next_turn.start(self._awake)
+
+    def _awake(self) -> None:
+        self._at_next_turn.stop()
+        self._ring()
+
+    def _ring(self) -> None:
+        if self._bell.locked():
+            self._bell.release()
+
+    # ---- its own thread -------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        try:
+            while not self._is_over:
+                self._watch_while_at_work()
+                self._ask(self._arm)
+                # If the last look has taken the bell's ring, it was for the end.
+                if not self._is_over:
+                    self._bell.acquire()
+        finally:
+            self._gone.release()
+
+    def _watch_while_at_work(self) -> None:
+        """Look again and again until the hub has been idle for a while, or is to stop."""
+        idle_looks, turn, is_told = 0, -1, False
+        since, cpu = monotonic(), self._cpu()
+        while idle_looks < IDLE_LOOKS and not self._is_over:
+            looked, cpu_before = monotonic(), self._cpu()
+            self._bell.acquire(True, PERIOD)
+            now, cpu = monotonic(), self._cpu()
+            frame = self._frame()
+            last, turn = turn, self._outbox.turns
+            idle_looks = idle_looks + 1 if frame is None and turn == last else 0
+            # Late itself, it cannot tell who keeps whom waiting, unless the hub computes.
+            is_fair = now - looked < 2 * PERIOD or cpu - cpu_before > (now - looked) / 2
+            if frame is None or turn != last:
+                since, is_told = now, False
+            elif not is_fair:
+                since = now
+            elif now - since >= LIMIT and not is_told:
+                is_told = True
+                _tell(frame, now - since)
+            # It would keep alive all that the functions hold.
+            del frame
+
+    def _frame(self) -> FrameType | None:
+        """Return where the hub thread is, None if it waits for I/O."""
+        frame = sys._current_frames().get(self._ident)
+        return None if frame is None or frame.f_code is _WAITING else frame
+
+    def _cpu(self) -> float:
+        """Return the seconds that the hub thread has computed; 0 where nobody counts them."""
+        return 0.0 if self._cpu_clock is None else time.clock_gettime(self._cpu_clock)
+
+
+def _cpu_clock(ident: int) -> Any:
+    clock_of = getattr(time, "pthread_getcpuclockid", None)
+    return None if clock_of is None else clock_of(ident)
+
+
+def _tell(frame: FrameType, seconds: float) -> None:
+    logger.warning(
+        "The hub thread has been held for %.2f s, during which no operation gets on. It is in:\n%s",
+        seconds,
+        "".join(traceback.format_stack(frame)).rstrip(),
+    )

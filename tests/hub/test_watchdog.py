@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from greenmongo._hub import watchdog
+from greenmongo._hub.native import allocate_lock
+from greenmongo._hub.thread import HubThread, acquire
+from greenmongo._hub.watchdog import Watchdog
+from tests.support.fix_doors import start
+from tests.support.fix_hub import run_script
+from tests.support.fix_leaks import wait_until
+
+
+class Told(logging.Handler):
+    """Keeps what the watchdog has to say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+@pytest.fixture
+def told() -> Any:
+    """Listen to the watchdog, and keep its words out of the test's log."""
+    handler, logger = Told(), logging.getLogger("greenmongo.hub")
+    logger.addHandler(handler)
+    propagate, logger.propagate = logger.propagate, False
+    yield handler.messages
+    logger.removeHandler(handler)
+    logger.propagate = propagate
+
+
+def a_listener_that_blocks(until: Callable[[], object]) -> None:
+    lock = allocate_lock()
+    lock.acquire()
+    wait_until_native(until, lock)
+
+
+def wait_until_native(condition: Callable[[], object], lock: Any) -> None:
+    """Keep the hub's thread from everything but waiting, for five seconds at most."""
+    for _ in range(500):
+        if condition():
+            return
+        lock.acquire(True, 0.01)
+    raise TimeoutError
+
+
+def a_function_that_computes(until: Callable[[], object]) -> None:
+    while not until():
+        sum(range(1_000))
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """Note each look that the watchdog takes."""
+    seen: list[None] = []
+    look = Watchdog._frame
+
+    def counted(self: Watchdog) -> Any:
+        seen.append(None)
+        return look(self)
+
+    monkeypatch.setattr(Watchdog, "_frame", counted)
+    return seen
+
+
+def wait_until_asleep(looks: list[None]) -> None:
+    """Wait until the watchdog has looked often enough, and looks no more."""
+    last = -1
+
+    def stands_still() -> bool:
+        nonlocal last
+        is_still, last = len(looks) == last, len(looks)
+        lock = allocate_lock()
+        lock.acquire()
+        # Many times the pause between two looks.
+        lock.acquire(True, 20 * watchdog.PERIOD)
+        return is_still
+
+    wait_until(stands_still)
+
+
+@pytest.mark.parametrize("culprit", [a_listener_that_blocks, a_function_that_computes])
+def test_what_holds_the_hub_is_named_and_nothing_is_lost(
+    told: list[str], hub_thread: HubThread, culprit: Callable[[Callable[[], object]], None]
+) -> None:
+    held: Future[None] = start(hub_thread.run, culprit, lambda: told)
+    waiting = [start(hub_thread.run, int) for _ in range(10)]
+    held.result(10)
+    assert [each.result(5) for each in waiting] == [0] * 10
+    (message,) = told
+    assert culprit.__name__ in message
+    assert "test_watchdog.py" in message
+
+
+def test_one_hold_is_told_once(told: list[str], looks: list[None], hub_thread: HubThread) -> None:
+    def hold() -> None:
+        a_listener_that_blocks(lambda: told)
+        enough = len(looks) + 10
+        a_listener_that_blocks(lambda: len(looks) > enough)
+
+    start(hub_thread.run, hold).result(10)
+    assert len(told) == 1
+
+
+def test_it_sleeps_while_the_hub_is_idle_and_wakes_with_it(
+    looks: list[None], told: list[str], hub_thread: HubThread
+) -> None:
+    assert start(hub_thread.run, int).result(5) == 0
+    wait_until_asleep(looks)
+    assert len(looks) >= watchdog.IDLE_LOOKS
+    # The very first thing the hub does then is what holds it.
+    hub_thread.submit(lambda: a_listener_that_blocks(lambda: told))
+    wait_until(lambda: told)
+    assert "a_listener_that_blocks" in told[0]
+
+
+def test_whoever_is_late_itself_blames_nobody(
+    told: list[str], looks: list[None], hub_thread: HubThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole process may have been kept from running."""
+    now = [0.0]
+
+    def much_later() -> float:
+        now[0] += 10.0
+        return now[0]
+
+    monkeypatch.setattr(watchdog, "monotonic", much_later)
+    start(hub_thread.run, int).result(5)
+    enough = len(looks) + 20
+    start(hub_thread.run, a_listener_that_blocks, lambda: len(looks) > enough).result(10)
+    assert told == []
+
+
+def test_it_works_where_nobody_counts_processor_time(
+    told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(time, "pthread_getcpuclockid", raising=False)
+    thread = acquire()
+    start(thread.run, a_listener_that_blocks, lambda: told).result(10)
+    thread.release()
+
+
+PATCHED = """
+import gevent.monkey
+gevent.monkey.patch_all()
+import logging, sys, time
+from greenmongo._hub.native import sleep
+from greenmongo._hub.thread import acquire
+
+logging.basicConfig(stream=sys.stdout, format="%(message)s")
+
+def the_culprit():
+    sleep(0.5)
+
+thread = acquire()
+thread.run(the_culprit)
+assert thread.run(int) == 0
+thread.release()
+"""
+
+
+def test_in_a_patched_process_it_works_and_ends_with_it() -> None:
+    result = run_script(PATCHED)
+    assert "the_culprit" in result.stdout
+    assert (result.stderr, result.returncode) == ("", 0)
