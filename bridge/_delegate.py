@@ -184,7 +184,7 @@ def own(fn: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[Any, P], R]:
     return fn
 
 
-def reflects(cls: type, name: str) -> property:
+def reflects(cls: type, name: str) -> Any:
     """Borrow a property that neither crosses nor waits, with its setter if there is one."""
     member: property = inspect.getattr_static(cls, name)
     read, write = member.fget, member.fset

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bridge._delegate import Facade, derives, own, reflects
 from greenmongo.legacy import LegacyDatabase
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pymongo.write_concern import WriteConcern
+
+    from greenmongo.hub import ReadMode
 
 __all__ = ["LegacySettings", "itself"]
 
@@ -20,12 +27,30 @@ def itself(parent: Any, it: T) -> T:
 class LegacySettings(Facade[Any]):
     """What is set here is set on the blocking object: neither crosses nor waits."""
 
-    read_preference = reflects(LegacyDatabase, "read_preference")
     safe = reflects(LegacyDatabase, "safe")
     slave_okay = reflects(LegacyDatabase, "slave_okay")
     tag_sets = reflects(LegacyDatabase, "tag_sets")
     uuid_subtype = reflects(LegacyDatabase, "uuid_subtype")
-    write_concern = reflects(LegacyDatabase, "write_concern")
+
+    @property
+    def read_preference(self) -> ReadMode:
+        """Which servers may answer reads; a number may be assigned too."""
+        preference: ReadMode = self._it.read_preference
+        return preference
+
+    @read_preference.setter
+    def read_preference(self, value: ReadMode | int) -> None:
+        self._it.read_preference = value
+
+    @property
+    def write_concern(self) -> WriteConcern:
+        """When a write counts as done."""
+        concern: WriteConcern = self._it.write_concern
+        return concern
+
+    @write_concern.setter
+    def write_concern(self, value: WriteConcern | Mapping[str, Any]) -> None:
+        self._it.write_concern = value
 
     get_lasterror_options = derives(itself)(own(LegacyDatabase.get_lasterror_options))
     set_lasterror_options = derives(itself)(own(LegacyDatabase.set_lasterror_options))

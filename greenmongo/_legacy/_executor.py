@@ -40,29 +40,34 @@ class ReopeningExecutor(Executor):
             InvalidOperation: the client is somebody else.
             OperationFailure: the server refuses the credentials; nothing has changed.
         """
+        self._refuse_another(credentials)
+        engine = self.open()
+        engine.thread.run(engine.try_credentials, credentials)
+        engine.thread.run(self._become, engine, credentials)
+
+    def log_out(self, source: str) -> None:
+        """Be nobody from now on, if the client was a user of this database."""
+        known = self.options.credentials
+        if known is not None and known.source == source:
+            engine = self.open()
+            engine.thread.run(self._become, engine, None)
+
+    def _refuse_another(self, credentials: Credentials) -> None:
         known = self.options.credentials
         if known is not None and known != credentials:
             raise InvalidOperation(
                 f"the client is logged in as {known.username!r} of {known.source!r}: "
                 "log out first, or use another client"
             )
-        engine = self.open()
-        engine.thread.run(engine.try_credentials, credentials)
-        if known is None:
-            self._become(credentials)
 
-    def log_out(self, source: str) -> None:
-        """Be nobody from now on, if the client was a user of this database."""
-        known = self.options.credentials
-        if known is not None and known.source == source:
-            self._become(None)
-
-    def _become(self, credentials: Credentials | None) -> None:
-        self.options = replace(self.options, credentials=credentials)
-        engine = self._usable_engine()
-        if engine is not None:
-            engine.thread.run(engine.set_credentials, credentials)
-            self.disconnect()
+    def _become(self, engine: Engine, credentials: Credentials | None) -> None:
+        """Change who the client is. Hub side, and without a switch: of two that try one wins."""
+        if credentials is not None:
+            self._refuse_another(credentials)
+        if credentials != self.options.credentials:
+            self.options = replace(self.options, credentials=credentials)
+            engine.set_credentials(credentials)
+            _drop_connections(engine, primary_only=False)
 
     def request_checks(self) -> None:
         """Have every known server checked soon; opens the client."""

@@ -253,6 +253,8 @@ def test_M12_aggregate_returns_a_dict(old_db: Any) -> None:
     assert old_db.things.aggregate({"$match": {"_id": 7}}) == {"result": [{"_id": 7}], "ok": 1.0}
     cursor = old_db.things.aggregate([{"$match": {"_id": {"$lt": 2}}}], cursor={"batchSize": 1})
     assert [document["_id"] for document in cursor] == [0, 1]
+    reply = old_db.things.aggregate([{"$limit": 1}], as_class=SON, read_preference=1, tag_sets=None)
+    assert isinstance(reply["result"][0], SON)
 
 
 def test_M13_find_and_modify(old_db: Any) -> None:

@@ -56,6 +56,7 @@ class MapReduce(LegacyCollectionBase[DocT], Generic[DocT]):
             **options: further fields of the command: `query`, `limit`, `scope`, ...
         """
         options.setdefault("read_preference", self._read_preference)
+        options.setdefault("codec_options", self._codec_options)
         reply = self.database.command(
             "mapReduce", self._name, map=map, reduce=reduce, out={"inline": 1}, **options
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, cast
 
 from greenmongo._api.collection import Collection
 from greenmongo._core.types import DocT
-from greenmongo._legacy._find_options import translate_find
+from greenmongo._legacy._find_options import take_decoding, take_origin, translate_find
 from greenmongo._legacy.collection.base import LegacyCollectionBase
 from greenmongo._legacy.cursor import LegacyCursor
 from greenmongo._legacy.removed import refuse
@@ -109,12 +109,14 @@ class LegacyReads(LegacyCollectionBase[DocT], Generic[DocT]):
             session: the session to run in.
             let: variables for `$expr`.
             comment: shown in the server's logs and profiles.
-            **options: further options of the command. With `cursor={}` the result is a cursor.
+            **options: further options of the command, and `read_preference`, `tag_sets`,
+                `slave_okay`, `as_class` and `uuid_subtype`. With `cursor={}` the result is a
+                cursor.
         """
         stages = [pipeline] if isinstance(pipeline, Mapping) else list(pipeline)
         wants_cursor = options.get("cursor") is not None
-        preference = options.pop("read_preference", None)
-        source = self._with_origin({}, preference)
+        decoding = take_decoding(options)
+        source = self._with_origin(decoding, take_origin(options, self._read_preference))
         found = Collection.aggregate(source, stages, session, let, comment, **options)
         return found if wants_cursor else {"result": found.to_list(), "ok": 1.0}
 

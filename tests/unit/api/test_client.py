@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import copy
+import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -71,6 +74,13 @@ def test_a_client_shows_its_options_but_no_secrets() -> None:
         "MongoClient(host=['a:27018'], document_class=dict, tz_aware=False, connect=False, "
         "appname='mine')"
     )
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_client_is_neither_copied_nor_pickled(duplicate: Callable[[Any], Any]) -> None:
+    client: MongoClient[dict[str, Any]] = MongoClient(connect=False)
+    with pytest.raises(TypeError, match="neither copied nor pickled"):
+        duplicate(client)
 
 
 def test_a_client_is_not_iterable() -> None:
