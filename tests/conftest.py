@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.support.fix_faults",
     "tests.support.fix_hub",
     "tests.support.fix_leaks",
+    "tests.support.fix_members",
     "tests.support.fix_memory",
     "tests.support.fix_scripted",
     "tests.support.fix_server",
