@@ -15,6 +15,8 @@ from pymongo.read_preferences import ReadPreference
 from bridge import AsyncMongoClient
 from greenmongo.embedded import EmbeddedServerError, Member, MongoServer
 from greenmongo.errors import PyMongoError
+from tests.support.fix_faults import FaultProxy
+from tests.support.native import Address
 
 pytestmark = [
     pytest.mark.asyncio,
@@ -185,6 +187,46 @@ async def test_a_frozen_primary_holds_up_nobody(three: MongoServer) -> None:
     assert not of_secondaries.errors
     assert max(load.slowest for load in loads) < PROMPTLY + lateness.worst
     assert recovered_in < HEARTBEAT_MS / 1000 + lateness.worst
+
+
+async def test_a_primary_that_is_cut_off_loses_nothing(
+    start_server: Callable[..., MongoServer], fault_proxy: Callable[[Address], FaultProxy]
+) -> None:
+    proxies: dict[Address, FaultProxy] = {}
+
+    def advertise(address: Address) -> str:
+        proxies[address] = fault_proxy(address)
+        return proxies[address].host
+
+    server = start_server(members=3, advertise=advertise)
+    cut_off = primary_of(server)
+    proxy = proxies[cut_off.address]
+    written: set[int] = set()
+    numbers = iter(range(10**9))
+    async with Client(server.uri, heartbeatFrequencyMS=HEARTBEAT_MS) as client:
+        things = client.faults.things
+
+        async def write() -> None:
+            number = next(numbers)
+            await things.insert_one({"_id": number})
+            written.add(number)
+
+        load = Load(write)
+        async with load.by(20):
+            await load.until(lambda: len(written) > 100)
+            # The others cannot reach it any more, and neither can we.
+            proxy.refuse()
+            proxy.cut()
+            await load.until(lambda: client.sync.primary not in (None, proxy.address))
+            enough = load.good + 100
+            await load.until(lambda: load.good > enough)
+            proxy.restore()
+            await load.until(lambda: proxy.address in client.sync.secondaries)
+        found = {thing["_id"] async for thing in things.find()}
+
+    # Whoever is interrupted twice is told; whoever was told that all is well keeps it.
+    assert written <= found
+    assert sum(load.errors.values()) <= 20
 
 
 def is_elsewhere(client: Client, member: Member) -> bool:
