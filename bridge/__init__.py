@@ -11,11 +11,13 @@ from bridge._cursor import (
     AsyncRawBatchCursor,
 )
 from bridge._database import AsyncDatabase
+from bridge._errand import block_on
 from bridge._legacy import AsyncConnection, AsyncReplicaSetConnection
 from bridge._legacy_collection import AsyncLegacyCollection
 from bridge._legacy_cursor import AsyncLegacyCursor
 from bridge._legacy_database import AsyncLegacyDatabase
 from bridge._request import AsyncRequest
+from bridge._run import run
 
 __all__ = [
     "AsyncMongoClient",
@@ -31,4 +33,6 @@ __all__ = [
     "AsyncLegacyDatabase",
     "AsyncLegacyCollection",
     "AsyncLegacyCursor",
+    "block_on",
+    "run",
 ]

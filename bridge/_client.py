@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
@@ -11,6 +10,7 @@ from bridge._configured import ConfiguredFacade
 from bridge._cursor import command_cursor_of
 from bridge._database import database_of
 from bridge._delegate import Pending, awaits, defers, derives, either
+from bridge._errand import callers_variables
 from bridge._lane import Door
 from bridge._request import AsyncRequest
 from greenmongo import MongoClient
@@ -121,10 +121,10 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
 
         It may use `client.sync` as it likes, and is in this task's request if there is one. It
         sees a copy of the task's context variables. Cancelled, it gets a GreenletExit where it
-        waits. It must not block the whole thread: no `time.sleep`, no sockets but gevent's.
+        waits. It must not block the whole thread: no `time.sleep`, no sockets but gevent's; it
+        awaits with `bridge.block_on`.
         """
-        variables = contextvars.copy_context()
-        return await self._door.call(variables.run, partial(fn, *args, **kwargs))
+        return await self._door.call(callers_variables().run, partial(fn, *args, **kwargs))
 
     async def aconnect(self) -> None:
         """Start to connect now rather than with the first operation."""

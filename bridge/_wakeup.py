@@ -18,12 +18,15 @@ from greenmongo.hub import Call, Port, ThreadLocal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
 
     import trio
 
     from greenmongo.hub import Context, HubThread
 
-__all__ = ["AsyncCall", "LoopPort", "current_port"]
+    Loop: TypeAlias = asyncio.AbstractEventLoop | trio.lowlevel.TrioToken
+
+__all__ = ["AsyncCall", "LoopPort", "current_port", "running_loop"]
 
 SLICE = 64
 
@@ -298,22 +301,30 @@ class _LastPorts(ThreadLocal):
 _last = _LastPorts()
 
 
+def running_loop() -> Loop | None:
+    """Return the loop of asyncio's, or the token of trio's run, that runs in this thread."""
+    # First, since trio can be the guest of a loop of asyncio's. Another thread may be importing it.
+    lowlevel: Any = getattr(sys.modules.get("trio"), "lowlevel", None)
+    if lowlevel is not None and lowlevel.in_trio_task():
+        token: trio.lowlevel.TrioToken = lowlevel.current_trio_token()
+        return token
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
 def current_port(thread: HubThread) -> LoopPort:
     """Return the port of the running event loop, asyncio's or trio's.
 
     Raises:
         MisuseError: no event loop runs in this thread.
     """
-    # First, since trio can be the guest of a loop of asyncio's. Another thread may be importing it.
-    lowlevel: Any = getattr(sys.modules.get("trio"), "lowlevel", None)
-    if lowlevel is not None and lowlevel.in_trio_task():
-        return _trio_port(thread, lowlevel.current_trio_token())
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        raise MisuseError(
-            "no running event loop", "await this from a task of asyncio or trio"
-        ) from None
+    loop = running_loop()
+    if loop is None:
+        raise MisuseError("no running event loop", "await this from a task of asyncio or trio")
+    if not isinstance(loop, asyncio.AbstractEventLoop):
+        return _trio_port(thread, loop)
     port = _last.of_asyncio
     if port is None or not port.serves(loop) or port.thread is not thread:
         port = _last.of_asyncio = _AsyncioPort(thread, loop)

@@ -3,6 +3,7 @@
     PyMongoError
     +-- InvalidOperation
         +-- HubClosed       the hub thread stopped before it could answer the call
+        +-- LoopClosed      the event loop was closed before `block_on` had its result
         +-- MisuseError     the bridge was used as it cannot be: outside a loop, for instance
 
 The rest of the tree is in `greenmongo.errors`; the same objects are raised through every door.
@@ -10,6 +11,10 @@ The rest of the tree is in `greenmongo.errors`; the same objects are raised thro
 
 from __future__ import annotations
 
-from greenmongo.errors import HubClosed, MisuseError
+from greenmongo.errors import HubClosed, InvalidOperation, MisuseError
 
-__all__ = ["HubClosed", "MisuseError"]
+__all__ = ["HubClosed", "LoopClosed", "MisuseError"]
+
+
+class LoopClosed(InvalidOperation):
+    """The event loop was closed before the coroutine had ended."""

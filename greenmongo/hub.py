@@ -14,6 +14,7 @@ from greenmongo._core.types import Address, ReadMode, SessionLike
 from greenmongo._hub.call import Call, CallState
 from greenmongo._hub.context import Context
 from greenmongo._hub.errors import CallAbandoned, HubClosed, MisuseError
+from greenmongo._hub.handover import Handover, new_handover
 from greenmongo._hub.native import ThreadLocal
 from greenmongo._hub.native import sleep as native_sleep
 from greenmongo._hub.once import Once
@@ -33,6 +34,7 @@ __all__ = [
     "ClientOptions",
     "ClientStatistics",
     "Context",
+    "Handover",
     "HubClosed",
     "HubThread",
     "MisuseError",
@@ -48,6 +50,7 @@ __all__ = [
     "is_limited",
     "is_open",
     "native_sleep",
+    "new_handover",
     "request_depth",
     "run",
     "statistics_of",

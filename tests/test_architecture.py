@@ -32,6 +32,7 @@ BRIDGE_RANKS = {
     "bridge._ticker": 0,
     "bridge.errors": 0,
     "bridge._wakeup": 1,
+    "bridge._errand": 2,
     "bridge._lane": 2,
     "bridge._delegate": 3,
     "bridge._": FACADE,  # _client, _collection, ...: facades, equal among themselves
