@@ -17,6 +17,7 @@ import anyio
 import anyio.lowlevel
 import gevent
 import pytest
+from gevent.event import AsyncResult
 
 import bridge
 from bridge import block_on
@@ -428,7 +429,7 @@ async def test_a_callback_of_a_hub_cannot_wait(client: Client) -> None:
     loop = running_loop()
 
     def call() -> BaseException | None:
-        result: gevent.event.AsyncResult[BaseException | None] = gevent.event.AsyncResult()
+        result: AsyncResult[BaseException | None] = AsyncResult()
 
         def callback() -> None:
             try:
