@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 
 # For `--hypothesis-profile thorough`: every property many more times than in everyday use.
 settings.register_profile("thorough", max_examples=100_000, deadline=None)
 
 pytest_plugins = [
+    "greenmongo.testing",
+    "bridge.testing",
     "tests.support.fix_comparison",
     "tests.support.fix_dns",
     "tests.support.fix_doors",
@@ -21,3 +24,9 @@ pytest_plugins = [
     "tests.support.fix_server",
     "tests.support.fix_task_doors",
 ]
+
+
+@pytest.fixture(scope="session")
+def greenmongo_uri(mongo_uri: str) -> str:
+    """The fixtures we offer use the server of our own tests here."""
+    return mongo_uri
