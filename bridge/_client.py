@@ -76,7 +76,7 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
 
     def __init__(
         self,
-        host: str | Sequence[str] | None = None,
+        host: str | Sequence[str] | MongoClient[DocT] | None = None,
         port: int | None = None,
         document_class: type[DocT] | None = None,
         tz_aware: bool | None = None,
@@ -87,7 +87,8 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
         """Name a deployment. Connections are made on first use.
 
         Args:
-            host: a URI, a host name, or a list of host names.
+            host: a URI, a host name, or a list of host names; or a blocking client, whose
+                async face this is to be: one pool, and `close` closes both.
             port: the port of hosts that name none.
             document_class: the type of returned documents, `dict` by default.
             tz_aware: return datetimes with a time zone.
@@ -98,10 +99,17 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
         Raises:
             ConfigurationError: options contradict each other.
             InvalidURI: the URI cannot be read.
+            TypeError: a client was given options; it has its own.
         """
-        self._it = MongoClient(
-            host, port, document_class, tz_aware, bool(connect), type_registry, **kwargs
-        )
+        if isinstance(host, MongoClient):
+            given = (port, document_class, tz_aware, connect, type_registry)
+            if kwargs or given != (None,) * len(given):
+                raise TypeError(f"{host!r} has options of its own; it takes no others")
+            self._it = host
+        else:
+            self._it = MongoClient(
+                host, port, document_class, tz_aware, bool(connect), type_registry, **kwargs
+            )
         self._door = Door(self._it)
 
     @classmethod

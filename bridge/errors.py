@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from greenmongo.errors import HubClosed, InvalidOperation, MisuseError
 
-__all__ = ["HubClosed", "LoopClosed", "MisuseError"]
+__all__ = ["HubClosed", "InvalidOperation", "LoopClosed", "MisuseError"]
 
 
 class LoopClosed(InvalidOperation):

@@ -257,7 +257,10 @@ def test_the_clients_take_the_same_arguments() -> None:
     blocking = parameters(greenmongo.MongoClient.__init__)
     bridged = parameters(bridge.AsyncMongoClient.__init__)
 
-    assert [str(p) for p in bridged] == [str(p) for p in blocking]
+    # Not their types: the async client also takes a blocking one for the host.
+    assert [(p.name, p.kind, p.default) for p in bridged] == [
+        (p.name, p.kind, p.default) for p in blocking
+    ]
 
 
 # What code of PyMongo 2.x uses. Nothing of PyMongo's is left to compare it with.

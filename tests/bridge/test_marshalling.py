@@ -300,6 +300,14 @@ async def test_a_blocking_client_gets_an_async_face(client: Client) -> None:
     assert await other.run(echo, 1) == 1
 
 
+async def test_a_blocking_client_can_be_given_to_the_constructor(client: Client) -> None:
+    other = type(client)(client.sync)
+    assert other.sync is client.sync
+    assert await other.run(echo, 1) == 1
+    with pytest.raises(TypeError, match="options of its own"):
+        type(client)(client.sync, maxPoolSize=3)
+
+
 async def test_closing_one_face_closes_both(
     connect: Connect, scripted_server: ScriptedServer
 ) -> None:
