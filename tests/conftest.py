@@ -22,6 +22,7 @@ pytest_plugins = [
     "tests.support.fix_memory",
     "tests.support.fix_scripted",
     "tests.support.fix_server",
+    "tests.support.fix_socks",
     "tests.support.fix_task_doors",
 ]
 

@@ -32,8 +32,9 @@ _URI_OPTIONS = """
     appname authMechanism authMechanismProperties authSource compressors connect connectTimeoutMS
     datetime_conversion directConnection driver enableOverloadRetargeting fsync
     heartbeatFrequencyMS journal loadBalanced localThresholdMS maxAdaptiveRetries maxConnecting
-    maxIdleTimeMS maxPoolSize maxStalenessSeconds minPoolSize readConcernLevel readPreference
-    readPreferenceTags replicaSet retryReads retryWrites serverMonitoringMode
+    maxIdleTimeMS maxPoolSize maxStalenessSeconds minPoolSize proxyHost proxyPassword proxyPort
+    proxyUsername readConcernLevel readPreference readPreferenceTags replicaSet retryReads
+    retryWrites serverMonitoringMode
     serverSelectionTimeoutMS server_api socketTimeoutMS srvAllowedHostsSuffix srvMaxHosts
     srvServiceName ssl timeoutMS tls tlsAllowInvalidCertificates tlsAllowInvalidHostnames tlsCAFile
     tlsCRLFile tlsCertificateKeyFile tlsCertificateKeyFilePassword tlsDisableOCSPEndpointCheck
@@ -42,7 +43,13 @@ _URI_OPTIONS = """
 """
 
 SECRETS = frozenset(
-    {"username", "password", "authmechanismproperties", "tlscertificatekeyfilepassword"}
+    {
+        "username",
+        "password",
+        "proxypassword",
+        "authmechanismproperties",
+        "tlscertificatekeyfilepassword",
+    }
 )
 """Options whose values are shown nowhere."""
 
@@ -124,12 +131,37 @@ def _switch(name: str, value: Any) -> bool:
     )
 
 
+def _port(name: str, value: Any) -> int | None:
+    """Check a port, which is text in a URI."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise TypeError(f"{name} must be an integer, not {value!r}")
+    try:
+        port = int(value)
+    except ValueError as error:
+        raise ConfigurationError(f"{name} must be an integer, not {value!r}") from error
+    if not 0 < port < 65536:
+        raise ConfigurationError(f"{name} must be between 1 and 65535, not {value!r}")
+    return port
+
+
 _OURS: Mapping[str, Callable[[str, Any], Any]] = {
     "auto_start_request": _switch,
     "use_greenlets": _switch,
 }
 # In a URI and as a keyword; everything else that may stand in a URI is checked by PyMongo.
-_CHECKED_HERE: Mapping[str, Callable[[str, Any], Any]] = {"compressors": _compressors, **_OURS}
+_PROXY: Mapping[str, Callable[[str, Any], Any]] = {
+    "proxyhost": _text_or_none,
+    "proxypassword": _text_or_none,
+    "proxyport": _port,
+    "proxyusername": _text_or_none,
+}
+_CHECKED_HERE: Mapping[str, Callable[[str, Any], Any]] = {
+    "compressors": _compressors,
+    **_PROXY,
+    **_OURS,
+}
 _KEYWORDS: Mapping[str, Callable[[str, Any], Any]] = {
     "auto_encryption_opts": _no_encryption,
     "document_class": _anything,
@@ -192,6 +224,7 @@ def read_uri_options(query: str) -> dict[str, Any]:
         ConfigurationError: a switch of ours is neither true nor false.
     """
     checked: dict[str, Any] = {}
+    _refuse_second_proxy(query)
     for given, value in split_options(query, validate=False, warn=True, normalize=False).items():
         name = given.lower()
         if name in _CHECKED_HERE:
@@ -203,6 +236,14 @@ def read_uri_options(query: str) -> dict[str, Any]:
     if checked.get("authsource") == "":
         raise InvalidURI("the authSource database cannot be an empty string")
     return checked
+
+
+def _refuse_second_proxy(query: str) -> None:
+    """Refuse a proxy option that is there twice: which of the two would the traffic go through?"""
+    names = [part.partition("=")[0].lower() for part in query.replace(";", "&").split("&")]
+    for name in _PROXY:
+        if names.count(name) > 1:
+            raise InvalidURI(f"{spelled(name)} must not be given more than once")
 
 
 def _validated(name: str, value: Any) -> Any:

@@ -21,6 +21,7 @@ from pymongo.write_concern import WriteConcern
 from greenmongo._core.connection_string import Target, read_hosts
 from greenmongo._core.credentials import Credentials, build_credentials
 from greenmongo._core.option_values import read_keywords, spelled
+from greenmongo._core.proxy import ProxyOptions, build_proxy_options
 from greenmongo._core.srv import TXT_OPTIONS, SrvOptions, check_name, check_suffix
 from greenmongo._core.tls_options import TlsOptions, build_tls_options
 
@@ -71,6 +72,8 @@ class ClientOptions:
     credentials: Credentials | None = None
     tls: TlsOptions | None = None
     """None: no encryption."""
+    proxy: ProxyOptions | None = None
+    """None: direct connections."""
 
     server_selection_timeout: float = 30.0
     server_selector: Callable[[list[Any]], list[Any]] | None = None
@@ -140,6 +143,7 @@ class ClientOptions:
             srv=srv,
             default_database=target.database,
             tls=build_tls_options(options),
+            proxy=build_proxy_options(options),
             credentials=build_credentials(
                 options,
                 username=options.get("username", target.username),

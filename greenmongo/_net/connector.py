@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from greenmongo._core.types import format_address
 from greenmongo._net.connection import Connection
 from greenmongo._net.environment import new_nonce
 from greenmongo._net.resolver import resolve
+from greenmongo._net.socks import tunnel
 from greenmongo._net.stream import open_stream
 from greenmongo._net.tls import build_context
 from greenmongo._wire.compression import choose_compressor
@@ -108,8 +110,19 @@ class Connector:
         self, address: Address, number: int, generation: int, timeout: float | None
     ) -> Connection:
         limit = self.options.connect_timeout or None
-        candidates = resolve(self._hub, address, limit)
-        stream = open_stream(self._hub, address, candidates, timeout=limit, tls=self._tls)
+        proxy = self.options.proxy
+        if proxy is None or address[1] is None:  # a Unix domain socket is no matter of a proxy's
+            target, by_way = address, None
+        else:
+            target, by_way = proxy.address, partial(tunnel, address=address, proxy=proxy)
+        stream = open_stream(
+            self._hub,
+            address,
+            resolve(self._hub, target, limit),
+            timeout=limit,
+            tls=self._tls,
+            tunnel=by_way,
+        )
         return Connection(stream, number, generation, timeout)
 
     def _shake_hands(self, connection: Connection, credentials: Credentials | None) -> None:

@@ -25,6 +25,7 @@ from greenmongo._net.dns_records import import_dnspython
 from greenmongo._net.engine import Engine
 from greenmongo._net.metadata import ClientMetadata
 from greenmongo._net.publisher import Publisher
+from greenmongo._net.socks import import_socksio
 from greenmongo._net.statistics import ClientStatistics, gather_statistics
 from greenmongo._net.time_limit import is_limited
 from greenmongo._net.topology import initial_description
@@ -41,6 +42,9 @@ class Executor:
     """Runs commands for one client, from anywhere."""
 
     def __init__(self, options: ClientOptions) -> None:
+        # First of all: `__del__` is called even if what follows raises.
+        self._engine: Engine | None = None
+        self._is_closed = False
         self.options = options
         self.metadata = ClientMetadata(options)
         """What handshakes tell of the client."""
@@ -49,8 +53,8 @@ class Executor:
         if options.srv is not None:
             # Here, because the constructor never runs on the hub.
             import_dnspython()
-        self._engine: Engine | None = None
-        self._is_closed = False
+        if options.proxy is not None:
+            import_socksio()
 
     def __del__(self) -> None:
         _let_go(self._engine)

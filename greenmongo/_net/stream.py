@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import socket as socket_module
 import ssl
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import gevent
 from gevent.hub import getcurrent
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from greenlet import greenlet
 
     from greenmongo._core.types import Address
+
+    Wait: TypeAlias = Callable[[socket_module.socket, bool], None]
+    """Waits on the hub until a socket can be read (True) or written."""
+    Tunnel: TypeAlias = Callable[[socket_module.socket, Wait], None]
 
 __all__ = ["Stream", "open_stream"]
 
@@ -343,8 +347,17 @@ def open_stream(
     *,
     timeout: float | None,
     tls: ssl.SSLContext | None,
+    tunnel: Tunnel | None = None,
 ) -> Stream:
     """Connect to the first of `candidates` (family, socket address) that answers.
+
+    Args:
+        hub: the hub thread's.
+        address: the server's.
+        candidates: the server's, or those of a proxy.
+        timeout: seconds for all of it, None for ever.
+        tls: how to encrypt, None for not at all.
+        tunnel: has the proxy that the socket leads to connect it with the server.
 
     Raises:
         AutoReconnect: none did; the message is the last one's.
@@ -355,14 +368,20 @@ def open_stream(
     with gevent.Timeout(timeout, late):
         for family, target in candidates:
             try:
-                return Stream(hub, _connect(hub, family, target, address[0], tls), address)
+                sock = _connect(hub, family, target, address[0], tls, tunnel)
+                return Stream(hub, sock, address)
             except OSError as error:
                 problem = error
     raise AutoReconnect(f"{format_address(address)}: {problem}") from problem
 
 
 def _connect(
-    hub: Hub, family: int, target: Any, host: str, tls: ssl.SSLContext | None
+    hub: Hub,
+    family: int,
+    target: Any,
+    host: str,
+    tls: ssl.SSLContext | None,
+    tunnel: Tunnel | None,
 ) -> socket_module.socket | TlsSocket:
     sock = _new_socket(family, socket_module.SOCK_STREAM)
     try:
@@ -375,6 +394,8 @@ def _connect(
             _wait_for(hub, sock, _WRITE)
             if code := sock.getsockopt(socket_module.SOL_SOCKET, socket_module.SO_ERROR):
                 raise OSError(code, os.strerror(code)) from None
+        if tunnel is not None:
+            tunnel(sock, lambda sock, reads: _wait_for(hub, sock, _READ if reads else _WRITE))
         if tls is None:
             return sock
         return _wrap(hub, tls, sock, host)

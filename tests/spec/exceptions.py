@@ -68,11 +68,6 @@ EXCEPTIONS = (
         applies=not (is_available("snappy") and is_available("zstd")),
     ),
     Exempt(
-        "uri-options/tests/proxy-options.json",
-        "",
-        "as in PyMongo, there is no support for SOCKS5 proxies: these options warn",
-    ),
-    Exempt(
         "uri-options/tests/single-threaded-options.json",
         "^Valid options",
         "serverSelectionTryOnce is for drivers that select a server in one thread",
