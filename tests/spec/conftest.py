@@ -62,6 +62,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize(kind, [_parameter(case) for case in cases])
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give every test here more time: whichever comes last stops all the servers as well."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.timeout(60))
+
+
 def _parameter(case: Case | UnifiedCase) -> object:
     reason = reason_for(case.path, case.name)
     marks = [] if reason is None else [pytest.mark.xfail(strict=True, reason=reason)]

@@ -23,7 +23,6 @@ def test_specification(case: Case, run_case: RunCase) -> None:
 
 
 @pytest.mark.live
-@pytest.mark.timeout(60)
 def test_unified_specification(unified_case: UnifiedCase, run_unified: RunUnified) -> None:
     if not unified_case.must_fail:
         run_unified(unified_case)
