@@ -67,7 +67,7 @@ def command_error(document: Document, max_wire_version: int | None = None) -> Py
         # Servers that do not know the message's kind answer so.
         message = document.get("$err")
         return OperationFailure(str(message), document.get("code"), document, max_wire_version)
-    message = document.get("errmsg", "")
+    message = document.get("errmsg") or ""
     code = document.get("code")
     if code in NOT_PRIMARY_CODES:
         return NotPrimaryError(message, document)

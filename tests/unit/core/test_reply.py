@@ -116,3 +116,8 @@ def test_labels_of_the_reply_are_given_to_the_concern_error_without_touching_the
 
 def test_a_clean_write_passes() -> None:
     check_write({"ok": 1.0, "n": 1})
+
+
+def test_an_error_without_words_is_an_error() -> None:
+    with pytest.raises(OperationFailure):
+        check_reply({"ok": None, "errmsg": None})
