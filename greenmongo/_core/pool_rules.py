@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING
 from pymongo.errors import AutoReconnect
 
 if TYPE_CHECKING:
+    from bson.objectid import ObjectId
+
     from greenmongo._core.options import ClientOptions
 
 __all__ = [
+    "STALE",
+    "Opening",
     "PoolCleared",
     "PoolClosed",
     "PoolLimits",
@@ -20,6 +24,20 @@ __all__ = [
     "may_connect",
     "may_wait",
 ]
+
+
+STALE = -1
+"""The generation of a connection that became stale while others of its pool did not."""
+
+
+@dataclass(slots=True)
+class Opening:
+    """A connection that is being opened."""
+
+    number: int
+    generation: int
+    service_id: ObjectId | None = None
+    """Behind a load balancer: the server it has reached, once that has said who it is."""
 
 
 class PoolCleared(AutoReconnect):

@@ -54,7 +54,7 @@ class CommandEvents:
             connection.address,
             connection.number,
             connection.server_connection_id,
-            None,
+            connection.service_id,
             is_sensitive(name, document),
         )
         # Commands of the handshake are told to listeners but never logged.

@@ -28,6 +28,8 @@ from greenmongo._wire.reply import read_reply
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bson.objectid import ObjectId
+
     from greenmongo._core.credentials import Credentials
     from greenmongo._core.sdam.description import ServerDescription
     from greenmongo._core.types import Address, Conversation, Document
@@ -76,6 +78,7 @@ class Connection:
         "pending",
         "sasl_mechanisms",
         "server_connection_id",
+        "service_id",
         "stream",
         "timeout",
     )
@@ -97,6 +100,8 @@ class Connection:
         """Those the server offered to that user."""
         self.server_connection_id: int | None = None
         """The server's own id of this connection, as in its logs."""
+        self.service_id: ObjectId | None = None
+        """The server that was reached behind a load balancer; None without one."""
         self.created_at = self.idle_since = monotonic()
         self.owner: RequestRow | None = None
         """The request this connection is bound to."""

@@ -16,6 +16,7 @@ from greenmongo._core.auth import (
     speculative_document,
 )
 from greenmongo._core.hello import build_handshake, parse_hello
+from greenmongo._core.pool_rules import Opening
 from greenmongo._core.reply import check_reply
 from greenmongo._core.types import format_address
 from greenmongo._net.connection import Connection
@@ -55,14 +56,14 @@ class Connector:
         self._metadata = metadata
         self._keys = KeyCache()
 
-    def open_data(self, address: Address, number: int, generation: int) -> Connection:
-        """Open a connection for operations.
+    def open_data(self, address: Address, opening: Opening) -> Connection:
+        """Open a connection for operations; `opening` learns which server is reached.
 
         Raises:
             AutoReconnect, NetworkTimeout: no connection within connectTimeoutMS.
             OperationFailure: the server refused the handshake or the credentials.
         """
-        return self._open(address, number, generation, self.options.credentials)
+        return self._open(address, opening, self.options.credentials)
 
     def try_credentials(self, address: Address, credentials: Credentials) -> None:
         """Log in as somebody and close the connection again.
@@ -71,17 +72,18 @@ class Connector:
             AutoReconnect, NetworkTimeout: no connection within connectTimeoutMS.
             OperationFailure: the server refused the credentials.
         """
-        self._open(address, 0, 0, credentials).close()
+        self._open(address, Opening(0, 0), credentials).close()
 
     def _open(
-        self, address: Address, number: int, generation: int, credentials: Credentials | None
+        self, address: Address, opening: Opening, credentials: Credentials | None
     ) -> Connection:
         timeout = self.options.connect_timeout
         late = NetworkTimeout(f"{format_address(address)}: timed out while connecting")
         with gevent.Timeout(timeout or None, late):
-            connection = self._connect(address, number, generation, self.options.socket_timeout)
+            connection = self._connect(address, opening.number, self.options.socket_timeout)
             try:
-                self._shake_hands(connection, credentials)
+                self._shake_hands(connection, opening, credentials)
+                connection.generation = opening.generation
                 connection.is_established = True
             except BaseException:
                 connection.close()
@@ -96,7 +98,7 @@ class Connector:
             OperationFailure: the server refused the handshake.
         """
         timeout = self.options.connect_timeout or None
-        connection = self._connect(address, number, 0, timeout)
+        connection = self._connect(address, number, timeout)
         try:
             started = monotonic()
             reply = self._hello(connection)
@@ -106,9 +108,7 @@ class Connector:
             connection.close()
             raise
 
-    def _connect(
-        self, address: Address, number: int, generation: int, timeout: float | None
-    ) -> Connection:
+    def _connect(self, address: Address, number: int, timeout: float | None) -> Connection:
         limit = self.options.connect_timeout or None
         proxy = self.options.proxy
         if proxy is None or address[1] is None:  # a Unix domain socket is no matter of a proxy's
@@ -123,13 +123,17 @@ class Connector:
             tls=self._tls,
             tunnel=by_way,
         )
-        return Connection(stream, number, generation, timeout)
+        return Connection(stream, number, 0, timeout)
 
-    def _shake_hands(self, connection: Connection, credentials: Credentials | None) -> None:
+    def _shake_hands(
+        self, connection: Connection, opening: Opening, credentials: Credentials | None
+    ) -> None:
         nonce = b"" if credentials is None else new_nonce()
         reply = self._hello(connection, credentials, nonce, compressors=self.options.compressors)
         description = parse_hello(connection.address, reply, now=monotonic())
         connection.description = description
+        if self.options.load_balanced:
+            connection.service_id = opening.service_id = reply["serviceId"]
         connection.server_connection_id = reply.get("connectionId")
         connection.compressor = choose_compressor(
             self.options.compressors, reply.get("compression", ()), self.options.zlib_level

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from greenmongo._core.command import Command, Reply
     from greenmongo._core.credentials import Credentials
     from greenmongo._core.options import ClientOptions
+    from greenmongo._core.pool_rules import Opening
     from greenmongo._core.types import Address, SessionLike
     from greenmongo._hub.thread import HubThread
     from greenmongo._net.connection import Connection
@@ -128,11 +129,11 @@ class Engine:
     # ---- pools and the end ------------------------------------------------------------------
 
     def _new_pool(self, address: Address) -> Pool:
-        def connect(number: int, generation: int) -> Connection:
-            return self._connector.open_data(address, number, generation)
+        def connect(opening: Opening) -> Connection:
+            return self._connector.open_data(address, opening)
 
-        def on_connect_error(error: Exception, generation: int) -> None:
-            self.topology.report_error(address, error, None, generation)
+        def on_connect_error(error: Exception, opening: Opening) -> None:
+            self.topology.report_error(address, error, opening)
 
         return Pool(
             self.thread.hub,

@@ -244,8 +244,7 @@ class Operation:
         if not isinstance(error, NotPrimaryError):
             connection.close()
         if is_state_change(error):
-            generation = connection.generation
-            self._engine.topology.report_error(server.address, error, connection, generation)
+            self._engine.topology.report_error(server.address, error, connection)
         if self._session is not None:
             self._session.is_dirty = True
 
@@ -426,7 +425,6 @@ class Operation:
                 server.address,
                 NotPrimaryError(failure.get("errmsg", ""), {**failure, "topologyVersion": version}),
                 connection,
-                connection.generation,
             )
         if RETRYABLE_WRITE_LABEL in document.get("errorLabels", ()):
             error = write_concern_failure(document)

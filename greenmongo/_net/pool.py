@@ -23,6 +23,8 @@ from pymongo.errors import WaitQueueTimeoutError
 from pymongo.monitoring import ConnectionClosedReason
 
 from greenmongo._core.pool_rules import (
+    STALE,
+    Opening,
     PoolCleared,
     PoolClosed,
     PoolLimits,
@@ -40,6 +42,7 @@ from greenmongo._net.standstill import break_standstill
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bson.objectid import ObjectId
     from gevent.hub import Hub
     from greenlet import greenlet
 
@@ -64,7 +67,7 @@ class Pool:
     """Checks connections to one server out and in. Hub side only.
 
     Args:
-        connect: opens and authenticates a connection (number, generation); may wait.
+        connect: opens and authenticates a connection; may wait.
         on_connect_error: told of each failure before the waiting caller is.
         drain: takes over a connection whose caller left before the reply came.
         publisher: whom to tell of all this.
@@ -76,8 +79,8 @@ class Pool:
         address: Address,
         limits: PoolLimits,
         *,
-        connect: Callable[[int, int], Connection],
-        on_connect_error: Callable[[Exception, int], object],
+        connect: Callable[[Opening], Connection],
+        on_connect_error: Callable[[Exception, Opening], object],
         drain: Callable[[Pool, Connection], object],
         publisher: Publisher | None = None,
     ) -> None:
@@ -96,7 +99,7 @@ class Pool:
         self._line: deque[_Place] = deque()
         self._establishing = 0
         self._establishing_minimum = 0
-        self._connecting: set[greenlet] = set()
+        self._connecting: dict[greenlet, Opening] = {}
         self._events = PoolEvents(publisher or Publisher(), address)
         self._events.pool_created(limits)
 
@@ -223,6 +226,22 @@ class Pool:
             if interrupt:
                 self._interrupt()
             self._dismiss_line(cause)
+
+    def clear_service(self, service_id: ObjectId) -> None:
+        """Make the connections to one server behind a load balancer stale; others may go on."""
+        if self.state is PoolState.CLOSED:
+            return
+        with self._events:
+            self._events.pool_cleared(service_id=service_id)
+            for opening in self._connecting.values():
+                if opening.service_id == service_id:
+                    opening.generation = STALE
+            for connection in [c for c in self._all if c.service_id == service_id]:
+                connection.generation = STALE
+                if connection in self._idle:
+                    self._idle.remove(connection)
+                    self._discard(connection, ConnectionClosedReason.STALE)
+            self._fill()
 
     def close(self) -> None:
         """Close every connection and turn the waiting callers away."""
@@ -485,38 +504,39 @@ class Pool:
             self._fill()
             return
         self.created_count += 1
-        number, began, attempt = self.created_count, monotonic(), getcurrent()
+        began, attempt = monotonic(), getcurrent()
+        opening = Opening(self.created_count, generation)
         try:
-            self._events.created(number)
-            self._connecting.add(attempt)
-            connection = self._connect(number, generation)
+            self._events.created(opening.number)
+            self._connecting[attempt] = opening
+            connection = self._connect(opening)
         except Exception as error:
-            self._connecting.discard(attempt)
+            self._connecting.pop(attempt, None)
             self._end(for_minimum=for_minimum)
-            self._fail(number, error, generation)
+            self._fail(opening, error)
             return
         except BaseException:
-            self._connecting.discard(attempt)
+            self._connecting.pop(attempt, None)
             self._end(for_minimum=for_minimum)
-            self._events.closed(number, ConnectionClosedReason.POOL_CLOSED)
+            self._events.closed(opening.number, ConnectionClosedReason.POOL_CLOSED)
             raise
-        self._connecting.discard(attempt)
+        del self._connecting[attempt]
         with self._events:
             self._end(for_minimum=for_minimum)
             self._all.add(connection)
             connection.stream.on_break = partial(self._on_break, connection)
-            self._events.ready(number, began)
+            self._events.ready(opening.number, began)
             self._give_back(connection)
             self._fill()
 
-    def _fail(self, number: int, error: Exception, generation: int) -> None:
+    def _fail(self, opening: Opening, error: Exception) -> None:
         """Take in that a connection could not be opened."""
         with self._events:
             # Whoever waits longest is told; those behind hear of it if the pool is cleared.
-            is_stale = generation != self.generation
+            is_stale = opening.generation != self.generation
             place = self._line.popleft() if self._line and not is_stale else None
-            self._on_connect_error(error, generation)
-            self._events.closed(number, ConnectionClosedReason.ERROR, error)
+            self._on_connect_error(error, opening)
+            self._events.closed(opening.number, ConnectionClosedReason.ERROR, error)
             if place is not None:
                 self._hub.loop.run_callback(place.waiter.switch, error)
             self._fill()

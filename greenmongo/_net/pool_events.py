@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
+    from bson.objectid import ObjectId
+
     from greenmongo._core.pool_rules import PoolLimits
     from greenmongo._core.types import Address
     from greenmongo._net.connection import Connection
@@ -85,12 +87,13 @@ class PoolEvents:
             self._put("pool_ready", PoolReadyEvent(self._address))
         self._log("Connection pool ready")
 
-    def pool_cleared(self, *, interrupt: bool) -> None:
-        """Tell that all connections have become stale."""
+    def pool_cleared(self, *, interrupt: bool = False, service_id: ObjectId | None = None) -> None:
+        """Tell that all connections, or all to one server, have become stale."""
         if self._listeners:
-            event = PoolClearedEvent(self._address, None, interrupt)
+            event = PoolClearedEvent(self._address, service_id, interrupt)
             self._put("pool_cleared", event)
-        self._log("Connection pool cleared")
+        fields = None if service_id is None else {"serviceId": str(service_id)}
+        self._log("Connection pool cleared", fields)
 
     def pool_closed(self) -> None:
         """Tell that no connections can be had any more."""

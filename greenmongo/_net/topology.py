@@ -20,6 +20,7 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
 )
 
+from greenmongo._core.pool_rules import Opening
 from greenmongo._core.sdam.description import ServerDescription, TopologyDescription, TopologyKind
 from greenmongo._core.sdam.heartbeat import ErrorFact, ErrorKind, judge_check_failure, judge_error
 from greenmongo._core.sdam.transitions import (
@@ -207,7 +208,7 @@ class Topology:
         return verdict.request_check
 
     def report_error(
-        self, address: Address, error: Exception, connection: Connection | None, generation: int
+        self, address: Address, error: Exception, connection: Connection | Opening
     ) -> None:
         """Take in that an operation, or the opening of a connection for one, failed."""
         server = self.servers.get(address)
@@ -215,26 +216,29 @@ class Topology:
         if server is None or known is None:
             return
         details = _details_of(error)
-        handshake = None if connection is None else connection.description
+        handshake = None if isinstance(connection, Opening) else connection.description
         verdict = judge_error(
             known,
             ErrorFact(
                 _kind_of(error),
-                before_handshake=connection is None,
+                before_handshake=isinstance(connection, Opening),
                 code=details.get("code"),
                 topology_version=details.get("topologyVersion"),
-                pool_generation=generation,
+                pool_generation=connection.generation,
                 current_generation=server.pool.generation,
                 max_wire_version=known.max_wire_version
                 if handshake is None
                 else handshake.max_wire_version,
                 load_balanced=self._options.load_balanced,
+                has_service_id=connection.service_id is not None,
             ),
         )
         with self._events.publisher:
             if verdict.mark_unknown:
                 self._apply(ServerDescription.unknown(address, error, verdict.topology_version))
-            if verdict.clear_pool:
+            if verdict.clear_pool and connection.service_id is not None:
+                server.pool.clear_service(connection.service_id)
+            elif verdict.clear_pool:
                 server.pool.clear(error)
         if verdict.cancel_check:
             server.cancel_check()

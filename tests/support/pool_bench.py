@@ -14,7 +14,7 @@ from gevent.event import Event
 from gevent.hub import get_hub
 from pymongo.errors import AutoReconnect
 
-from greenmongo._core.pool_rules import PoolLimits
+from greenmongo._core.pool_rules import Opening, PoolLimits
 from greenmongo._net.connection import Connection, Exchange
 from greenmongo._net.pool import Pool
 from greenmongo._net.stream import Stream
@@ -43,7 +43,8 @@ class Bench:
             drain=lambda _, connection: self.draining.append(connection),
         )
 
-    def _connect(self, number: int, generation: int) -> Connection:
+    def _connect(self, opening: Opening) -> Connection:
+        number = opening.number
         self.may_connect.wait()
         gevent.sleep(0)
         if self.failure is not None:
@@ -54,7 +55,7 @@ class Bench:
         ours.setblocking(False)
         theirs.setblocking(False)
         self.peers[number] = Peer(theirs)
-        return Connection(Stream(get_hub(), ours, ADDRESS), number, generation, None)
+        return Connection(Stream(get_hub(), ours, ADDRESS), number, opening.generation, None)
 
     def close(self) -> None:
         self.is_closed = True

@@ -71,7 +71,8 @@ class ErrorFact:
     """The error has the label SystemOverloadedError."""
     load_balanced: bool = False
     has_service_id: bool = False
-    """Behind a load balancer: the connection knows which server it reached."""
+    """Behind a load balancer: the connection knows which server it reached. Only connections to
+    that server are cleared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,9 @@ def judge_error(server: ServerDescription, fact: ErrorFact) -> ErrorVerdict:
     """
     if fact.pool_generation < fact.current_generation:
         return _NOTHING
+    if fact.load_balanced and not fact.has_service_id:
+        # Whichever of the servers behind the balancer it was.
+        return _NOTHING
     if compare_topology_versions(server.topology_version, fact.topology_version) >= 0:
         return _NOTHING
     if fact.kind is ErrorKind.COMMAND and fact.code in _STATE_CHANGE:
@@ -113,7 +117,7 @@ def judge_error(server: ServerDescription, fact: ErrorFact) -> ErrorVerdict:
         return _NOTHING
     return ErrorVerdict(
         mark_unknown=not fact.load_balanced,
-        clear_pool=not fact.load_balanced or fact.has_service_id,
+        clear_pool=True,
         cancel_check=True,
     )
 

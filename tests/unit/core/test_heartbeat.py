@@ -115,14 +115,13 @@ def test_an_overloaded_server_is_left_alone() -> None:
     assert judge_error(PRIMARY, fact) == IGNORED
 
 
-@pytest.mark.parametrize("knows_server", [False, True])
-def test_behind_a_load_balancer_only_the_pool_of_a_known_server_is_cleared(
-    knows_server: bool,
-) -> None:
-    fact = ErrorFact(ErrorKind.NETWORK, load_balanced=True, has_service_id=knows_server)
-    assert judge_error(ServerDescription.load_balancer(A), fact) == ErrorVerdict(
-        clear_pool=knows_server, cancel_check=True
-    )
+def test_behind_a_load_balancer_only_the_pool_of_a_known_server_is_cleared() -> None:
+    balancer = ServerDescription.load_balancer(A)
+    known = ErrorFact(ErrorKind.NETWORK, load_balanced=True, has_service_id=True)
+    assert judge_error(balancer, known) == ErrorVerdict(clear_pool=True, cancel_check=True)
+    for kind, code in [(ErrorKind.NETWORK, None), (ErrorKind.COMMAND, 91)]:
+        unknown = ErrorFact(kind, code=code, before_handshake=True, load_balanced=True)
+        assert judge_error(balancer, unknown) == IGNORED
 
 
 def test_behind_a_load_balancer_a_shutdown_does_not_mark_the_balancer() -> None:
