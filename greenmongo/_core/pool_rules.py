@@ -67,6 +67,8 @@ class PoolLimits:
     wait_timeout: float | None
     max_waiting: int | None = None
     """Callers that may wait for others to be done."""
+    load_balanced: bool = False
+    """Cursors keep connections, so errors tell how many."""
 
     @classmethod
     def of(cls, options: ClientOptions) -> PoolLimits:
@@ -78,6 +80,7 @@ class PoolLimits:
             options.max_idle_time,
             options.wait_queue_timeout,
             _max_waiting(options),
+            options.load_balanced,
         )
 
 

@@ -17,6 +17,7 @@ from greenmongo._net.abandon import Abandoned
 from greenmongo._net.closed import used_after_close
 from greenmongo._net.command_events import CommandEvents
 from greenmongo._net.connector import Connector
+from greenmongo._net.cursor_pins import CursorPins
 from greenmongo._net.housekeeping import Housekeeper
 from greenmongo._net.operation import Operation
 from greenmongo._net.pool import Pool
@@ -73,6 +74,7 @@ class Engine:
             publisher=publisher,
         )
         self.sessions = Sessions(self.topology)
+        self.cursor_pins = CursorPins(thread)
         self._housekeeper = Housekeeper(self.topology, options)
         thread.on_stop(self.close)
 

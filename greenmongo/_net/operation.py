@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from greenmongo._core.types import Address, Document, ReadMode, SessionLike
     from greenmongo._net.command_events import CommandEvents
     from greenmongo._net.connection import Connection
+    from greenmongo._net.cursor_pins import CursorPins, PinnedId
     from greenmongo._net.request_table import RequestRow
     from greenmongo._net.server import Server
     from greenmongo._net.sessions import Sessions
@@ -85,6 +86,7 @@ class Surroundings(Protocol):
     topology: Topology
     sessions: Sessions
     command_events: CommandEvents
+    cursor_pins: CursorPins
     plain_options: CodecOptions[Any]
     """Options that were found to suit a whole reply, envelope included."""
 
@@ -104,6 +106,7 @@ class Operation:
         "_id",
         "_is_implicit",
         "_patience",
+        "_pin",
         "_row",
         "_session",
         "_tries",
@@ -131,6 +134,10 @@ class Operation:
         self._patience: Deadline | None = None
         """Until when failures before anything was sent are borne."""
         self._id = command.operation_id
+        self._pin: PinnedId | None = None
+        """The cursor that is read on or closed, if it keeps a connection."""
+        if engine.options.load_balanced:
+            self._pin = engine.cursor_pins.of(command)
 
     def run(self) -> Reply:
         """Run the command, and again where the specifications allow it.
@@ -140,7 +147,13 @@ class Operation:
         """
         try:
             return self._run()
+        except PyMongoError as error:
+            if self._pin is not None:
+                self._engine.cursor_pins.failed(self._pin, error)
+            raise
         finally:
+            if self._pin is not None and self._command.name == "killCursors":
+                self._pin.row.let_go()
             if self._is_implicit and self._session is not None:
                 self._engine.sessions.release(self._session)
 
@@ -204,7 +217,8 @@ class Operation:
         timeout = None if self._deadline is None else self._deadline.remaining(monotonic())
         if row is not None and row.strict and self._needs_primary():
             row.follow_primary(server.pool)
-        connection = server.pool.checkout(row, timeout)
+        pin = self._pin
+        connection = server.pool.checkout(row if pin is None else pin.row, timeout)
         server.operation_count += 1
         try:
             if self._session is None:
@@ -276,6 +290,9 @@ class Operation:
             return document
         if self._is_implicit and self._session is not None:
             self._engine.sessions.keep_for_cursor(self._session, document, server.address)
+        if self._engine.options.load_balanced:
+            pins = self._engine.cursor_pins
+            document = pins.follow(self._pin, document, server.pool, connection)
         if "writeConcernError" in document:
             self._judge_write_concern(document, server, connection)
         return document

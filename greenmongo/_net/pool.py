@@ -285,7 +285,8 @@ class Pool:
             row.wait_until_free(timeout)
         if row.bound.get(self) is not bound:
             return False
-        if bound.is_usable and bound.generation == self.generation:
+        # A cursor cannot go anywhere else, so it stays while the connection works.
+        if bound.is_usable and (bound.generation == self.generation or row.is_cursor):
             return True
         row.unbind(self, broken=True)
         self._take_back(bound)
@@ -375,10 +376,17 @@ class Pool:
             self._take_back(connection)
 
     def _exhausted(self, limit: float) -> WaitQueueTimeoutError:
+        busy = self._total - len(self._idle)
+        use = f"in use or being opened: {busy}"
+        if self.limits.load_balanced:
+            cursors = sum(c.owner is not None and c.owner.is_cursor for c in self._all)
+            use = (
+                f"connections in use by cursors: {cursors}, connections in use by transactions: 0, "
+                f"connections in use by other operations: {busy - cursors}"
+            )
         return WaitQueueTimeoutError(
             f"{format_address(self.address)}: timed out while checking out a connection from the "
-            f"pool after {limit:.3g} s; maxPoolSize: {self.limits.max_size}, in use or being "
-            f"opened: {self._total - len(self._idle)}"
+            f"pool after {limit:.3g} s; maxPoolSize: {self.limits.max_size}, {use}"
         )
 
     def _leave_line(self, place: _Place) -> None:

@@ -42,6 +42,9 @@ class RequestRow:
         "waits_for",
     )
 
+    is_cursor = False
+    """A cursor has the connection, not a request."""
+
     def __init__(self, owner: Context | None = None) -> None:
         self.owner = None if owner is None else ref(owner)
         """The context, which must not be kept alive by this."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
+import gevent
 import pytest
+from bson.int64 import Int64
 from bson.objectid import ObjectId
-from pymongo.errors import AutoReconnect, OperationFailure
+from pymongo.errors import AutoReconnect, OperationFailure, WaitQueueTimeoutError
 from pymongo.monitoring import (
     CommandFailedEvent,
     CommandStartedEvent,
@@ -16,6 +19,7 @@ from pymongo.monitoring import (
     PoolClearedEvent,
 )
 
+from greenmongo._net.statistics import PoolStatistics
 from tests.support.fix_doors import Door
 from tests.support.fix_hub import Client, Connect
 from tests.support.fix_leaks import wait_until
@@ -71,11 +75,16 @@ def open_both(client: Client, server: ScriptedServer, door: Door) -> None:
     calls: list[Callable[..., Any]] = []
     for number in (1, 2):
         calls.append(door.spawn(lambda: client.admin.command("ping")))
-        gate.wait_for_waiting(number)
+        hold(gate, number)
     gate.open()
     for call in calls:
         call()
     server.on("ping", {})
+
+
+def hold(gate: Gate, count: int) -> None:
+    """Wait until so many replies are held back."""
+    wait_until(lambda: gate.waiting == count)
 
 
 def numbers_used(server: ScriptedServer) -> list[int]:
@@ -116,7 +125,7 @@ def test_idle_connections_to_a_server_that_shuts_down_are_closed(
     calls: list[Callable[..., Any]] = []
     for waiting in (1, 2, 3):
         calls.append(door.spawn(lambda: client.admin.command("ping")))
-        gate.wait_for_waiting(waiting)
+        hold(gate, waiting)
     gate.open()
     for call in calls:
         call()
@@ -146,7 +155,7 @@ def test_an_error_on_a_connection_that_is_stale_already_clears_nothing_more(
     calls: list[Callable[..., Any]] = []
     for number in (1, 2, 3):
         calls.append(door.spawn(lambda: client.admin.command("ping")))
-        gate.wait_for_waiting(number)
+        hold(gate, number)
     for number in (1, 3):  # both reached the first server
         balanced.kill(number)
     wait_until(lambda: gate.waiting == 1)
@@ -246,3 +255,193 @@ def test_without_a_load_balancer_there_is_no_service(
         client.test.c.find_one()
     assert [each.service_id for each in recorder.of(CommandStartedEvent)] == [None]
     assert [each.service_id for each in recorder.of(PoolClearedEvent)] == [None]
+
+
+# -- cursors ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def filled(client: Client, balanced: ScriptedServer) -> Client:
+    """Provide a client with an idle connection to each server, and five documents to read."""
+    balanced.store.collections["test.c"] = [{"_id": n} for n in range(5)]
+    return client
+
+
+def pool_of(client: Client) -> PoolStatistics:
+    (pool,) = client._executor.statistics().pools
+    return pool
+
+
+def all_free(client: Client) -> bool:
+    pool = pool_of(client)
+    return pool.open == pool.idle
+
+
+def test_a_cursor_is_read_on_where_it_was_opened(
+    filled: Client, balanced: ScriptedServer, door: Door
+) -> None:
+    open_both(filled, balanced, door)
+    cursor = filled.test.c.find(batch_size=2)
+    assert next(cursor) == {"_id": 0}
+    # Whoever comes now uses the other connection, so that one would be next for anybody.
+    filled.admin.command("ping")
+    (find,) = balanced.commands("find")
+    assert numbers_used(balanced)[-1] != find.connection.number
+    assert len(list(cursor)) == 4
+    assert {each.connection for each in balanced.commands("getMore")} == {find.connection}
+    assert all_free(filled)
+
+
+def test_cursors_of_commands_are_read_on_there_too(
+    filled: Client, balanced: ScriptedServer
+) -> None:
+    with filled.test.c.aggregate([], batchSize=2) as cursor:
+        filled.admin.command("ping")
+        assert len(list(cursor)) == 5
+    (opened,) = balanced.commands("aggregate")
+    assert {each.connection for each in balanced.commands("getMore")} == {opened.connection}
+    assert all_free(filled)
+
+
+def test_a_cursor_of_one_batch_keeps_nothing(filled: Client) -> None:
+    cursor = filled.test.c.find()
+    next(cursor)
+    assert all_free(filled)
+
+
+@pytest.mark.parametrize("how", ["closed", "forgotten", "satisfied"])
+def test_a_cursor_that_ends_early_gives_its_connection_back(
+    filled: Client, balanced: ScriptedServer, how: str
+) -> None:
+    cursor = filled.test.c.find(batch_size=2)
+    next(cursor)
+    filled.admin.command("ping")
+    assert pool_of(filled).open - pool_of(filled).idle == 1
+    if how == "closed":
+        cursor.close()
+        assert all_free(filled)
+    elif how == "forgotten":
+        del cursor
+        gc.collect()
+    else:
+        cursor.to_list(2)
+        cursor.rewind()
+    wait_until(lambda: all_free(filled))
+    (find,), (kill,) = balanced.commands("find"), balanced.commands("killCursors")
+    assert kill.connection is find.connection
+    assert not balanced.store.open_cursors
+
+
+def test_an_answer_that_nobody_keeps_keeps_no_connection(filled: Client) -> None:
+    reply = filled.test.command({"find": "c", "batchSize": 2})
+    assert pool_of(filled).idle == 0
+    del reply
+    gc.collect()
+    wait_until(lambda: all_free(filled))
+
+
+def test_a_cursor_whose_connection_breaks_fails_and_keeps_nothing(
+    filled: Client, balanced: ScriptedServer
+) -> None:
+    cursor = filled.test.c.find(batch_size=2)
+    cursor.to_list(2)
+    balanced.kill(1)
+    wait_until(lambda: pool_of(filled).open == 0)
+    with pytest.raises(AutoReconnect, match="the connection that the cursor was open on is lost"):
+        next(cursor)
+    assert not balanced.commands("getMore")
+    assert not cursor.alive
+
+
+@pytest.mark.parametrize("code", [43, 10107, 50])
+def test_a_cursor_that_fails_gives_its_connection_back(
+    filled: Client, balanced: ScriptedServer, code: int
+) -> None:
+    cursor = filled.test.c.find(batch_size=2)
+    cursor.to_list(2)
+    balanced.on("getMore", failure(code, "Code", "no"))
+    with pytest.raises((OperationFailure, AutoReconnect)):
+        next(cursor)
+    wait_until(lambda: all_free(filled))
+    # Where the server may still have it, it is closed there.
+    assert balanced.count("killCursors") == (code == 50)
+
+
+def test_a_cursor_whose_reader_is_killed_is_closed_where_it_was_opened(
+    filled: Client, balanced: ScriptedServer
+) -> None:
+    cursor = filled.test.c.find(batch_size=2)
+    cursor.to_list(2)
+    gate = Gate()
+    balanced.script("getMore", Answer({"cursor": {"id": Int64(1), "nextBatch": []}}, gate))
+    reader = gevent.spawn(next, cursor)
+    while not gate.waiting:
+        gevent.sleep(0.001)
+    reader.kill()
+    gate.open()
+    wait_until(lambda: all_free(filled))
+    (find,), (kill,) = balanced.commands("find"), balanced.commands("killCursors")
+    assert kill.connection is find.connection
+
+
+def test_closing_the_client_ends_cursors(filled: Client, balanced: ScriptedServer) -> None:
+    cursor = filled.test.c.find(batch_size=2)
+    next(cursor)
+    filled.close()
+    balanced.wait_for(lambda: not balanced.open_connections)
+    cursor.close()
+
+
+def test_a_cursor_goes_on_though_its_server_was_cleared(
+    filled: Client, balanced: ScriptedServer, recorder: Recorder
+) -> None:
+    balanced.on(
+        "hello",
+        lambda received: {
+            **balanced.hello_reply(received),
+            **MONGOS,
+            "serviceId": SERVICES[0],
+        },
+    )
+    cursor = filled.test.c.find(batch_size=2)
+    next(cursor)
+    balanced.script("ping", Answer(manner=hang_up))
+    with pytest.raises(AutoReconnect):
+        filled.admin.command("ping")
+    assert len(list(cursor)) == 4
+    closed = {each.connection_id: each.reason for each in recorder.of(ConnectionClosedEvent)}
+    assert closed == {2: "error", 1: "stale"}
+
+
+def test_a_request_and_its_cursors_share_a_connection(
+    filled: Client, balanced: ScriptedServer
+) -> None:
+    with filled.start_request():
+        assert len(list(filled.test.c.find(batch_size=2))) == 5
+        filled.admin.command("ping")
+    assert {each.connection.number for each in balanced.commands()} == {1}
+    assert all_free(filled)
+
+
+def test_who_waits_too_long_is_told_what_the_connections_are_used_for(
+    balanced: ScriptedServer, client_of: Connect, door: Door
+) -> None:
+    balanced.store.collections["test.c"] = [{"_id": n} for n in range(5)]
+    client = client_of(
+        f"mongodb://{balanced.host}/?loadBalanced=true", maxPoolSize=2, waitQueueTimeoutMS=20
+    )
+    cursor = client.test.c.find(batch_size=2)
+    next(cursor)
+    gate = Gate()
+    balanced.on("ping", Answer(manner=gate))
+    call = door.spawn(lambda: client.admin.command("ping"))
+    hold(gate, 1)
+    wanted = (
+        "maxPoolSize: 2, connections in use by cursors: 1, connections in use by transactions: 0, "
+        "connections in use by other operations: 1"
+    )
+    with pytest.raises(WaitQueueTimeoutError, match=wanted):
+        client.admin.command("ping")
+    gate.open()
+    call()
+    cursor.close()
