@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = ["run_and_wait"]
 
+GLANCE = 0.5
+"""Seconds after which a thread that waits looks up: a Ctrl-C that comes in the instant before it
+begins to wait does not wake it."""
+
 _Outcome = tuple[Any, BaseException | None]
 
 
@@ -97,7 +101,9 @@ class _LockCall(Call):
         self.lock.release()
 
     def wait(self) -> _Outcome:
-        self.lock.acquire()
+        while not self.lock.acquire(True, GLANCE):
+            # The interpreter looks whether there was a signal.
+            continue
         return self.outcome
 
 

@@ -327,3 +327,43 @@ def test_the_snapshot_of_a_running_thread_shows_it(no_leaks: Snapshot) -> None:
     thread = acquire()
     assert len(take_snapshot().threads) > len(no_leaks.threads)
     thread.release()
+
+
+NOT_WOKEN = """
+import _thread, threading, gevent
+from greenmongo._hub.thread import acquire
+
+thread = acquire()
+running = thread.run(gevent.event.Event)
+seen = []
+
+def slow():
+    running.set()
+    try:
+        gevent.sleep(10)
+        seen.append("never interrupted")
+    except BaseException as error:
+        seen.append(type(error).__name__)
+        raise
+
+def interrupt():
+    thread.run(running.wait)
+    # As a signal that comes just before the wait: it is pending, and wakes nobody.
+    _thread.interrupt_main()
+
+threading.Thread(target=interrupt).start()
+try:
+    thread.run(slow)
+except KeyboardInterrupt:
+    seen.append("interrupted")
+thread.run(int)
+thread.release()
+# At the end: two threads that print at once may share a line.
+print(*sorted(seen))
+"""
+
+
+def test_control_c_just_before_the_wait_is_noticed() -> None:
+    result = run_script(NOT_WOKEN)
+    assert result.stdout.split() == ["CallAbandoned", "interrupted"]
+    assert (result.stderr, result.returncode) == ("", 0)
