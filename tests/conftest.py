@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from hypothesis import settings
 
@@ -31,3 +33,12 @@ pytest_plugins = [
 def greenmongo_uri(mongo_uri: str) -> str:
     """The fixtures we offer use the server of our own tests here."""
     return mongo_uri
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C be heard, by the programs that tests start as well.
+
+    A shell has what it starts in the background ignore it, and so do the children of that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

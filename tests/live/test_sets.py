@@ -17,7 +17,7 @@ from pymongo.read_preferences import (
 from pymongo.write_concern import WriteConcern
 
 from greenmongo import Connection, ReplicaSetConnection
-from greenmongo.embedded import Member, MongoServer
+from greenmongo.embedded import EmbeddedServerError, Member, MongoServer
 from tests.support.fix_doors import Door, start
 from tests.support.fix_hub import Client, Connect
 from tests.support.fix_leaks import wait_until
@@ -167,11 +167,22 @@ def test_S18_a_stepdown_keeps_the_connections(
 
 def reconfigure(server: MongoServer, hosts: set[str], all_members: list[dict[str, Any]]) -> None:
     """Make these hosts the set's members."""
-    primary = server.wait_for_primary()
-    config = primary.run({"replSetGetConfig": 1})["config"]
-    config["version"] += 1
-    config["members"] = [member for member in all_members if member["host"] in hosts]
-    primary.run({"replSetReconfig": config})
+
+    def is_taken() -> bool:
+        primary = server.wait_for_primary()
+        config = primary.run({"replSetGetConfig": 1})["config"]
+        config["version"] += 1
+        config["members"] = [member for member in all_members if member["host"] in hosts]
+        try:
+            primary.run({"replSetReconfig": config})
+        except EmbeddedServerError as error:
+            # A primary just elected is still writing its own term into the configuration.
+            if "(code 109)" in error.cause:
+                return False
+            raise
+        return True
+
+    wait_until(is_taken, PATIENCE)
 
 
 def test_S21_a_member_that_joins_is_part_of_the_request(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -102,5 +103,6 @@ def test_a_project_of_somebody_else_finds_the_plugins_by_itself(
         timeout=50,
         check=False,
     )
-    # asyncio's test, and anyio's on asyncio and trio.
-    assert "4 passed" in done.stdout, done.stdout + done.stderr
+    # The blocking one, asyncio's, and anyio's on each loop that it knows: on two at least.
+    passed = re.findall(r"^(\d+) passed in", done.stdout, re.MULTILINE)
+    assert [int(count) >= 4 for count in passed] == [True], done.stdout + done.stderr
