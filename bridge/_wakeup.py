@@ -167,7 +167,7 @@ class _AsyncioPort(LoopPort):
     def __init__(self, thread: HubThread, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(thread)
         self.loop = loop
-        self.ticker = Ticker(loop)
+        self.ticker = Ticker(loop, thread.outbox.wait_for_turn)
 
     def serves(self, loop: object) -> bool:
         return self.loop is loop

@@ -7,9 +7,14 @@ iteration of the hub's loop are flushed together, just before the loop would wai
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from greenmongo._hub.native import allocate_lock
+
 if TYPE_CHECKING:
+    from _thread import LockType
+
     from gevent._types import _Loop
 
     from greenmongo._hub.call import Call
@@ -35,6 +40,10 @@ class Outbox:
         self.turns = 0
         """How often the loop has come to where it waits for I/O. Any side."""
         self._waiting: list[Port] = []
+        self._is_idle = False
+        self._guests: deque[LockType] = deque()
+        self._after_wait = loop.check(ref=False, priority=loop.MAXPRI)  # type: ignore[attr-defined]  # stub lacks it
+        self._after_wait.start(self._begin_turn)
         self._before_wait = loop.prepare(ref=False, priority=loop.MINPRI)  # type: ignore[attr-defined]  # stub lacks it
         self._before_wait.start(self.flush)
 
@@ -51,9 +60,30 @@ class Outbox:
         for port in waiting:
             results, port.results = port.results, []
             port.flush(results)
+        self._is_idle = True
+        while self._guests:
+            self._guests.popleft().release()
+
+    def wait_for_turn(self, timeout: float) -> None:
+        """Let the hub thread finish what it is at, if it is at something. Any other thread.
+
+        Args:
+            timeout: seconds to wait at most.
+        """
+        if self._is_idle:
+            return
+        lock = allocate_lock()
+        lock.acquire()
+        self._guests.append(lock)
+        lock.acquire(True, timeout)
+
+    def _begin_turn(self) -> None:
+        self._is_idle = False
 
     def close(self) -> None:
         """Deliver what is left and stop."""
         self.flush()
+        self._after_wait.stop()
+        self._after_wait.close()
         self._before_wait.stop()
         self._before_wait.close()

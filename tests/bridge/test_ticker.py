@@ -30,10 +30,12 @@ async def burn(until: Callable[[], object]) -> None:
         await asyncio.sleep(0)
 
 
-def run(main: Callable[[Ticker, NotingLoop], Any]) -> None:
+def run(
+    main: Callable[[Ticker, NotingLoop], Any], wait_for_turn: Callable[[float], object] = abs
+) -> None:
     loop = NotingLoop()
     try:
-        loop.run_until_complete(main(Ticker(loop), loop))
+        loop.run_until_complete(main(Ticker(loop, wait_for_turn), loop))
     finally:
         loop.close()
 
@@ -63,6 +65,19 @@ def test_a_busy_loop_is_checked_often_and_lets_others_run(monkeypatch: Any) -> N
         ticker.leave()
 
     run(main)
+
+
+def test_a_busy_loop_waits_for_a_turn_that_the_hub_has_begun(monkeypatch: Any) -> None:
+    done: list[float] = []
+    monkeypatch.setattr(module, "native_sleep", done.append)
+
+    async def main(ticker: Ticker, loop: NotingLoop) -> None:
+        ticker.enter()
+        await asyncio.wait_for(burn(lambda: done), 5)
+        assert done[:2] == [module.INSTANT, module.TURN]
+        ticker.leave()
+
+    run(main, done.append)
 
 
 def test_a_busy_loop_lets_others_run_when_it_submits_a_call(monkeypatch: Any) -> None:
