@@ -92,7 +92,8 @@ def test_a_cut_wire_is_a_network_error(proxy: FaultProxy, client: Client, reset:
 
 def test_a_cut_wire_ends_on_both_sides(scripted_server: ScriptedServer, proxy: FaultProxy) -> None:
     with socket.create_connection(proxy.address, timeout=5) as plain:
-        scripted_server.wait_for(lambda: scripted_server.open_connections)
+        # The server sees its half first: the proxy has yet to join the two.
+        proxy.wait_for(lambda: proxy.open_links)
         proxy.cut()
         assert plain.recv(1) == b""
         scripted_server.wait_for(lambda: not scripted_server.open_connections)
