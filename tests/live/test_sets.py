@@ -176,8 +176,9 @@ def reconfigure(server: MongoServer, hosts: set[str], all_members: list[dict[str
         try:
             primary.run({"replSetReconfig": config})
         except EmbeddedServerError as error:
-            # A primary just elected is still writing its own term into the configuration.
-            if "(code 109)" in error.cause:
+            # The primary changes the configuration itself, once elected and when a member joins:
+            # it is at it (109), or was since we looked (103).
+            if any(f"(code {code})" in error.cause for code in (109, 103)):
                 return False
             raise
         return True
