@@ -40,7 +40,8 @@ class Outbox:
         self.turns = 0
         """How often the loop has come to where it waits for I/O. Any side."""
         self._waiting: list[Port] = []
-        self._is_idle = False
+        self.is_idle = False
+        """Whether the loop waits for I/O. Any side."""
         self._guests: deque[LockType] = deque()
         self._after_wait = loop.check(ref=False, priority=loop.MAXPRI)  # type: ignore[attr-defined]  # stub lacks it
         self._after_wait.start(self._begin_turn)
@@ -60,7 +61,7 @@ class Outbox:
         for port in waiting:
             results, port.results = port.results, []
             port.flush(results)
-        self._is_idle = True
+        self.is_idle = True
         while self._guests:
             self._guests.popleft().release()
 
@@ -70,7 +71,7 @@ class Outbox:
         Args:
             timeout: seconds to wait at most.
         """
-        if self._is_idle:
+        if self.is_idle:
             return
         lock = allocate_lock()
         lock.acquire()
@@ -78,7 +79,7 @@ class Outbox:
         lock.acquire(True, timeout)
 
     def _begin_turn(self) -> None:
-        self._is_idle = False
+        self.is_idle = False
 
     def close(self) -> None:
         """Deliver what is left and stop."""

@@ -4,10 +4,14 @@ Whoever computes or blocks on the hub thread keeps every operation of the proces
 hub counts its turns; if the count stands still while some function runs, the function's stack is
 logged. The thread looks often while the hub is at work and not at all while it is idle: before it
 goes to sleep it asks the hub to wake it at its next turn.
+
+A look costs two attributes. Stacks are taken only for the log: before Python 3.12 the interpreter
+may freeze if garbage is collected at the moment it takes them.
 """
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 import time
@@ -15,13 +19,13 @@ import traceback
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from gevent.hub import Hub
-
 from greenmongo._hub.native import allocate_lock, get_ident, start_new_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
+
+    from gevent.hub import Hub
 
     from greenmongo._hub.outbox import Outbox
 
@@ -37,9 +41,6 @@ PERIOD = 0.025
 
 IDLE_LOOKS = 8
 """Looks at an idle hub after which the watchdog sleeps."""
-
-_WAITING = Hub.run.__code__
-"""What a hub's thread is in while it waits for I/O: the event loop itself has no frame."""
 
 
 class Watchdog:
@@ -111,25 +112,32 @@ class Watchdog:
             looked, cpu_before = monotonic(), self._cpu()
             self._bell.acquire(True, PERIOD)
             now, cpu = monotonic(), self._cpu()
-            frame = self._frame()
-            last, turn = turn, self._outbox.turns
-            idle_looks = idle_looks + 1 if frame is None and turn == last else 0
+            last, (turn, is_idle) = turn, self._look()
+            idle_looks = idle_looks + 1 if is_idle and turn == last else 0
             # Late itself, it cannot tell who keeps whom waiting, unless the hub computes.
             is_fair = now - looked < 2 * PERIOD or cpu - cpu_before > (now - looked) / 2
-            if frame is None or turn != last:
+            if is_idle or turn != last:
                 since, is_told = now, False
             elif not is_fair:
                 since = now
             elif now - since >= LIMIT and not is_told:
                 is_told = True
-                _tell(frame, now - since)
-            # It would keep alive all that the functions hold.
-            del frame
+                self._tell(now - since)
 
-    def _frame(self) -> FrameType | None:
-        """Return where the hub thread is, None if it waits for I/O."""
-        frame = sys._current_frames().get(self._ident)
-        return None if frame is None or frame.f_code is _WAITING else frame
+    def _look(self) -> tuple[int, bool]:
+        """Return which turn the hub is at, and whether it waits for I/O."""
+        return self._outbox.turns, self._outbox.is_idle
+
+    def _tell(self, seconds: float) -> None:
+        frame = _frame_of(self._ident)
+        # A hub that has gone on meanwhile is in something else by now.
+        if frame is not None and not self._outbox.is_idle:
+            logger.warning(
+                "The hub thread has been held for %.2f s, during which no operation gets on. "
+                "It is in:\n%s",
+                seconds,
+                "".join(traceback.format_stack(frame)).rstrip(),
+            )
 
     def _cpu(self) -> float:
         """Return the seconds that the hub thread has computed; 0 where nobody counts them."""
@@ -141,9 +149,12 @@ def _cpu_clock(ident: int) -> Any:
     return None if clock_of is None else clock_of(ident)
 
 
-def _tell(frame: FrameType, seconds: float) -> None:
-    logger.warning(
-        "The hub thread has been held for %.2f s, during which no operation gets on. It is in:\n%s",
-        seconds,
-        "".join(traceback.format_stack(frame)).rstrip(),
-    )
+def _frame_of(ident: int) -> FrameType | None:
+    """Return where a thread is, without the garbage collection that may freeze the interpreter."""
+    is_collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return sys._current_frames().get(ident)
+    finally:
+        if is_collecting:
+            gc.enable()

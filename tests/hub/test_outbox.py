@@ -43,5 +43,5 @@ def test_nobody_waits_longer_for_the_hubs_turn_than_he_wants(hub_thread: HubThre
 def test_nobody_waits_for_a_hub_that_is_at_nothing(hub_thread: HubThread) -> None:
     hub_thread.run(int)
     outbox = hub_thread.outbox
-    wait_until(lambda: outbox._is_idle)
+    wait_until(lambda: outbox.is_idle)
     start(outbox.wait_for_turn, 60).result(5)

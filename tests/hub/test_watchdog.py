@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import logging
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -63,13 +65,13 @@ def a_function_that_computes(until: Callable[[], object]) -> None:
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[None]:
     """Note each look that the watchdog takes."""
     seen: list[None] = []
-    look = Watchdog._frame
+    look = Watchdog._look
 
-    def counted(self: Watchdog) -> Any:
+    def counted(self: Watchdog) -> tuple[int, bool]:
         seen.append(None)
         return look(self)
 
-    monkeypatch.setattr(Watchdog, "_frame", counted)
+    monkeypatch.setattr(Watchdog, "_look", counted)
     return seen
 
 
@@ -100,6 +102,30 @@ def test_what_holds_the_hub_is_named_and_nothing_is_lost(
     (message,) = told
     assert culprit.__name__ in message
     assert "test_watchdog.py" in message
+
+
+def test_stacks_are_taken_only_to_be_told_and_while_no_garbage_is_collected(
+    told: list[str],
+    looks: list[None],
+    hub_thread: HubThread,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before Python 3.12 the interpreter freezes if garbage is collected while it takes them."""
+    collecting: list[bool] = []
+    take = sys._current_frames
+
+    def noted() -> Any:
+        collecting.append(gc.isenabled())
+        return take()
+
+    monkeypatch.setattr(sys, "_current_frames", noted)
+    for _ in range(3):
+        start(hub_thread.run, int).result(5)
+        wait_until_asleep(looks)
+    assert collecting == []
+    start(hub_thread.run, a_listener_that_blocks, lambda: told).result(10)
+    assert collecting == [False]
+    assert gc.isenabled()
 
 
 def test_one_hold_is_told_once(told: list[str], looks: list[None], hub_thread: HubThread) -> None:
