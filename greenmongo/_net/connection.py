@@ -138,8 +138,8 @@ class Connection:
         lsid: Document | None = None,
         is_exclusive: bool = False,
         timeout: float | None = None,
-    ) -> bytes:
-        """Send a message and return the BSON body of its reply.
+    ) -> bytes | memoryview:
+        """Send a message and return the BSON body of its reply, where it lies if it is large.
 
         Raises:
             AutoReconnect: the connection broke.
@@ -221,7 +221,7 @@ class Connection:
         """Close the socket. Idempotent."""
         self.stream.close()
 
-    def _read_reply(self, request_id: int, timeout: float | None) -> bytes:
+    def _read_reply(self, request_id: int, timeout: float | None) -> bytes | memoryview:
         response_to, op_code, payload = self.stream.read_message(timeout)
         if response_to != request_id:
             raise self.refuse(
@@ -242,7 +242,7 @@ class Connection:
             self.close()
         return message.body
 
-    def _decode(self, command: Document, body: bytes) -> Document:
+    def _decode(self, command: Document, body: bytes | memoryview) -> Document:
         try:
             reply = bson.decode(body, DEFAULT_CODEC_OPTIONS)
             check_reply_shape(command, reply)

@@ -22,7 +22,7 @@ _TURN = 1024 * 1024
 
 
 def receive_large(
-    body: bytes,
+    body: bytes | memoryview,
     options: CodecOptions[Any],
     address: Address,
     decode: Callable[[bytes], Document],
@@ -41,7 +41,7 @@ def receive_large(
     """
     taken = take_batch(body)
     if taken is None:
-        return decode(body)
+        return decode(bytes(body))
     rest, name, elements = taken
     batch = UndecodedBatch(options, address)
     done = 0
@@ -53,7 +53,7 @@ def receive_large(
             give_way()
     if len(batch) == 1:
         # The callers who want one document need not know of batches.
-        return decode(body)
+        return decode(bytes(body))
     document = decode(rest)
     document["cursor"][name] = batch
     return document

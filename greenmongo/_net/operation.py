@@ -382,7 +382,7 @@ class Operation:
                 options, address = command.codec_options, connection.address
                 reply = receive_large(body, options, address, self._decode)
             else:
-                reply = self._decode(body)
+                reply = self._decode(bytes(body))
             check_reply_shape(
                 command.body, reply, None if sequence is None else len(sequence.documents)
             )

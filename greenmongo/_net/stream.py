@@ -11,6 +11,7 @@ Invariant: all methods run on the hub thread; at most one greenlet waits on a st
 
 from __future__ import annotations
 
+import mmap
 import os
 import socket as socket_module
 import ssl
@@ -24,7 +25,12 @@ from pymongo.errors import AutoReconnect, NetworkTimeout, ProtocolError
 from greenmongo._core.types import format_address
 from greenmongo._net.tls import TlsSocket
 from greenmongo._wire.errors import WireError
-from greenmongo._wire.header import DEFAULT_MAX_MESSAGE_SIZE, HEADER, parse_header
+from greenmongo._wire.header import (
+    DEFAULT_MAX_MESSAGE_SIZE,
+    HEADER,
+    SMALL_MESSAGE,
+    parse_header,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,8 +48,7 @@ __all__ = ["Stream", "open_stream"]
 
 _READ, _WRITE = 1, 2
 _HEADER_SIZE = HEADER.size
-_SMALL_BUFFER = 16 * 1024
-_FIRST_STEP = 1024 * 1024  # a longer message gets its buffer as it comes, not as it is announced
+_LARGE_BUFFER = 1024 * 1024
 
 _new_socket: type[socket_module.socket] = get_original("socket", "socket")
 
@@ -64,8 +69,7 @@ class Stream:
         self._is_tls = isinstance(sock, TlsSocket)
         self._error: Exception | None = None
         self._reader: greenlet | None = None
-        self._buffer = bytearray(_SMALL_BUFFER)
-        self._view = memoryview(self._buffer)
+        self._view = _new_buffer(SMALL_MESSAGE)
         self._filled = 0
         self._needed = 0  # 0: the length of the next message is not known yet
         self._watcher: Any = hub.loop.io(sock.fileno(), _READ)
@@ -114,7 +118,8 @@ class Stream:
     def read_message(self, timeout: float | None) -> tuple[int, int, memoryview]:
         """Wait for one whole message; return its responseTo, opCode and payload.
 
-        The payload is a view that the next read overwrites: copy what must be kept.
+        The payload is a view. If it is longer than `SMALL_MESSAGE`, nobody else has its buffer;
+        otherwise the next read overwrites it: copy what must be kept.
 
         Raises:
             AutoReconnect: the connection failed.
@@ -208,13 +213,11 @@ class Stream:
         """Read what is there. Runs in the hub: no blocking, nothing may escape."""
         while self._error is None:
             if self._filled == len(self._view):
-                if self._filled >= self._needed:
-                    # A whole message waits for its reader, and more has come already. A peer that
-                    # goes on must wait as well, or it could fill the memory.
-                    self._is_paused = True
-                    self._watcher.stop()
-                    return
-                self._resize(min(self._needed, 2 * self._filled))
+                # A whole message waits for its reader, and more has come already. A peer that
+                # goes on must wait as well, or it could fill the memory.
+                self._is_paused = True
+                self._watcher.stop()
+                return
             try:
                 count = self._sock.recv_into(
                     self._view[self._filled :] if self._filled else self._view
@@ -228,14 +231,7 @@ class Stream:
                 self._fail(self._closed_error("connection closed by the server"))
                 return
             self._filled += count
-            try:
-                is_whole = self._measure()
-            except WireError as error:
-                problem = ProtocolError(f"{format_address(self.address)}: {error}")
-                problem.__cause__ = error
-                self._fail(problem)
-                return
-            if is_whole:
+            if self._is_whole():
                 self._wake_reader()
                 return
             if not self._is_tls:
@@ -250,22 +246,30 @@ class Stream:
             # Nobody asked: a message out of turn leaves an idle stream without meaning.
             self.on_break()
 
+    def _is_whole(self) -> bool:
+        """Tell whether a whole message is there. The stream breaks if what came is none."""
+        try:
+            return self._measure()
+        except WireError as error:
+            problem = ProtocolError(f"{format_address(self.address)}: {error}")
+            problem.__cause__ = error
+            self._fail(problem)
+        except (MemoryError, OSError) as error:
+            self._fail(self._closed_error(f"no memory for {self._needed} bytes: {error}"))
+        return False
+
     def _measure(self) -> bool:
-        """Tell whether a whole message is in the buffer, which begins to grow if need be."""
+        """Tell whether a whole message is in the buffer, which is made large enough for it."""
         if not self._needed:
             if self._filled < _HEADER_SIZE:
                 return False
             header = parse_header(self._view, max_message_size=self.max_message_size)
             self._needed = header.length
-            if header.length > len(self._buffer):
-                self._resize(min(header.length, _FIRST_STEP))
+            if header.length > len(self._view):
+                begun = self._view[: self._filled]
+                self._view = _new_buffer(header.length)
+                self._view[: self._filled] = begun
         return self._filled >= self._needed
-
-    def _resize(self, size: int) -> None:
-        buffer = bytearray(size)
-        buffer[: self._filled] = self._view[: self._filled]
-        self._buffer = buffer
-        self._view = memoryview(buffer)
 
     def _take_message(self) -> tuple[int, int, memoryview]:
         view, needed = self._view, self._needed
@@ -276,21 +280,14 @@ class Stream:
         if self._is_paused and self._error is None:
             self._is_paused = False
             self._watcher.start(self._on_readable)
-        if rest or len(view) > _SMALL_BUFFER:
+        if rest or len(view) > SMALL_MESSAGE:
             # A large buffer goes away with its message; what came after it starts a new one.
-            self._buffer = bytearray(max(_SMALL_BUFFER, rest))
-            self._buffer[:rest] = view[needed : needed + rest]
-            self._view = memoryview(self._buffer)
+            self._view = _new_buffer(max(SMALL_MESSAGE, rest))
+            self._view[:rest] = view[needed : needed + rest]
             self._filled = rest
             if rest:
-                self._measure_rest()
+                self._is_whole()
         return response_to, op_code, view[_HEADER_SIZE:needed]
-
-    def _measure_rest(self) -> None:
-        try:
-            self._measure()
-        except WireError as error:
-            self._fail(ProtocolError(f"{format_address(self.address)}: {error}"))
 
     def _fail(self, error: Exception) -> None:
         if self._error is None:
@@ -338,6 +335,15 @@ class Stream:
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.switch()
+
+
+def _new_buffer(size: int) -> memoryview:
+    """Return memory for a message; what is large takes place as it fills, not as it is announced.
+
+    The system clears and hands out its pages as they are read into, while other threads run;
+    `bytearray` would do it at once and let nobody run.
+    """
+    return memoryview(bytearray(size) if size <= _LARGE_BUFFER else mmap.mmap(-1, size))
 
 
 def open_stream(

@@ -21,6 +21,8 @@ _INT = struct.Struct("<i")
 _EMPTY_ARRAY = b"\x05\x00\x00\x00\x00"
 _DOCUMENT, _ARRAY = 3, 4
 _SMALLEST_DOCUMENT = 5
+_LONGEST_NAME = 255
+"""Bytes of an element's name beyond which it is something unusual."""
 _BATCHES = (b"firstBatch", b"nextBatch")
 _FIXED_SIZES = {1: 8, 7: 12, 8: 1, 9: 8, 10: 0, 16: 4, 17: 8, 18: 8, 19: 16, 127: 0, 255: 0}
 """Double, ObjectId, bool, date, null, int, timestamp, long, decimal, the largest, the smallest."""
@@ -28,7 +30,7 @@ _EXTRA_SIZES = {2: 4, 3: 0, 4: 0, 5: 5}
 """String, document, array, binary: what their element takes beyond the length written in it."""
 
 
-def take_batch(body: bytes) -> tuple[bytes, str, memoryview] | None:
+def take_batch(body: bytes | memoryview) -> tuple[bytes, str, memoryview] | None:
     """Return a reply with an empty batch, the batch's name, and what the batch contains.
 
     None if there is no batch, or something is not as it should be, which decoding then tells.
@@ -46,13 +48,15 @@ def take_batch(body: bytes) -> tuple[bytes, str, memoryview] | None:
     size = _INT.unpack_from(body, start)[0]
     if size < _SMALLEST_DOCUMENT:
         return None
-    rest = bytearray(body[:start] + _EMPTY_ARRAY + body[start + size :])
+    rest = bytearray().join((body[:start], _EMPTY_ARRAY, body[start + size :]))
     for at in (0, cursor[1]):
         _INT.pack_into(rest, at, _INT.unpack_from(rest, at)[0] - size + len(_EMPTY_ARRAY))
     return bytes(rest), name.decode(), memoryview(body)[start + 4 : start + size - 1]
 
 
-def _find(body: bytes, start: int, names: tuple[bytes, ...], kind: int) -> tuple[bytes, int] | None:
+def _find(
+    body: bytes | memoryview, start: int, names: tuple[bytes, ...], kind: int
+) -> tuple[bytes, int] | None:
     """Return the name and place of the first element so named in the document at `start`.
 
     Raises:
@@ -61,8 +65,9 @@ def _find(body: bytes, start: int, names: tuple[bytes, ...], kind: int) -> tuple
     at, end = start + 4, start + _INT.unpack_from(body, start)[0] - 1
     while at < end:
         this_kind = body[at]
-        terminator = body.index(0, at, end)
-        name, at = body[at + 1 : terminator], terminator + 1
+        name = bytes(body[at + 1 : min(at + _LONGEST_NAME + 2, end)])
+        name = name[: name.index(0)]
+        at += len(name) + 2
         if this_kind in _FIXED_SIZES:
             size = _FIXED_SIZES[this_kind]
         elif this_kind in _EXTRA_SIZES:

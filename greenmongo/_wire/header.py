@@ -14,6 +14,7 @@ __all__ = [
     "OP_MSG",
     "OP_QUERY",
     "OP_REPLY",
+    "SMALL_MESSAGE",
     "Header",
     "parse_header",
 ]
@@ -27,6 +28,9 @@ OP_MSG = 2013
 
 DEFAULT_MAX_MESSAGE_SIZE = 48_000_000
 """`maxMessageSizeBytes` of every server so far, allowed until a hello says otherwise."""
+
+SMALL_MESSAGE = 16 * 1024
+"""Bytes of a message that is copied out of a buffer used again and again."""
 
 _OP_CODES = frozenset((OP_REPLY, OP_QUERY, OP_COMPRESSED, OP_MSG))
 _HEADER_SIZE = HEADER.size

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from greenmongo._wire.errors import WireError
-from greenmongo._wire.header import OP_MSG
+from greenmongo._wire.header import OP_MSG, SMALL_MESSAGE
 
 __all__ = [
     "CHECKSUM_PRESENT",
@@ -45,7 +45,8 @@ class MessageBody(NamedTuple):
     """What an OP_MSG carries: the flag bits, the body document and the document sequences."""
 
     flags: int
-    body: bytes
+    body: bytes | memoryview
+    """A view into the message if that is longer than `SMALL_MESSAGE` and holds nothing else."""
     sequences: tuple[tuple[str, tuple[bytes, ...]], ...] = ()
 
 
@@ -89,7 +90,7 @@ def decode_op_msg(payload: bytes | memoryview) -> MessageBody:
         WireError: the payload breaks the rules of OP_MSG in any way.
     """
     size = len(payload)
-    # Nearly every reply: no flags, one body section that fills the message. One copy at most.
+    # Nearly every reply: no flags, one body section that fills the message.
     if size >= _BODY_OFFSET + _SMALLEST_DOCUMENT:
         flags, kind, document_size = _FLAGS_KIND_SIZE.unpack_from(payload)
         if (
@@ -98,6 +99,8 @@ def decode_op_msg(payload: bytes | memoryview) -> MessageBody:
             and document_size == size - _BODY_OFFSET
             and payload[-1] == 0
         ):
+            if size > SMALL_MESSAGE:
+                return MessageBody(0, memoryview(payload)[_BODY_OFFSET:])
             return MessageBody(0, bytes(payload[_BODY_OFFSET:]))
     return _decode_sections(payload)
 

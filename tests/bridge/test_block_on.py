@@ -182,7 +182,8 @@ async def test_a_thousand_wait_at_once_without_a_thread(client: Client) -> None:
         for _ in range(1_000):
             group.start_soon(client.run, lambda: block_on(wait()))
         await eventually(lambda: waiting[0] == 1_000, PATIENCE)
-        assert threading.active_count() == threads
+        # PyMongo's, of other tests, come and go.
+        assert threading.active_count() < threads + 10
         go_on.set()
 
 

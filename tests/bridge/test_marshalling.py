@@ -284,7 +284,8 @@ async def test_many_runs_at_once_need_no_threads(client: Client) -> None:
         for _ in range(1_000):
             group.start_soon(client.run, go_on.wait)
         await eventually(lambda: len(thread_of(client.sync).workers.busy) == 1_000)
-        assert threading.active_count() == threads
+        # PyMongo's, of other tests, come and go.
+        assert threading.active_count() < threads + 10
         await client.run(go_on.set)
 
 

@@ -28,7 +28,7 @@ OP_REPLY, OP_COMPRESSED = 1, 2012
 PING: Document = {"ping": 1}
 
 
-def exchange(connection: Connection, timeout: float | None = None) -> bytes:
+def exchange(connection: Connection, timeout: float | None = None) -> bytes | memoryview:
     request_id = next_request_id()
     message = encode_op_msg(request_id, bson.encode({**PING, "$db": "admin"}))
     return connection.exchange(message, request_id, timeout=timeout)

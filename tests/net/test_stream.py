@@ -13,6 +13,7 @@ from pymongo.errors import AutoReconnect, NetworkTimeout, ProtocolError
 
 from greenmongo._hub.thread import HubThread
 from greenmongo._net.stream import Stream, open_stream
+from greenmongo._wire.header import SMALL_MESSAGE
 from tests.support.fix_scripted import ScriptedServer
 from tests.support.hubside import OP_MSG, framed, hubside, op_msg, open_stream_pair, turn, until
 from tests.support.native import listen
@@ -79,7 +80,36 @@ def test_a_message_may_be_of_any_size(hub_thread: HubThread, size: int) -> None:
         assert bytes(stream.read_message(5.0)[2]) == body(size)
         assert bytes(stream.read_message(5.0)[2]) == b"next"
         sending.get(timeout=5)
-        assert len(stream._buffer) <= 16_384
+        assert len(stream._view) <= 16_384
+
+
+@hubside
+@pytest.mark.parametrize("size", [SMALL_MESSAGE + 1, 3_000_000])
+def test_nothing_overwrites_a_large_message(hub_thread: HubThread, size: int) -> None:
+    with open_stream_pair() as (stream, peer):
+        sending = gevent.spawn(peer.send_all, framed(OP_MSG, body(size), 5))
+        kept = stream.read_message(5.0)[2]
+        sending.get(timeout=5)
+        for _ in range(3):
+            peer.send(framed(OP_MSG, b"z" * 10_000, 6))
+            stream.read_message(5.0)
+        assert bytes(kept) == body(size)
+
+
+@hubside
+@pytest.mark.parametrize("error", [MemoryError("full"), OSError(12, "full")])
+def test_a_message_too_large_for_the_memory_left_breaks_the_stream(
+    hub_thread: HubThread, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def refuse(_size: int) -> memoryview:
+        raise error
+
+    with open_stream_pair() as (stream, peer):
+        monkeypatch.setattr("greenmongo._net.stream._new_buffer", refuse)
+        peer.send(framed(OP_MSG, body(100_000), 5)[:1000])
+        with pytest.raises(AutoReconnect, match=r"no memory for 100016 bytes: .*full"):
+            stream.read_message(5.0)
+        assert not stream.is_open
 
 
 @hubside
@@ -244,7 +274,7 @@ def test_a_peer_that_floods_us_while_we_send_has_to_wait(hub_thread: HubThread) 
         turn()
         for _ in range(50):
             turn()
-            assert len(stream._buffer) <= 16_384
+            assert len(stream._view) <= 16_384
         assert len(peer.receive(4_000_000)) == 4_000_000
         sending.get(timeout=5)
         for _ in range(4000):

@@ -60,15 +60,16 @@ def decoded(elements: memoryview, **sizes: int) -> list[list[Any]]:
     return found
 
 
+@pytest.mark.parametrize("kind", [bytes, memoryview])
 @pytest.mark.parametrize("name", ["firstBatch", "nextBatch"])
 @pytest.mark.parametrize("documents", [[], [{"a": 1}], [{"n": n} for n in range(120)]], ids=len)
-def test_a_reply_is_taken_apart(name: str, documents: list[Document]) -> None:
+def test_a_reply_is_taken_apart(kind: Any, name: str, documents: list[Document]) -> None:
     reply = {
         **EVERYTHING,
         "cursor": {**EVERYTHING, name: documents, "ns": "db.c", "id": 5},
         "ok": 1.0,
     }
-    taken = take_batch(bson.encode(reply))
+    taken = take_batch(kind(bson.encode(reply)))
     assert taken is not None
     rest, found, elements = taken
     assert found == name
@@ -89,6 +90,7 @@ def test_a_reply_is_taken_apart(name: str, documents: list[Document]) -> None:
         # Kinds that no server puts there are left to the decoder.
         {"regex": Regex("a"), "cursor": {"firstBatch": [{}]}},
         {"code": Code("a", {}), "cursor": {"firstBatch": [{}]}},
+        {"x" * 300: 1, "cursor": {"firstBatch": [{}]}},
     ],
 )
 def test_a_reply_without_a_batch_is_left_as_it_is(reply: Document) -> None:

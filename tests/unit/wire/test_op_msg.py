@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenmongo._wire.errors import WireError
-from greenmongo._wire.header import HEADER, OP_MSG, parse_header
+from greenmongo._wire.header import HEADER, OP_MSG, SMALL_MESSAGE, parse_header
 from greenmongo._wire.op_msg import (
     CHECKSUM_PRESENT,
     EXHAUST_ALLOWED,
@@ -67,6 +67,14 @@ def test_the_commonest_reply_is_its_body(kind: type[bytes], document: bytes) -> 
     result = decode_op_msg(kind(payload(0, body(document))))
     assert result == MessageBody(0, document, ())
     assert type(result.body) is bytes
+
+
+@pytest.mark.parametrize("kind", [bytes, memoryview], ids=["bytes", "view"])
+def test_a_large_reply_is_not_copied(kind: type[bytes]) -> None:
+    document = bson.encode({"x": "y" * SMALL_MESSAGE})
+    result = decode_op_msg(kind(payload(0, body(document))))
+    assert type(result.body) is memoryview
+    assert result == MessageBody(0, document, ())
 
 
 @pytest.mark.parametrize("kind", [bytes, memoryview], ids=["bytes", "view"])
