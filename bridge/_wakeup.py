@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import sys
 from abc import abstractmethod
+from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
+from bridge._bell import new_bell
 from bridge._ticker import Ticker
 from greenmongo.errors import MisuseError
 from greenmongo.hub import Call, Port, ThreadLocal
@@ -168,6 +170,17 @@ class _AsyncioPort(LoopPort):
         super().__init__(thread)
         self.loop = loop
         self.ticker = Ticker(loop, thread.outbox.wait_for_turn)
+        self._arrived: deque[_Results] = deque()
+        self._is_roused = False
+        reference = ref(self)
+
+        def on_ring() -> None:
+            # The loop, which keeps this, must not keep the port of a thread that it has left.
+            port = reference()
+            if port is not None:
+                port._hand_out()
+
+        self._bell = new_bell(loop, on_ring)
 
     def serves(self, loop: object) -> bool:
         return self.loop is loop
@@ -188,15 +201,25 @@ class _AsyncioPort(LoopPort):
         task.add_done_callback(on_end)
 
     def flush(self, results: _Results) -> None:
-        try:
-            self.loop.call_soon_threadsafe(self._arrived, results)
-        except RuntimeError:
-            # The loop is closed; its tasks are gone and nobody waits.
-            results.clear()
+        if self.loop.is_closed():
+            # Its tasks are gone and nobody waits.
+            self._arrived.clear()
+            return
+        self._arrived.append(results)
+        if not self._is_roused:
+            self._is_roused = True
+            self._bell.ring()
 
-    def _arrived(self, results: _Results) -> None:
+    def _hand_out(self) -> None:
+        # In this order: what comes in between rings again.
+        self._is_roused = False
+        arrived = self._arrived
+        for _ in range(len(arrived)):
+            self._finish(arrived.popleft())
+
+    def _finish(self, results: _Results) -> None:
         if len(results) > SLICE:
-            self.loop.call_soon(self._arrived, results[SLICE:])
+            self.loop.call_soon(self._finish, results[SLICE:])
             del results[SLICE:]
         _finish(results)
 

@@ -29,6 +29,7 @@ RANKS = {
 }
 FACADE = 4
 BRIDGE_RANKS = {
+    "bridge._bell": 0,
     "bridge._ticker": 0,
     "bridge.errors": 0,
     "bridge._wakeup": 1,

@@ -19,13 +19,15 @@ import traceback
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from gevent.hub import Hub
+
+from greenmongo._hub.call import Call
 from greenmongo._hub.native import allocate_lock, get_ident, start_new_thread
+from greenmongo._hub.workers import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
-
-    from gevent.hub import Hub
 
     from greenmongo._hub.outbox import Outbox
 
@@ -41,6 +43,9 @@ PERIOD = 0.025
 
 IDLE_LOOKS = 8
 """Looks at an idle hub after which the watchdog sleeps."""
+
+_MACHINERY = {Hub.run.__code__, Worker._work.__code__, Call.execute.__code__}
+"""What is on whatever the hub calls."""
 
 
 class Watchdog:
@@ -107,37 +112,40 @@ class Watchdog:
     def _watch_while_at_work(self) -> None:
         """Look again and again until the hub has been idle for a while, or is to stop."""
         idle_looks, turn, is_told = 0, -1, False
-        since, cpu = monotonic(), self._cpu()
+        since = looked = monotonic()
+        cpu_since = cpu_before = self._cpu()
+        suspect: FrameType | None = None
+        suspected = 0.0
         while idle_looks < IDLE_LOOKS and not self._is_over:
-            looked, cpu_before = monotonic(), self._cpu()
             self._bell.acquire(True, PERIOD)
             now, cpu = monotonic(), self._cpu()
             last, (turn, is_idle) = turn, self._look()
             idle_looks = idle_looks + 1 if is_idle and turn == last else 0
             # Late itself, it cannot tell who keeps whom waiting, unless the hub computes.
             is_fair = now - looked < 2 * PERIOD or cpu - cpu_before > (now - looked) / 2
-            if is_idle or turn != last:
-                since, is_told = now, False
-            elif not is_fair:
-                since = now
-            elif now - since >= LIMIT and not is_told:
-                is_told = True
-                self._tell(now - since)
+            if is_idle or turn != last or not is_fair:
+                since, cpu_since, suspected = now, cpu, 0.0
+                is_told = is_told and not is_idle and turn == last
+            elif now - since >= LIMIT / 2 and not is_told:
+                frame = _frame_of(self._ident)
+                function = _function_on(frame)
+                if function is None or function is not suspect:
+                    suspect, suspected = function, now
+                # If one function after another is on, and none computes, then the hub gets on, if
+                # slowly: other threads keep the interpreter from it.
+                is_held = now - suspected >= LIMIT / 2 or cpu - cpu_since > (now - since) / 4
+                if is_held and now - since >= LIMIT:
+                    is_told = True
+                    _tell(frame, now - since)
+                del frame, function
+            if is_told or not suspected:
+                # It would keep alive all that the function holds.
+                suspect = None
+            looked, cpu_before = now, cpu
 
     def _look(self) -> tuple[int, bool]:
         """Return which turn the hub is at, and whether it waits for I/O."""
         return self._outbox.turns, self._outbox.is_idle
-
-    def _tell(self, seconds: float) -> None:
-        frame = _frame_of(self._ident)
-        # A hub that has gone on meanwhile is in something else by now.
-        if frame is not None and not self._outbox.is_idle:
-            logger.warning(
-                "The hub thread has been held for %.2f s, during which no operation gets on. "
-                "It is in:\n%s",
-                seconds,
-                "".join(traceback.format_stack(frame)).rstrip(),
-            )
 
     def _cpu(self) -> float:
         """Return the seconds that the hub thread has computed; 0 where nobody counts them."""
@@ -158,3 +166,21 @@ def _frame_of(ident: int) -> FrameType | None:
     finally:
         if is_collecting:
             gc.enable()
+
+
+def _function_on(frame: FrameType | None) -> FrameType | None:
+    """Return what the hub has called last, None while it calls nothing."""
+    function = None
+    while frame is not None:
+        if frame.f_code not in _MACHINERY:
+            function = frame
+        frame = frame.f_back
+    return function
+
+
+def _tell(frame: FrameType | None, seconds: float) -> None:
+    logger.warning(
+        "The hub thread has been held for %.2f s, during which no operation gets on. It is in:\n%s",
+        seconds,
+        "".join(traceback.format_stack(frame)).rstrip(),
+    )

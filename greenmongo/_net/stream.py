@@ -15,6 +15,7 @@ import mmap
 import os
 import socket as socket_module
 import ssl
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import gevent
@@ -49,6 +50,8 @@ __all__ = ["Stream", "open_stream"]
 _READ, _WRITE = 1, 2
 _HEADER_SIZE = HEADER.size
 _LARGE_BUFFER = 1024 * 1024
+_LATE = 0.002
+"""Seconds after which a `send`, which does not block, was late: another thread had the GIL."""
 
 _new_socket: type[socket_module.socket] = get_original("socket", "socket")
 
@@ -75,6 +78,7 @@ class Stream:
         self._watcher: Any = hub.loop.io(sock.fileno(), _READ)
         self._watcher.start(self._on_readable)
         self._is_paused = False
+        self._was_late = False
         self._writer: greenlet | None = None
         self._write_watcher: Any = None
 
@@ -106,12 +110,14 @@ class Stream:
         """
         if self._error is not None:
             raise self._error
+        began = monotonic()
         try:
             sent = self._sock.send(data)
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             sent = 0
         except OSError as error:
             raise self._broken(error) from error
+        self._was_late = monotonic() - began > _LATE
         if sent < len(data):
             self._send_rest(memoryview(data)[sent:], timeout)
 
@@ -127,8 +133,11 @@ class Stream:
             ProtocolError: what came is not a MongoDB message.
         """
         if not self._needed or self._filled < self._needed:
-            if self._is_tls:
-                # Decrypted bytes may wait inside the TLS object, where no watcher sees them.
+            if self._is_tls or self._was_late:
+                # Decrypted bytes may wait inside the TLS object, where no watcher sees them. And if
+                # another thread had the GIL while we sent, the reply may be here, and to wait for
+                # it would give the GIL away once more.
+                self._was_late = False
                 self._on_readable()
             if not self._needed or self._filled < self._needed:
                 self._wait_for_message(timeout)

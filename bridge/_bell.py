@@ -1,0 +1,98 @@
+"""Rouses an asyncio loop from another thread.
+
+What `call_soon_threadsafe` sends through the loop's own pipe, the loop reads until nothing is left,
+and wakes once more for the callback. At each system call another thread may take the interpreter,
+and a busy one keeps it for five milliseconds. An event counter of our own takes one to ring and
+one to hear.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+from weakref import finalize
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+__all__ = ["Bell", "new_bell"]
+
+
+class Bell(ABC):
+    """Has `on_ring` called in a loop: once at least for all that was rung before."""
+
+    @abstractmethod
+    def ring(self) -> None:
+        """Rouse the loop. Any thread; neither blocks nor raises, not even if the loop is closed."""
+
+
+def new_bell(loop: asyncio.AbstractEventLoop, on_ring: Callable[[], object]) -> Bell:
+    """Return the best bell there is for a loop. The loop keeps `on_ring` while the bell lives.
+
+    In the loop's thread.
+    """
+    if hasattr(os, "eventfd"):
+        try:
+            return _Counter(loop, on_ring)
+        except NotImplementedError:
+            # A loop without readers.
+            pass
+    return _LoopsOwn(loop, on_ring)
+
+
+class _Counter(Bell):
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_ring: Callable[[], object]) -> None:
+        self._counter = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        try:
+            loop.add_reader(self._counter, _hear, self._counter, on_ring)
+        except BaseException:
+            os.close(self._counter)
+            raise
+        finalize(self, _take_down, loop, self._counter, os.getpid()).atexit = False
+
+    def ring(self) -> None:
+        os.eventfd_write(self._counter, 1)
+
+
+def _hear(counter: int, on_ring: Callable[[], object]) -> None:
+    try:
+        os.eventfd_read(counter)
+    except BlockingIOError:
+        # Roused for nothing.
+        return
+    on_ring()
+
+
+def _take_down(loop: asyncio.AbstractEventLoop, counter: int, pid: int) -> None:
+    """Close a counter; in its own loop, if that still waits for it."""
+    if os.getpid() == pid:
+        try:
+            loop.call_soon_threadsafe(_forget, loop, counter)
+        except RuntimeError:
+            # The loop is closed and has forgotten its readers.
+            os.close(counter)
+    else:
+        # A forked child: the loop is the parent's.
+        os.close(counter)
+
+
+def _forget(loop: asyncio.AbstractEventLoop, counter: int) -> None:
+    loop.remove_reader(counter)
+    os.close(counter)
+
+
+class _LoopsOwn(Bell):
+    """For loops without readers, and systems without event counters."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_ring: Callable[[], object]) -> None:
+        self._loop = loop
+        self._on_ring = on_ring
+
+    def ring(self) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._on_ring)
+        except RuntimeError:
+            # The loop is closed; its tasks are gone and nobody waits.
+            return

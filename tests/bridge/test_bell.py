@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge._bell import Bell, new_bell
+from tests.support.fix_loops import ASYNCIO_LOOPS, Connect, Run, eventually
+from tests.support.fix_scripted import ScriptedServer
+
+DESCRIPTORS = Path("/proc/self/fd")
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.parametrize("anyio_backend", ASYNCIO_LOOPS),
+    pytest.mark.parametrize("kind", ["counter", "no counters", "no readers"], indirect=True),
+]
+
+
+@pytest.fixture
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the loop and the system offer."""
+    if request.param == "no counters":
+        monkeypatch.delattr(os, "eventfd")
+    name: str = request.param
+    return name
+
+
+class Limited:
+    """A loop that lacks readers."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def add_reader(self, *_args: object) -> None:
+        raise NotImplementedError
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+
+def bell_of(loop: asyncio.AbstractEventLoop, kind: str, on_ring: Callable[[], object]) -> Bell:
+    limited: Any = Limited(loop) if kind == "no readers" else loop
+    return new_bell(limited, on_ring)
+
+
+def counters() -> int:
+    """Return how many event counters are open and in use."""
+    gc.collect()
+    return sum("eventfd" in os.readlink(entry) for entry in DESCRIPTORS.iterdir() if entry.exists())
+
+
+async def test_whatever_was_done_before_a_ring_is_seen_after_it(
+    anyio_backend: Any, kind: str
+) -> None:
+    done, seen = [0], [0]
+
+    def on_ring() -> None:
+        seen[0] = done[0]
+
+    bell = bell_of(asyncio.get_running_loop(), kind, on_ring)
+
+    def work() -> None:
+        for _ in range(5_000):
+            done[0] += 1
+            bell.ring()
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        await asyncio.to_thread(thread.join)
+    await eventually(lambda: seen[0] == done[0] > 0)
+
+
+def test_nobody_minds_a_bell_of_a_closed_loop(
+    anyio_backend: Any, kind: str, run_on_loop: Run[Any]
+) -> None:
+    async def make() -> Bell:
+        return bell_of(asyncio.get_running_loop(), kind, pytest.fail)
+
+    before = counters()
+    bell = run_on_loop(make)
+    bell.ring()
+    del bell
+    assert counters() == before
+
+
+async def test_a_bell_that_is_dropped_is_taken_down(anyio_backend: Any, kind: str) -> None:
+    heard: list[None] = []
+    loop = asyncio.get_running_loop()
+    before = counters()
+    bells = [bell_of(loop, kind, lambda: heard.append(None)) for _ in range(3)]
+    for bell in bells:
+        bell.ring()
+    await eventually(lambda: len(heard) == 3)
+    del bell, bells
+    await eventually(lambda: counters() == before)
+
+
+async def test_one_who_rings_for_nothing_is_not_heard(anyio_backend: Any, kind: str) -> None:
+    heard: list[None] = []
+    loop = asyncio.get_running_loop()
+    bell = bell_of(loop, kind, lambda: heard.append(None))
+    if kind == "counter":
+        # Somebody has read it before the loop does.
+        bell.ring()
+        os.eventfd_read(bell._counter)  # type: ignore[attr-defined]
+        await asyncio.sleep(0)
+        assert heard == []
+    bell.ring()
+    await eventually(lambda: len(heard) == 1)
+
+
+async def test_a_client_works_with_any(
+    anyio_backend: Any,
+    kind: str,
+    monkeypatch: pytest.MonkeyPatch,
+    scripted_server: ScriptedServer,
+    connect: Connect,
+) -> None:
+    if kind == "no readers":
+        monkeypatch.setattr("bridge._wakeup.new_bell", lambda loop, do: bell_of(loop, kind, do))
+    client = connect(scripted_server.uri)
+    replies = await asyncio.gather(*[client.admin.command("ping") for _ in range(200)])
+    assert all(reply["ok"] for reply in replies)
