@@ -97,10 +97,10 @@ async def test_a_bell_that_is_dropped_is_taken_down(anyio_backend: Any, kind: st
     loop = asyncio.get_running_loop()
     before = counters()
     bells = [bell_of(loop, kind, lambda: heard.append(None)) for _ in range(3)]
-    for bell in bells:
-        bell.ring()
+    for n in range(3):
+        bells[n].ring()
     await eventually(lambda: len(heard) == 3)
-    del bell, bells
+    bells.clear()
     await eventually(lambda: counters() == before)
 
 
