@@ -5,10 +5,14 @@ from __future__ import annotations
 import signal
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
+# A machine that is shared may be slow at any moment.
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("everyday", patient)
 # For `--hypothesis-profile thorough`: every property many more times than in everyday use.
-settings.register_profile("thorough", max_examples=100_000, deadline=None)
+settings.register_profile("thorough", patient, max_examples=100_000)
+settings.load_profile("everyday")
 
 pytest_plugins = [
     "greenmongo.testing",

@@ -46,12 +46,16 @@ def client_of(hub_thread: HubThread) -> Iterator[Connect]:
         yield connect
 
 
+FORKING = "ignore:This process:DeprecationWarning"
+"""What Python 3.12 and newer say of each fork of a process with threads, and so of ours."""
+
+
 def run_script(
     script: str, *arguments: str, timeout: float = 15.0
 ) -> subprocess.CompletedProcess[str]:
     """Run a Python program in a process of its own, from the root of the repository."""
     return subprocess.run(
-        [sys.executable, "-c", script, *arguments],
+        [sys.executable, "-W", FORKING, "-c", script, *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
