@@ -186,6 +186,9 @@ def test_M09_ensure_index_remembers(make_connection: Callable[..., Any], old_db:
     assert things.ensure_index("x") is None
     assert things.ensure_index([("x", 1), ("y", -1)], cache_for=0) == "x_1_y_-1"
     assert things.ensure_index([("x", 1), ("y", -1)], ttl=0) == "x_1_y_-1"
+    assert things.ensure_index([("x", 1), ("y", -1)], ttl=0) == "x_1_y_-1"
+    with pytest.raises(RemovedFromServer):
+        things.ensure_index("x", unique=True, drop_dups=True)
     assert make_connection()[old_db.name].things.ensure_index("x") == "x_1"
     for purge in (
         lambda: things.drop_index("x_1"),

@@ -68,12 +68,16 @@ class LegacyIndexes(LegacyCollectionBase[DocT], Generic[DocT]):
 
         Returns:
             The index's name, or None if nothing was done.
+
+        Raises:
+            RemovedFromServer: `drop_dups` of a unique index, or a geoHaystack index.
         """
-        name = options.get("name") or index_name(index_pairs(key_or_list))
+        modern = modern_index_options({"cache_for": cache_for, **options})
+        name = modern.get("name") or index_name(index_pairs(key_or_list))
         cache = self.database.client._index_cache
         if cache.knows(self.database.name, self._name, name, monotonic()):
             return None
-        return self.create_index(key_or_list, cache_for, **options)
+        return self.create_index(key_or_list, **modern)
 
     def drop_index(
         self,
