@@ -51,6 +51,8 @@ class Command:
     """Ties the commands of one bulk write together, for listeners."""
     socket_timeout: float | None = None
     """The seconds to wait for the answer; None: as long as the connection's option says."""
+    is_generic: bool = False
+    """The caller's own: nobody knows whether it reads or writes."""
 
     @property
     def name(self) -> str:

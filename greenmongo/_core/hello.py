@@ -41,6 +41,9 @@ DEFAULT_PORT = 27017
 MAX_METADATA_SIZE = 512
 """The server refuses a handshake with a larger `client` document (Handshake, "Limitations")."""
 
+BACKPRESSURE = "2"
+"""We wait before we come back to a server that has too much to do, as long as that says."""
+
 _DELIMITER = "|"
 
 
@@ -252,6 +255,7 @@ def build_handshake(
         speculative_auth: the first command of authentication, sent along to save a round trip.
     """
     command = build_hello(hello_ok=load_balanced, server_api=server_api)
+    command["backpressure"] = BACKPRESSURE
     command["client"] = metadata
     if compressors:
         command["compression"] = list(compressors)

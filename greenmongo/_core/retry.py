@@ -1,4 +1,8 @@
-"""Whether a failed attempt is worth another (Retryable Reads and Retryable Writes)."""
+"""What an error says of another attempt: Retryable Reads and Writes, Client Backpressure.
+
+A server that has too much to do refuses commands, and connections. It says of a command that it may
+be sent again, whatever it is; whoever does waits first, longer each time.
+"""
 
 from __future__ import annotations
 
@@ -13,21 +17,28 @@ if TYPE_CHECKING:
     from pymongo.errors import PyMongoError
 
 __all__ = [
-    "MAX_TRIES",
     "RETRYABLE_WRITE_LABEL",
     "error_to_tell",
+    "is_overload",
     "is_state_change",
     "labelled",
+    "labelled_as_overload",
+    "may_retry_anything",
     "may_retry_read",
     "may_retry_write",
+    "pause_after_overload",
     "pause_before_try",
 ]
 
-MAX_TRIES = 2
-"""How often a command is sent at most; with timeoutMS, for as long as that lasts."""
-
 RETRYABLE_WRITE_LABEL = "RetryableWriteError"
 NO_WRITES_LABEL = "NoWritesPerformed"
+OVERLOAD_LABEL = "SystemOverloadedError"
+RETRYABLE_LABEL = "RetryableError"
+_LABELS = (RETRYABLE_WRITE_LABEL, NO_WRITES_LABEL, OVERLOAD_LABEL, RETRYABLE_LABEL)
+
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 10.0
+"""Seconds, before chance makes them shorter."""
 
 
 def may_retry_read(error: PyMongoError) -> bool:
@@ -47,13 +58,33 @@ def may_retry_write(error: PyMongoError) -> bool:
     return isinstance(error, AutoReconnect) and not isinstance(error, NotPrimaryError)
 
 
+def is_overload(error: PyMongoError) -> bool:
+    """Tell whether a server failed because it has too much to do."""
+    return error.has_error_label(OVERLOAD_LABEL)
+
+
+def may_retry_anything(error: PyMongoError) -> bool:
+    """Tell whether a command that failed so was not even begun, whatever it is."""
+    return is_overload(error) and error.has_error_label(RETRYABLE_LABEL)
+
+
 def labelled(error: PyMongoError) -> PyMongoError:
     """Return the error a retryable write ends with, labelled as one, for callers who retry."""
     if not isinstance(error, AutoReconnect) or isinstance(error, NotPrimaryError):
         return error
-    if error.has_error_label(RETRYABLE_WRITE_LABEL):
+    return _with_labels(error, RETRYABLE_WRITE_LABEL)
+
+
+def labelled_as_overload(error: AutoReconnect) -> AutoReconnect:
+    """Return the error of a connection that could not be opened, labelled as an overload's."""
+    return _with_labels(error, OVERLOAD_LABEL, RETRYABLE_LABEL)
+
+
+def _with_labels(error: AutoReconnect, *labels: str) -> AutoReconnect:
+    if all(map(error.has_error_label, labels)):
         return error
-    return type(error)(str(error), {"errorLabels": [RETRYABLE_WRITE_LABEL]})
+    wanted = [name for name in _LABELS if name in labels or error.has_error_label(name)]
+    return type(error)(str(error), {"errorLabels": wanted})
 
 
 def error_to_tell(
@@ -74,7 +105,21 @@ def error_to_tell(
 
 def pause_before_try(number: int) -> float:
     """Return the seconds to wait before a try, for operations that may have many."""
-    return 0.0 if number <= MAX_TRIES else min(0.01 * 2.0 ** (number - MAX_TRIES), 0.5)
+    return 0.0 if number <= 2 else min(0.01 * 2.0 ** (number - 2), 0.5)
+
+
+def pause_after_overload(number: int, error: PyMongoError, chance: float) -> float:
+    """Return the seconds to wait after a server failed for having too much to do.
+
+    Args:
+        number: the how manieth time it is for this operation, counted from 1.
+        error: the server may have said in it how long the first pause is, before chance.
+        chance: between 0 and 1, so that not all callers come back at once.
+    """
+    details = getattr(error, "details", None)
+    told = details.get("baseBackoffMS") if isinstance(details, dict) else None
+    first = told / 1000 if isinstance(told, int | float) and told >= 0 else _FIRST_PAUSE
+    return chance * min(first * 2.0 ** (number - 1), _LONGEST_PAUSE)
 
 
 def is_state_change(error: PyMongoError) -> bool:

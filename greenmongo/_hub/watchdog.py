@@ -113,7 +113,7 @@ class Watchdog:
         """Look again and again until the hub has been idle for a while, or is to stop."""
         idle_looks, turn, is_told = 0, -1, False
         since = looked = monotonic()
-        cpu_since = cpu_before = self._cpu()
+        cpu_before = self._cpu()
         suspect: FrameType | None = None
         suspected = 0.0
         while idle_looks < IDLE_LOOKS and not self._is_over:
@@ -124,17 +124,16 @@ class Watchdog:
             # Late itself, it cannot tell who keeps whom waiting, unless the hub computes.
             is_fair = now - looked < 2 * PERIOD or cpu - cpu_before > (now - looked) / 2
             if is_idle or turn != last or not is_fair:
-                since, cpu_since, suspected = now, cpu, 0.0
+                since, suspected = now, 0.0
                 is_told = is_told and not is_idle and turn == last
             elif now - since >= LIMIT / 2 and not is_told:
                 frame = _frame_of(self._ident)
                 function = _function_on(frame)
                 if function is None or function is not suspect:
+                    # One function after another is on: the hub gets on, if slowly. There are many,
+                    # or other threads keep the interpreter from it.
                     suspect, suspected = function, now
-                # If one function after another is on, and none computes, then the hub gets on, if
-                # slowly: other threads keep the interpreter from it.
-                is_held = now - suspected >= LIMIT / 2 or cpu - cpu_since > (now - since) / 4
-                if is_held and now - since >= LIMIT:
+                elif now - suspected >= LIMIT / 2 and now - since >= LIMIT:
                     is_told = True
                     _tell(frame, now - since)
                 del frame, function

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import gevent
-from pymongo.errors import ConfigurationError, NetworkTimeout
+from pymongo.errors import AutoReconnect, ConfigurationError, NetworkTimeout
 
 from greenmongo._core.auth import (
     KeyCache,
@@ -18,11 +19,12 @@ from greenmongo._core.auth import (
 from greenmongo._core.hello import build_handshake, parse_hello
 from greenmongo._core.pool_rules import Opening
 from greenmongo._core.reply import check_reply
+from greenmongo._core.retry import labelled_as_overload
 from greenmongo._core.types import format_address
 from greenmongo._net.connection import Connection
 from greenmongo._net.environment import new_nonce
 from greenmongo._net.resolver import resolve
-from greenmongo._net.socks import tunnel
+from greenmongo._net.socks import ProxyError, tunnel
 from greenmongo._net.stream import open_stream
 from greenmongo._net.tls import build_context
 from greenmongo._wire.compression import choose_compressor
@@ -38,8 +40,18 @@ if TYPE_CHECKING:
     from greenmongo._core.types import Address, Document
     from greenmongo._net.command_events import CommandEvents
     from greenmongo._net.metadata import ClientMetadata
+    from greenmongo._net.stream import Tunnel
 
 __all__ = ["Connector"]
+
+
+class _Way(NamedTuple):
+    """How a server can be reached."""
+
+    address: Address
+    candidates: list[tuple[int, Any]]
+    """The server's, or those of a proxy: family and socket address."""
+    tunnel: Tunnel | None = None
 
 
 class Connector:
@@ -79,10 +91,21 @@ class Connector:
     ) -> Connection:
         timeout = self.options.connect_timeout
         late = NetworkTimeout(f"{format_address(address)}: timed out while connecting")
+        nonce = b"" if credentials is None else new_nonce()
         with gevent.Timeout(timeout or None, late):
-            connection = self._connect(address, opening.number, self.options.socket_timeout)
+            way = self._find_way(address)
             try:
-                self._shake_hands(connection, opening, credentials)
+                connection, reply = self._greet(way, opening, credentials, nonce)
+            except AutoReconnect as error:
+                if not _hints_at_overload(error):
+                    raise
+                raise labelled_as_overload(error) from error.__cause__
+            try:
+                if credentials is not None:
+                    conversation = authenticate(
+                        credentials, nonce=nonce, hello_reply=reply, cache=self._keys
+                    )
+                    connection.converse(conversation, db=credentials.source)
                 connection.generation = opening.generation
                 connection.is_established = True
             except BaseException:
@@ -98,7 +121,7 @@ class Connector:
             OperationFailure: the server refused the handshake.
         """
         timeout = self.options.connect_timeout or None
-        connection = self._connect(address, number, timeout)
+        connection = self._connect(self._find_way(address), number, timeout)
         try:
             started = monotonic()
             reply = self._hello(connection)
@@ -108,47 +131,53 @@ class Connector:
             connection.close()
             raise
 
-    def _connect(self, address: Address, number: int, timeout: float | None) -> Connection:
+    def _find_way(self, address: Address) -> _Way:
+        """Look up what to connect to."""
         limit = self.options.connect_timeout or None
         proxy = self.options.proxy
         if proxy is None or address[1] is None:  # a Unix domain socket is no matter of a proxy's
-            target, by_way = address, None
-        else:
-            target, by_way = proxy.address, partial(tunnel, address=address, proxy=proxy)
+            return _Way(address, resolve(self._hub, address, limit))
+        by_way = partial(tunnel, address=address, proxy=proxy)
+        return _Way(address, resolve(self._hub, proxy.address, limit), by_way)
+
+    def _connect(self, way: _Way, number: int, timeout: float | None) -> Connection:
         stream = open_stream(
             self._hub,
-            address,
-            resolve(self._hub, target, limit),
-            timeout=limit,
+            way.address,
+            way.candidates,
+            timeout=self.options.connect_timeout or None,
             tls=self._tls,
-            tunnel=by_way,
+            tunnel=way.tunnel,
         )
         return Connection(stream, number, 0, timeout)
 
-    def _shake_hands(
-        self, connection: Connection, opening: Opening, credentials: Credentials | None
-    ) -> None:
-        nonce = b"" if credentials is None else new_nonce()
-        reply = self._hello(connection, credentials, nonce, compressors=self.options.compressors)
-        description = parse_hello(connection.address, reply, now=monotonic())
-        connection.description = description
-        if self.options.load_balanced:
-            connection.service_id = opening.service_id = reply["serviceId"]
-        connection.server_connection_id = reply.get("connectionId")
-        connection.compressor = choose_compressor(
-            self.options.compressors, reply.get("compression", ()), self.options.zlib_level
-        )
+    def _greet(
+        self, way: _Way, opening: Opening, credentials: Credentials | None, nonce: bytes
+    ) -> tuple[Connection, Document]:
+        """Connect, exchange hellos, and take in what the server says of itself."""
+        connection = self._connect(way, opening.number, self.options.socket_timeout)
+        try:
+            reply = self._hello(
+                connection, credentials, nonce, compressors=self.options.compressors
+            )
+            description = parse_hello(connection.address, reply, now=monotonic())
+            connection.description = description
+            if self.options.load_balanced:
+                connection.service_id = opening.service_id = reply["serviceId"]
+            connection.server_connection_id = reply.get("connectionId")
+            connection.compressor = choose_compressor(
+                self.options.compressors, reply.get("compression", ()), self.options.zlib_level
+            )
+        except BaseException:
+            connection.close()
+            raise
         # What a server says of itself is no bound for what it may make us hold.
         largest = min(description.max_message_size, DEFAULT_MAX_MESSAGE_SIZE)
         connection.stream.max_message_size = int(largest) + 16 * 1024
         connection.events = self._events
         connection.credentials = credentials
         connection.sasl_mechanisms = reply.get("saslSupportedMechs") or ()
-        if credentials is not None:
-            conversation = authenticate(
-                credentials, nonce=nonce, hello_reply=reply, cache=self._keys
-            )
-            connection.converse(conversation, db=credentials.source)
+        return connection, reply
 
     def log_in_again(self, connection: Connection, timeout: float | None) -> None:
         """Renew what a connection is logged in with, because its server demands it.
@@ -213,3 +242,14 @@ class Connector:
                 "balancing mode, but the server does not support this mode"
             )
         return reply
+
+
+def _hints_at_overload(error: AutoReconnect) -> bool:
+    """Tell whether a server that has too much to do may refuse a connection so (CMAP)."""
+    cause = error.__cause__
+    if type(error) not in (AutoReconnect, NetworkTimeout):
+        return False
+    if isinstance(cause, ssl.SSLError):
+        # Only the end in the middle of it is nobody's mistake.
+        return isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+    return not isinstance(cause, ProxyError)

@@ -5,6 +5,7 @@ Hub side only. An `Operation` runs once; its attempts share what it holds.
 
 from __future__ import annotations
 
+import random
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -29,7 +30,6 @@ from greenmongo._core.command_body import (
     decodes_plainly,
     read_preference_field,
 )
-from greenmongo._core.deadline import Deadline
 from greenmongo._core.events import as_sent
 from greenmongo._core.reply import (
     NOT_PRIMARY_CODES,
@@ -39,14 +39,11 @@ from greenmongo._core.reply import (
 )
 from greenmongo._core.reply_shape import ShapeError, check_reply_shape
 from greenmongo._core.retry import (
-    MAX_TRIES,
     RETRYABLE_WRITE_LABEL,
     error_to_tell,
     is_state_change,
-    may_retry_read,
-    may_retry_write,
-    pause_before_try,
 )
+from greenmongo._core.retrying import Retrying
 from greenmongo._core.sdam.description import ServerDescription
 from greenmongo._core.sdam.kinds import ServerKind
 from greenmongo._core.types import format_address
@@ -105,8 +102,8 @@ class Operation:
         "_explicit",
         "_id",
         "_is_implicit",
-        "_patience",
         "_pin",
+        "_retrying",
         "_row",
         "_session",
         "_tries",
@@ -131,8 +128,8 @@ class Operation:
         self._txn_number: int | None = None
         self._tries = 0
         """How often the command was sent."""
-        self._patience: Deadline | None = None
-        """Until when failures before anything was sent are borne."""
+        self._retrying: Retrying | None = None
+        """From the first failure on."""
         self._id = command.operation_id
         self._pin: PinnedId | None = None
         """The cursor that is read on or closed, if it keeps a connection."""
@@ -172,10 +169,30 @@ class Operation:
                 return self._attempt(server)
             except PyMongoError as error:
                 told = error_to_tell(told, error, is_numbered=self._txn_number is not None)
-                if not self._may_go_on(error, was_sent=self._tries > tries):
+                was_sent = self._tries > tries
+                judge = self._judge_of_failures()
+                pause = judge.judge(
+                    error,
+                    tries=self._tries,
+                    was_sent=was_sent,
+                    is_numbered=self._txn_number is not None,
+                    now=monotonic(),
+                    chance=random.random(),
+                )
+                if pause is None:
                     raise told from told.__cause__
-            self._prepare_to_go_on()
-            avoid |= {server.address}
+                kind = self._engine.topology.description.kind
+                if not was_sent or judge.goes_elsewhere(error, kind):
+                    avoid |= {server.address}
+            if pause:
+                gevent.sleep(pause)
+
+    def _judge_of_failures(self) -> Retrying:
+        if self._retrying is None:
+            is_strict = self._row is not None and self._row.strict
+            options = self._engine.options
+            self._retrying = Retrying(self._command, options, self._deadline, is_strict=is_strict)
+        return self._retrying
 
     # ---- where ------------------------------------------------------------------------------
 
@@ -445,42 +462,13 @@ class Operation:
             )
         if RETRYABLE_WRITE_LABEL in document.get("errorLabels", ()):
             error = write_concern_failure(document)
-            if error is not None and self._may_go_on(error, was_sent=True):
+            if error is not None and self._judge_of_failures().may_send_again(
+                error,
+                tries=self._tries,
+                is_numbered=self._txn_number is not None,
+                now=monotonic(),
+            ):
                 raise error
-
-    # ---- another attempt --------------------------------------------------------------------
-
-    def _may_go_on(self, error: PyMongoError, *, was_sent: bool) -> bool:
-        """Tell whether another attempt follows this failure."""
-        if not self._may_retry(error):
-            return False
-        if self._deadline is not None:
-            return True
-        if was_sent:
-            self._patience = None
-            return self._tries < MAX_TRIES
-        # Nothing was asked of a server, so this was no attempt yet; but it must end some time.
-        if self._patience is None:
-            timeout = self._engine.options.server_selection_timeout
-            self._patience = Deadline.after(timeout, monotonic())
-        return not self._patience.has_passed(monotonic())
-
-    def _prepare_to_go_on(self) -> None:
-        if self._deadline is not None:
-            pause = pause_before_try(self._tries + 1)
-            if pause:
-                gevent.sleep(min(pause, self._deadline.remaining(monotonic())))
-
-    def _may_retry(self, error: PyMongoError) -> bool:
-        command, row, options = self._command, self._row, self._engine.options
-        if not command.may_retry or (row is not None and row.strict):
-            return False
-        if self._deadline is not None and self._deadline.has_passed(monotonic()):
-            return False
-        if command.is_write:
-            is_safe = self._txn_number is not None or not self._tries
-            return options.retry_writes and is_safe and may_retry_write(error)
-        return options.retry_reads and may_retry_read(error)
 
 
 def _encode(command: Command, body: Document, request_id: int) -> bytes:

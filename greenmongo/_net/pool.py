@@ -484,7 +484,7 @@ class Pool:
             problem = self._not_ready(cause)
             self._hub.loop.run_callback(self._line.popleft().waiter.switch, problem)
 
-    def _fill(self) -> None:
+    def _fill(self, *, for_minimum: bool = True) -> None:
         """Start establishing as many connections as callers wait for, or the minimum asks for."""
         if self.state is not PoolState.READY:
             return
@@ -492,7 +492,7 @@ class Pool:
             # What is opened for the minimum is not counted on by those who wait (CMAP).
             if len(self._line) > self._establishing - self._establishing_minimum:
                 self._begin(for_minimum=False)
-            elif self._total < self.limits.min_size:
+            elif for_minimum and self._total < self.limits.min_size:
                 self._begin(for_minimum=True)
             else:
                 return
@@ -547,7 +547,9 @@ class Pool:
             self._events.closed(opening.number, ConnectionClosedReason.ERROR, error)
             if place is not None:
                 self._hub.loop.run_callback(place.waiter.switch, error)
-            self._fill()
+            # The minimum is tried for again at the next round, or as long as the server refuses
+            # connections it would be tried for without a pause.
+            self._fill(for_minimum=False)
 
     def _not_ready(self, cause: Exception | None = None) -> Exception:
         is_closed = self.state is PoolState.CLOSED

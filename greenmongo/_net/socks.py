@@ -17,10 +17,14 @@ if TYPE_CHECKING:
     from greenmongo._core.types import Address
     from greenmongo._net.stream import Wait
 
-__all__ = ["import_socksio", "tunnel"]
+__all__ = ["ProxyError", "import_socksio", "tunnel"]
 
 _ADDRESS_SIZES = {1: 4, 4: 16}  # of IPv4 and IPv6; a name brings its own length
 _NAME = 3
+
+
+class ProxyError(OSError):
+    """What a proxy makes of a connection, and no server."""
 
 
 def import_socksio() -> Any:
@@ -47,13 +51,13 @@ def tunnel(sock: socket.socket, wait: Wait, address: Address, proxy: ProxyOption
         proxy: as whom to ask.
 
     Raises:
-        OSError: the proxy refuses, fails, or is none.
+        ProxyError: the proxy refuses, fails, or is none.
     """
     socksio = import_socksio()
     try:
         _negotiate(socksio, _Wire(sock, wait), address, proxy)
     except (socksio.SOCKSError, OverflowError) as error:
-        raise OSError(f"the SOCKS5 proxy cannot be understood: {error}") from error
+        raise ProxyError(f"the SOCKS5 proxy cannot be understood: {error}") from error
 
 
 def _negotiate(socksio: Any, wire: _Wire, address: Address, proxy: ProxyOptions) -> None:
@@ -67,20 +71,20 @@ def _negotiate(socksio: Any, wire: _Wire, address: Address, proxy: ProxyOptions)
     wire.send(connection.data_to_send())
     method = connection.receive_data(wire.read(2)).method
     if method not in offered:
-        raise OSError("the SOCKS5 proxy wants another kind of login")
+        raise ProxyError("the SOCKS5 proxy wants another kind of login")
     if method is methods.USERNAME_PASSWORD:
         username, password = (proxy.username or "").encode(), (proxy.password or "").encode()
         connection.send(socks5.SOCKS5UsernamePasswordRequest(username, password))
         wire.send(connection.data_to_send())
         if not connection.receive_data(wire.read(2)).success:
-            raise OSError("the SOCKS5 proxy refused proxyUsername or proxyPassword")
+            raise ProxyError("the SOCKS5 proxy refused proxyUsername or proxyPassword")
     connect = socks5.SOCKS5Command.CONNECT
     connection.send(socks5.SOCKS5CommandRequest.from_address(connect, address))
     wire.send(connection.data_to_send())
     reply = connection.receive_data(_read_reply(wire))
     if reply.reply_code is not socks5.SOCKS5ReplyCode.SUCCEEDED:
         reason = reply.reply_code.name.lower().replace("_", " ")
-        raise OSError(f"the SOCKS5 proxy could not connect: {reason}")
+        raise ProxyError(f"the SOCKS5 proxy could not connect: {reason}")
 
 
 def _read_reply(wire: _Wire) -> bytes:
@@ -89,7 +93,7 @@ def _read_reply(wire: _Wire) -> bytes:
     kind, first = start[3], start[4]
     size = first + 1 if kind == _NAME else _ADDRESS_SIZES.get(kind)
     if size is None:
-        raise OSError(f"the SOCKS5 proxy cannot be understood: address type {kind}")
+        raise ProxyError(f"the SOCKS5 proxy cannot be understood: address type {kind}")
     return start + wire.read(size - 1 + 2)
 
 
@@ -116,6 +120,6 @@ class _Wire:
                 self._wait(self._sock, True)
                 continue
             if not chunk:
-                raise OSError("the SOCKS5 proxy closed the connection")
+                raise ProxyError("the SOCKS5 proxy closed the connection")
             data += chunk
         return data

@@ -17,10 +17,12 @@ from pymongo.errors import (
     NetworkTimeout,
     NotPrimaryError,
     OperationFailure,
+    PyMongoError,
     ServerSelectionTimeoutError,
 )
 
 from greenmongo._core.pool_rules import Opening
+from greenmongo._core.retry import is_overload
 from greenmongo._core.sdam.description import ServerDescription, TopologyDescription, TopologyKind
 from greenmongo._core.sdam.heartbeat import ErrorFact, ErrorKind, judge_check_failure, judge_error
 from greenmongo._core.sdam.transitions import (
@@ -231,6 +233,7 @@ class Topology:
                 else handshake.max_wire_version,
                 load_balanced=self._options.load_balanced,
                 has_service_id=connection.service_id is not None,
+                is_overload=isinstance(error, PyMongoError) and is_overload(error),
             ),
         )
         with self._events.publisher:

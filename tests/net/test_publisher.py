@@ -451,7 +451,6 @@ def test_a_connection_that_cannot_be_opened(
     assert pools.names == [
         "ConnectionCheckOutStarted",
         "ConnectionCreated",
-        "PoolCleared",
         "ConnectionClosed",
         "ConnectionCheckOutFailed",
     ]

@@ -38,12 +38,6 @@ EXCEPTIONS = (
         "as in PyMongo, keys for AWS may be given in the connection string",
     ),
     Exempt(
-        "client-backpressure/tests/backpressure-retry-loop.json",
-        " retries using operation loop$",
-        "to come: only reads and writes that are retryable anyway are sent again when a server is"
-        " overloaded",
-    ),
-    Exempt(
         "client-side-operations-timeout/tests/tailable-awaitData.json",
         "^error on (find|aggregate) if maxAwaitTimeMS|^apply remaining timeoutMS",
         "as in PyMongo, timeoutMS limits each command of a tailable cursor, and is not compared"

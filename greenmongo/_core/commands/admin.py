@@ -40,7 +40,7 @@ def run_command(
     codec_options: CodecOptions[Any] | None,
     options: Mapping[str, Any],
 ) -> Command:
-    """Run any command; nothing is inherited and nothing is retried."""
+    """Run any command; nothing is inherited, and nothing retried that a server has begun."""
     body: Document = {command: value} if isinstance(command, str) else dict(command)
     body.update(options)
     concern = body.get("writeConcern")
@@ -51,6 +51,7 @@ def run_command(
         codec_options or DEFAULT_CODEC_OPTIONS,
         read_preference or ReadPreference.PRIMARY,
         acknowledged=acknowledged,
+        is_generic=True,
     )
 
 

@@ -233,7 +233,12 @@ def test_whatever_is_told_the_server_accepts_it(
 
 def test_the_first_command_uses_the_old_name_that_every_server_knows() -> None:
     command = build_handshake({"driver": {}})
-    assert list(command.items()) == [("isMaster", 1), ("helloOk", True), ("client", {"driver": {}})]
+    assert list(command.items()) == [
+        ("isMaster", 1),
+        ("helloOk", True),
+        ("backpressure", "2"),
+        ("client", {"driver": {}}),
+    ]
 
 
 def test_behind_a_load_balancer_the_handshake_is_a_hello() -> None:
@@ -241,6 +246,7 @@ def test_behind_a_load_balancer_the_handshake_is_a_hello() -> None:
     assert list(command.items()) == [
         ("hello", 1),
         ("helloOk", True),
+        ("backpressure", "2"),
         ("client", {}),
         ("loadBalanced", True),
     ]
@@ -272,6 +278,7 @@ def test_an_api_version_implies_the_new_name(api: ServerApi, fields: dict[str, A
     assert build_handshake({}, server_api=api) == {
         "hello": 1,
         "helloOk": True,
+        "backpressure": "2",
         "client": {},
         **fields,
     }

@@ -17,6 +17,7 @@ from greenmongo._core.retry import (
     error_to_tell,
     is_state_change,
     labelled,
+    labelled_as_overload,
     may_retry_read,
     may_retry_write,
     pause_before_try,
@@ -93,6 +94,20 @@ def test_the_last_error_of_a_retryable_write_says_what_it_is(kind: type[AutoReco
 )
 def test_an_error_that_the_server_judged_is_left_alone(error: PyMongoError) -> None:
     assert labelled(error) is error
+
+
+def test_a_label_more_does_not_cost_the_others() -> None:
+    refused = labelled_as_overload(NetworkTimeout("late", {"errorLabels": ["NoWritesPerformed"]}))
+    assert type(refused) is NetworkTimeout
+    told = labelled(refused)
+    for label in (
+        "NoWritesPerformed",
+        "RetryableError",
+        "RetryableWriteError",
+        "SystemOverloadedError",
+    ):
+        assert told.has_error_label(label)
+    assert labelled_as_overload(refused) is refused
 
 
 def test_the_last_failure_is_told() -> None:

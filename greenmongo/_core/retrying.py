@@ -1,0 +1,133 @@
+"""The attempts of one operation that has failed once: whether another follows, when, and where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from greenmongo._core.deadline import Deadline
+from greenmongo._core.retry import (
+    is_overload,
+    may_retry_anything,
+    may_retry_read,
+    may_retry_write,
+    pause_after_overload,
+    pause_before_try,
+)
+from greenmongo._core.sdam.kinds import TopologyKind
+
+if TYPE_CHECKING:
+    from pymongo.errors import PyMongoError
+
+    from greenmongo._core.command import Command
+    from greenmongo._core.options import ClientOptions
+
+__all__ = ["Retrying"]
+
+MAX_TRIES = 2
+"""How often a command is sent at most; with timeoutMS, for as long as that lasts."""
+
+
+class Retrying:
+    """Judges the failures of one operation, one after another.
+
+    Args:
+        command: what is sent.
+        options: the client's.
+        deadline: of the operation, None if it has none.
+        is_strict: a strict request must not go on with another connection.
+    """
+
+    def __init__(
+        self,
+        command: Command,
+        options: ClientOptions,
+        deadline: Deadline | None,
+        *,
+        is_strict: bool,
+    ) -> None:
+        self._command = command
+        self._options = options
+        self._deadline = deadline
+        self._is_strict = is_strict
+        self._most_tries: int | None = MAX_TRIES if deadline is None else None
+        """None: as often as there is time for."""
+        self._overloads = 0
+        self._patience: Deadline | None = None
+        """Until when failures before anything was sent are borne."""
+
+    def judge(
+        self,
+        error: PyMongoError,
+        *,
+        tries: int,
+        was_sent: bool,
+        is_numbered: bool,
+        now: float,
+        chance: float,
+    ) -> float | None:
+        """Return the seconds to wait before another attempt, None if none follows.
+
+        Args:
+            error: of the last attempt.
+            tries: how often the command was sent so far.
+            was_sent: the last attempt got that far.
+            is_numbered: it has a transaction number.
+            now: the time.
+            chance: between 0 and 1, how much of the longest pause it is to be.
+        """
+        pause = 0.0
+        if is_overload(error):
+            self._overloads += 1
+            self._most_tries = 1 + self._options.max_adaptive_retries
+            pause = pause_after_overload(self._overloads, error, chance)
+            if self._deadline is not None and pause >= self._deadline.remaining(now):
+                return None
+        elif self._deadline is not None:
+            pause = min(pause_before_try(tries + 1), self._deadline.remaining(now))
+        if not self._allows(error, tries=tries, is_numbered=is_numbered, now=now):
+            return None
+        if was_sent:
+            self._patience = None
+            return pause if self._has_tries_left(tries) else None
+        if self._deadline is not None:
+            return pause
+        # Nothing was asked of a server, so this was no attempt yet; but it must end some time.
+        if self._patience is None:
+            self._patience = Deadline.after(self._options.server_selection_timeout, now)
+        return None if self._patience.has_passed(now) else pause
+
+    def may_send_again(
+        self, error: PyMongoError, *, tries: int, is_numbered: bool, now: float
+    ) -> bool:
+        """Tell whether a command that was sent would be sent again, did it fail so."""
+        return self._has_tries_left(tries) and self._allows(
+            error, tries=tries, is_numbered=is_numbered, now=now
+        )
+
+    def _has_tries_left(self, tries: int) -> bool:
+        return self._most_tries is None or tries < self._most_tries
+
+    def _allows(self, error: PyMongoError, *, tries: int, is_numbered: bool, now: float) -> bool:
+        """Tell whether error, command and options allow another attempt, be it the first."""
+        if self._is_strict or (self._deadline is not None and self._deadline.has_passed(now)):
+            return False
+        command, options = self._command, self._options
+        if command.is_generic:
+            is_wanted = options.retry_reads and options.retry_writes
+        else:
+            is_wanted = options.retry_writes if command.is_write else options.retry_reads
+        if not is_wanted:
+            return False
+        if may_retry_anything(error):
+            return True
+        if not command.may_retry:
+            return False
+        if command.is_write:
+            return (is_numbered or not tries) and may_retry_write(error)
+        return may_retry_read(error)
+
+    def goes_elsewhere(self, error: PyMongoError, kind: TopologyKind) -> bool:
+        """Tell whether another server is to be preferred after this failure of a command."""
+        if is_overload(error) and not self._options.enable_overload_retargeting:
+            return kind is TopologyKind.SHARDED
+        return True

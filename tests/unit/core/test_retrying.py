@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError
+
+from greenmongo._core.command import Command
+from greenmongo._core.deadline import Deadline
+from greenmongo._core.options import ClientOptions
+from greenmongo._core.retrying import Retrying
+from greenmongo._core.sdam.kinds import TopologyKind
+
+OPTIONS = ClientOptions(server_selection_timeout=30.0)
+OVERLOAD = ["SystemOverloadedError", "RetryableError"]
+
+READ = Command({"find": "c"}, "db", may_retry=True)
+WRITE = Command({"insert": "c"}, "db", is_write=True, may_retry=True)
+WRITE_OF_MANY = Command({"update": "c"}, "db", is_write=True)
+GET_MORE = Command({"getMore": 5}, "db")
+GENERIC = Command({"anything": 1}, "db", is_generic=True)
+EVERYTHING = [READ, WRITE, WRITE_OF_MANY, GET_MORE, GENERIC]
+
+
+def overload(labels: list[str] = OVERLOAD, **details: Any) -> OperationFailure:
+    return OperationFailure("too much", 462, {"errorLabels": labels, **details})
+
+
+def retrying(
+    command: Command,
+    options: ClientOptions = OPTIONS,
+    deadline: Deadline | None = None,
+    *,
+    is_strict: bool = False,
+) -> Retrying:
+    return Retrying(command, options, deadline, is_strict=is_strict)
+
+
+def judged(
+    it: Retrying,
+    error: PyMongoError,
+    *,
+    tries: int = 1,
+    was_sent: bool = True,
+    is_numbered: bool = False,
+    now: float = 0.0,
+    chance: float = 1.0,
+) -> float | None:
+    return it.judge(
+        error, tries=tries, was_sent=was_sent, is_numbered=is_numbered, now=now, chance=chance
+    )
+
+
+# ---- as the specifications of retryable reads and writes say ------------------------------------
+
+
+def test_a_read_is_sent_once_more() -> None:
+    it = retrying(READ)
+    assert judged(it, AutoReconnect("gone"), tries=1) == 0.0
+    assert judged(it, AutoReconnect("gone"), tries=2) is None
+
+
+@pytest.mark.parametrize(("is_numbered", "expected"), [(True, 0.0), (False, None)])
+def test_a_write_needs_a_number(is_numbered: bool, expected: float | None) -> None:
+    it = retrying(WRITE)
+    assert judged(it, AutoReconnect("gone"), is_numbered=is_numbered) == expected
+
+
+@pytest.mark.parametrize("command", [WRITE_OF_MANY, GET_MORE, GENERIC])
+def test_what_is_not_retryable_is_sent_once(command: Command) -> None:
+    assert judged(retrying(command), AutoReconnect("gone")) is None
+
+
+@pytest.mark.parametrize("command", [READ, WRITE])
+def test_options_forbid_it(command: Command) -> None:
+    options = replace(OPTIONS, retry_reads=False, retry_writes=False)
+    assert judged(retrying(command, options), AutoReconnect("gone"), is_numbered=True) is None
+
+
+def test_a_strict_request_does_not_go_on_elsewhere() -> None:
+    assert judged(retrying(READ, is_strict=True), AutoReconnect("gone")) is None
+
+
+def test_nothing_sent_is_no_try_but_ends_with_the_patience() -> None:
+    it = retrying(READ)
+    for now in (0.0, 10.0, 29.0):
+        assert judged(it, AutoReconnect("gone"), tries=0, was_sent=False, now=now) == 0.0
+    assert judged(it, AutoReconnect("gone"), tries=0, was_sent=False, now=31.0) is None
+
+
+def test_with_a_deadline_it_goes_on_ever_more_slowly_until_then() -> None:
+    it = retrying(READ, deadline=Deadline.after(1.0, 0.0))
+    pauses = [judged(it, AutoReconnect("gone"), tries=tries) for tries in range(1, 6)]
+    assert pauses[0] == 0.0
+    assert None not in pauses
+    assert pauses == sorted(pauses, key=lambda pause: pause or 0.0)
+    assert judged(it, AutoReconnect("gone"), tries=9, now=0.9) == pytest.approx(0.1)
+    assert judged(it, AutoReconnect("gone"), tries=9, now=1.1) is None
+
+
+# ---- a server that has too much to do -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", EVERYTHING, ids=lambda command: command.name)
+def test_whatever_it_did_not_begin_is_sent_again(command: Command) -> None:
+    it = retrying(command)
+    assert [judged(it, overload(), tries=tries) for tries in (1, 2, 3)] == [0.1, 0.2, None]
+
+
+@pytest.mark.parametrize("labels", [OVERLOAD[:1], OVERLOAD[1:], []])
+def test_both_labels_are_needed(labels: list[str]) -> None:
+    assert judged(retrying(WRITE_OF_MANY), overload(labels)) is None
+
+
+def test_a_retryable_error_of_such_a_server_is_retried_with_pauses_too() -> None:
+    error = OperationFailure("shutting down", 91, {"errorLabels": OVERLOAD[:1]})
+    it = retrying(READ)
+    assert [judged(it, error, tries=tries) for tries in (1, 2, 3)] == [0.1, 0.2, None]
+
+
+@pytest.mark.parametrize(
+    ("command", "reads", "writes", "expected"),
+    [
+        (READ, True, False, 0.1),
+        (READ, False, True, None),
+        (GET_MORE, False, True, None),
+        (WRITE_OF_MANY, False, True, 0.1),
+        (WRITE_OF_MANY, True, False, None),
+        (GENERIC, True, True, 0.1),
+        (GENERIC, False, True, None),
+        (GENERIC, True, False, None),
+    ],
+)
+def test_the_options_for_reads_and_writes_hold(
+    command: Command, reads: bool, writes: bool, expected: float | None
+) -> None:
+    options = replace(OPTIONS, retry_reads=reads, retry_writes=writes)
+    assert judged(retrying(command, options), overload()) == expected
+
+
+@pytest.mark.parametrize("most", [0, 1, 5])
+def test_how_often_is_an_option(most: int) -> None:
+    it = retrying(GENERIC, replace(OPTIONS, max_adaptive_retries=most))
+    pauses = [judged(it, overload(), tries=tries) for tries in range(1, most + 2)]
+    assert pauses.count(None) == 1
+    assert pauses[-1] is None
+
+
+def test_it_bounds_the_tries_of_an_operation_with_a_deadline_as_well() -> None:
+    it = retrying(READ, deadline=Deadline.after(60.0, 0.0))
+    assert judged(it, AutoReconnect("gone"), tries=1) == 0.0
+    assert judged(it, overload(), tries=2) == 0.1
+    assert judged(it, AutoReconnect("gone"), tries=3) is None
+
+
+def test_a_pause_that_outlasts_the_deadline_is_not_begun() -> None:
+    it = retrying(READ, deadline=Deadline.after(0.15, 0.0))
+    assert judged(it, overload(), tries=1) == 0.1
+    assert judged(it, overload(), tries=2, now=0.1) is None
+
+
+def test_the_server_may_say_how_long_and_chance_makes_it_shorter() -> None:
+    it = retrying(READ, replace(OPTIONS, max_adaptive_retries=20))
+    assert judged(it, overload(baseBackoffMS=1000), chance=0.5) == 0.5
+    assert judged(it, overload(baseBackoffMS=1000), chance=0.5) == 1.0
+    assert judged(it, overload(baseBackoffMS=-1), chance=0.5) == pytest.approx(0.2)
+    assert judged(it, overload(baseBackoffMS="?"), chance=0.5) == pytest.approx(0.4)
+    assert judged(it, overload(baseBackoffMS=10_000), chance=0.5) == 5.0
+    assert judged(it, overload(), chance=0.0) == 0.0
+
+
+@pytest.mark.parametrize("kind", TopologyKind)
+@pytest.mark.parametrize("is_wanted", [True, False])
+def test_it_goes_elsewhere_only_if_that_is_wanted(kind: TopologyKind, is_wanted: bool) -> None:
+    it = retrying(READ, replace(OPTIONS, enable_overload_retargeting=is_wanted))
+    assert it.goes_elsewhere(AutoReconnect("gone"), kind)
+    assert it.goes_elsewhere(overload(), kind) is (is_wanted or kind is TopologyKind.SHARDED)
+
+
+def test_a_failed_write_concern_asks_whether_it_would_be_sent_again() -> None:
+    it = retrying(WRITE)
+    error = OperationFailure("stepped down", 91, {"errorLabels": ["RetryableWriteError"]})
+    assert it.may_send_again(error, tries=1, is_numbered=True, now=0.0)
+    assert not it.may_send_again(error, tries=1, is_numbered=False, now=0.0)
+    assert not it.may_send_again(error, tries=2, is_numbered=True, now=0.0)
