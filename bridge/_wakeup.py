@@ -10,6 +10,7 @@ import asyncio
 import sys
 from abc import abstractmethod
 from collections import deque
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary, ref
 
@@ -28,9 +29,12 @@ if TYPE_CHECKING:
 
     Loop: TypeAlias = asyncio.AbstractEventLoop | trio.lowlevel.TrioToken
 
-__all__ = ["AsyncCall", "LoopPort", "current_port", "running_loop"]
+__all__ = ["AsyncCall", "LoopPort", "acting_for", "current_port", "running_loop"]
 
 SLICE = 64
+
+acting_for: ContextVar[asyncio.Task[Any] | None] = ContextVar("acting_for", default=None)
+"""The task in whose name, and request, another one makes its calls."""
 
 _Results = list[tuple[Call, Any, BaseException | None]]
 
@@ -195,7 +199,7 @@ class _AsyncioPort(LoopPort):
         return _FutureCall(self, fn, args, kwargs, context)
 
     def current_task(self) -> Any:
-        return asyncio.current_task()
+        return acting_for.get() or asyncio.current_task()
 
     def watch(self, task: Any, on_end: Callable[[object], object]) -> None:
         task.add_done_callback(on_end)

@@ -24,6 +24,7 @@ VALUES = [
 MODULES = [
     "bridge",
     "bridge.errors",
+    "bridge.motor",
     "greenmongo",
     "greenmongo.collection",
     "greenmongo.command_cursor",

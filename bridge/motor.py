@@ -1,0 +1,390 @@
+"""Motor's names and habits on the classes of the bridge, for asyncio: change one import line.
+
+Methods return futures that are under way already, whether they are awaited or not. Properties of
+the client tell what is known, and never wait. A client belongs to no loop: `io_loop` is only where
+what no running loop has called is run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import warnings
+from collections.abc import Callable, Coroutine, Mapping
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from pymongo.errors import InvalidOperation
+
+from bridge._client import AsyncMongoClient
+from bridge._collection import AsyncCollection
+from bridge._cursor import (
+    AsyncCommandCursor,
+    AsyncCursor,
+)
+from bridge._database import AsyncDatabase
+from bridge._delegate import Facade, defers, derives, derives_awaited
+from bridge._wakeup import acting_for
+from greenmongo import Collection, CommandCursor, Cursor, Database, MongoClient
+
+if TYPE_CHECKING:
+    from greenmongo.hub import Address
+
+__all__ = [
+    "AsyncIOMotorClient",
+    "AsyncIOMotorCollection",
+    "AsyncIOMotorCommandCursor",
+    "AsyncIOMotorCursor",
+    "AsyncIOMotorDatabase",
+]
+
+DocT = TypeVar("DocT", bound=Mapping[str, Any])
+OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
+T = TypeVar("T")
+S_co = TypeVar("S_co", covariant=True)
+
+
+class _Habits(Facade[S_co]):
+    """What is borrowed as a coroutine function returns a future instead."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for name in dir(cls):
+            member = inspect.getattr_static(cls, name)
+            if not name.startswith("_") and inspect.iscoroutinefunction(member):
+                setattr(cls, name, _under_way(member))
+
+    @property
+    def delegate(self) -> S_co:
+        """The blocking object behind this one."""
+        return self._it
+
+    def get_io_loop(self) -> asyncio.AbstractEventLoop:
+        """Return the loop that runs, or else the one that the client was given."""
+        raise NotImplementedError
+
+    def _start(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Run a coroutine in the caller's name: in its request, if it is in one."""
+        loop, variables = self.get_io_loop(), copy_context()
+        try:
+            task = acting_for.get() or asyncio.current_task()
+        except RuntimeError:
+            # No loop runs yet.
+            task = None
+        variables.run(acting_for.set, task)
+        return variables.run(loop.create_task, coroutine)
+
+
+def _under_way(method: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., asyncio.Task[T]]:
+    @functools.wraps(method)
+    def start(self: _Habits[Any], /, *args: Any, **kwargs: Any) -> asyncio.Task[T]:
+        return self._start(method(self, *args, **kwargs))
+
+    return start
+
+
+def motor_database_of(
+    parent: AsyncIOMotorClient[Any], it: Database[OtherT]
+) -> AsyncIOMotorDatabase[OtherT]:
+    """Give a blocking database its async face."""
+    face: AsyncIOMotorDatabase[OtherT] = AsyncIOMotorDatabase.__new__(AsyncIOMotorDatabase)
+    face._door, face._it, face._client = parent._door, it, parent
+    return face
+
+
+def motor_collection_of(
+    parent: AsyncIOMotorDatabase[Any], it: Collection[OtherT]
+) -> AsyncIOMotorCollection[OtherT]:
+    """Give a blocking collection its async face."""
+    face: AsyncIOMotorCollection[OtherT] = AsyncIOMotorCollection.__new__(AsyncIOMotorCollection)
+    face._door, face._it, face._database = parent._door, it, parent
+    return face
+
+
+def motor_cursor_of(
+    parent: AsyncIOMotorCollection[Any], it: Cursor[OtherT]
+) -> AsyncIOMotorCursor[OtherT]:
+    """Give a blocking cursor its async face."""
+    face: AsyncIOMotorCursor[OtherT] = AsyncIOMotorCursor.__new__(AsyncIOMotorCursor)
+    face._door, face._it, face._collection = parent._door, it, parent
+    return face
+
+
+def motor_command_cursor_of(
+    parent: _Habits[Any], open_it: Callable[[], CommandCursor[OtherT]]
+) -> AsyncIOMotorCommandCursor[OtherT]:
+    """Return the async face of a blocking command cursor that is still to be made."""
+    face: AsyncIOMotorCommandCursor[OtherT] = AsyncIOMotorCommandCursor(parent._door, open_it)
+    face._parent = parent
+    return face
+
+
+def siblings_database_of(
+    parent: AsyncIOMotorDatabase[Any], it: Database[OtherT]
+) -> AsyncIOMotorDatabase[OtherT]:
+    """Give a blocking database of the same client its async face."""
+    return motor_database_of(parent.client, it)
+
+
+def siblings_collection_of(
+    parent: AsyncIOMotorCollection[Any], it: Collection[OtherT]
+) -> AsyncIOMotorCollection[OtherT]:
+    """Give a blocking collection of the same database its async face."""
+    return motor_collection_of(parent.database, it)
+
+
+class AsyncIOMotorClient(_Habits[MongoClient[DocT]], AsyncMongoClient[DocT], Generic[DocT]):
+    """A deployment, with the constructor and the properties of Motor's client."""
+
+    def __init__(
+        self, *args: Any, io_loop: asyncio.AbstractEventLoop | None = None, **kwargs: Any
+    ) -> None:
+        """Name a deployment, with the arguments of `AsyncMongoClient`.
+
+        Args:
+            *args: as there.
+            io_loop: where futures belong that are made while no loop runs.
+            **kwargs: as there.
+
+        Raises:
+            TypeError: `io_loop` is no event loop of asyncio's.
+        """
+        if io_loop is not None and not isinstance(io_loop, asyncio.AbstractEventLoop):
+            raise TypeError(f"io_loop must be an event loop of asyncio, not {io_loop!r}")
+        super().__init__(*args, **kwargs)
+        self._io_loop = io_loop
+
+    @property
+    def io_loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that runs, or else the one that the client was given."""
+        try:
+            return asyncio.get_running_loop()
+        except RuntimeError:
+            return self._io_loop or asyncio.get_event_loop()
+
+    def get_io_loop(self) -> asyncio.AbstractEventLoop:
+        """Return `io_loop`."""
+        return self.io_loop
+
+    # What is known now: nothing here waits.
+
+    def _of_kind(self, kind: str) -> set[Address]:
+        servers = self.topology_description.servers.values()
+        return {server.address for server in servers if server.kind.name == kind}
+
+    def _writable(self) -> list[Address]:
+        servers = self.topology_description.servers.values()
+        return [server.address for server in servers if server.is_writable]
+
+    @property
+    def address(self) -> Address | None:  # type: ignore[override] # not awaited
+        """The address of the standalone, primary or mongos, None while there is none."""
+        found = self._writable()
+        return found[0] if len(found) == 1 else None
+
+    @property
+    def primary(self) -> Address | None:  # type: ignore[override] # not awaited
+        """The address of the replica set's primary, None while there is none."""
+        return next(iter(self._of_kind("RS_PRIMARY")), None)
+
+    @property
+    def secondaries(self) -> set[Address]:  # type: ignore[override] # not awaited
+        """The addresses of the replica set's secondaries."""
+        return self._of_kind("RS_SECONDARY")
+
+    @property
+    def arbiters(self) -> set[Address]:  # type: ignore[override] # not awaited
+        """The addresses of the replica set's arbiters."""
+        return self._of_kind("RS_ARBITER")
+
+    @property
+    def is_primary(self) -> bool:  # type: ignore[override] # not awaited
+        """Whether there is a server that takes writes."""
+        return bool(self._writable())
+
+    @property
+    def is_mongos(self) -> bool:  # type: ignore[override] # not awaited
+        """Whether the deployment is reached through a mongos."""
+        return bool(self._of_kind("MONGOS"))
+
+    get_database = derives(  # type: ignore[assignment] # one for three overloads
+        motor_database_of
+    )(MongoClient[DocT].get_database)
+    get_default_database = derives(  # type: ignore[mutable-override] # a method, never set
+        motor_database_of
+    )(MongoClient[DocT].get_default_database)
+    list_databases = defers(  # type: ignore[mutable-override] # a method, never set
+        motor_command_cursor_of
+    )(MongoClient[DocT].list_databases)
+
+    def __getattr__(self, name: str) -> AsyncIOMotorDatabase[DocT]:
+        return cast("AsyncIOMotorDatabase[DocT]", super().__getattr__(name))
+
+    def __getitem__(self, name: str) -> AsyncIOMotorDatabase[DocT]:
+        return motor_database_of(self, self._it[name])
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._it!r})"
+
+
+class AsyncIOMotorDatabase(_Habits[Database[DocT]], AsyncDatabase[DocT], Generic[DocT]):
+    """A database of a client with Motor's habits."""
+
+    @property
+    def client(self) -> AsyncIOMotorClient[DocT]:
+        """The client this database was reached through."""
+        return cast("AsyncIOMotorClient[DocT]", self._client)
+
+    def get_io_loop(self) -> asyncio.AbstractEventLoop:
+        """Return the client's `io_loop`."""
+        return self.client.io_loop
+
+    with_options = derives(  # type: ignore[assignment] # one for two overloads
+        siblings_database_of
+    )(Database[DocT].with_options)
+    get_collection = derives(  # type: ignore[assignment] # one for two overloads
+        motor_collection_of
+    )(Database[DocT].get_collection)
+    create_collection = derives_awaited(  # type: ignore[mutable-override] # a method, never set
+        motor_collection_of
+    )(Database[DocT].create_collection)
+    aggregate = defers(  # type: ignore[mutable-override] # a method, never set
+        motor_command_cursor_of
+    )(Database[DocT].aggregate)
+    cursor_command = defers(  # type: ignore[mutable-override] # a method, never set
+        motor_command_cursor_of
+    )(Database[DocT].cursor_command)
+    list_collections = defers(  # type: ignore[mutable-override] # a method, never set
+        motor_command_cursor_of
+    )(Database[DocT].list_collections)
+
+    def __getattr__(self, name: str) -> AsyncIOMotorCollection[DocT]:
+        return cast("AsyncIOMotorCollection[DocT]", super().__getattr__(name))
+
+    def __getitem__(self, name: str) -> AsyncIOMotorCollection[DocT]:
+        return motor_collection_of(self, self._it[name])
+
+
+class AsyncIOMotorCollection(_Habits[Collection[DocT]], AsyncCollection[DocT], Generic[DocT]):
+    """A collection of a client with Motor's habits."""
+
+    @property
+    def database(self) -> AsyncIOMotorDatabase[DocT]:
+        """The database this collection is in."""
+        return cast("AsyncIOMotorDatabase[DocT]", self._database)
+
+    def get_io_loop(self) -> asyncio.AbstractEventLoop:
+        """Return the client's `io_loop`."""
+        return self.database.get_io_loop()
+
+    with_options = derives(  # type: ignore[assignment] # one for two overloads
+        siblings_collection_of
+    )(Collection[DocT].with_options)
+    find = derives(  # type: ignore[mutable-override] # a method, never set
+        motor_cursor_of
+    )(Collection[DocT].find)
+    aggregate = defers(  # type: ignore[mutable-override] # a method, never set
+        motor_command_cursor_of
+    )(Collection[DocT].aggregate)
+    list_indexes = defers(  # type: ignore[mutable-override] # a method, never set
+        motor_command_cursor_of
+    )(Collection[DocT].list_indexes)
+
+    def __getattr__(self, name: str) -> AsyncIOMotorCollection[DocT]:
+        return cast("AsyncIOMotorCollection[DocT]", super().__getattr__(name))
+
+    def __getitem__(self, name: str) -> AsyncIOMotorCollection[DocT]:
+        return siblings_collection_of(self, self._it[name])
+
+
+class _MotorCursor(_Habits[Any]):
+    """What Motor's cursors have besides."""
+
+    if TYPE_CHECKING:
+
+        async def _opened(self) -> Any: ...
+        async def __anext__(self) -> Any: ...
+
+    async def to_list(self, length: int | None = None) -> list[Any]:
+        """Return the next `length` documents, or all the rest.
+
+        Raises:
+            InvalidOperation: the cursor is tailable: there is no rest.
+            ValueError: `length` is negative.
+        """
+        if length is not None and length < 0:
+            raise ValueError(f"length must not be negative: {length}")
+        it = await self._opened()
+        if it._waits_for_more():
+            raise InvalidOperation("to_list of a tailable cursor would never end")
+        if length == 0:
+            return []
+        result: list[Any] = await self._door.call(it.to_list, length)
+        return result
+
+    @property
+    def fetch_next(self) -> asyncio.Future[bool]:
+        """Whether `next_object` has another document; fetches some if need be. Deprecated."""
+        warnings.warn("fetch_next is deprecated: use `async for`", DeprecationWarning, stacklevel=2)
+        return self._start(self._has_next())
+
+    async def _has_next(self) -> bool:
+        it = await self._opened()
+        return bool(it._buffer) or (it.alive and await self._door.call(it._refill))
+
+    def next_object(self) -> Any:
+        """Return a document that has been fetched, None if all were taken. Deprecated."""
+        warnings.warn(
+            "next_object is deprecated: use `async for`", DeprecationWarning, stacklevel=2
+        )
+        buffer = self._it._buffer
+        return buffer.popleft() if buffer else None
+
+    def each(self, callback: Callable[[Any, Exception | None], object]) -> None:
+        """Call `callback(document, None)` for each document, and `callback(None, None)` at the end.
+
+        If it returns False, no more are fetched. After an error it is called with that.
+
+        Raises:
+            TypeError: `callback` is none.
+        """
+        if not callable(callback):
+            raise TypeError(f"callback must be callable: {callback!r}")
+        self._start(self._each(callback))
+
+    async def _each(self, callback: Callable[[Any, Exception | None], object]) -> None:
+        while True:
+            try:
+                document = await self.__anext__()
+            except StopAsyncIteration:
+                callback(None, None)
+                return
+            except Exception as error:
+                callback(None, error)
+                return
+            if callback(document, None) is False:
+                return
+
+
+class AsyncIOMotorCursor(_MotorCursor, AsyncCursor[DocT], Generic[DocT]):
+    """The documents of one query."""
+
+    @property
+    def collection(self) -> AsyncIOMotorCollection[DocT]:
+        """The collection that is searched."""
+        return cast("AsyncIOMotorCollection[DocT]", self._collection)
+
+    def get_io_loop(self) -> asyncio.AbstractEventLoop:
+        """Return the client's `io_loop`."""
+        return self.collection.get_io_loop()
+
+
+class AsyncIOMotorCommandCursor(_MotorCursor, AsyncCommandCursor[DocT], Generic[DocT]):
+    """What `aggregate`, `list_indexes` and their kin return, awaited or not."""
+
+    _parent: _Habits[Any]
+
+    def get_io_loop(self) -> asyncio.AbstractEventLoop:
+        """Return the client's `io_loop`."""
+        return self._parent.get_io_loop()
