@@ -13,6 +13,7 @@ from greenmongo import MongoClient
 from greenmongo.embedded import MongoServer, TLSFiles
 from tests.support.fix_dns import DnsServer
 from tests.support.fix_hub import run_script
+from tests.support.fix_socks import SocksProxy
 
 pytestmark = pytest.mark.live
 
@@ -71,6 +72,22 @@ def test_a_trusted_server_is_used(server: MongoServer, host: str) -> None:
 def test_a_server_of_another_authority_is_refused(server: MongoServer) -> None:
     client = connect(server, tlsCAFile=OTHER_CA, serverSelectionTimeoutMS=500)
     assert "certificate verify failed" in refusal(client)
+
+
+@pytest.mark.parametrize("ca", [CA, OTHER_CA], ids=["trusted", "not trusted"])
+def test_a_proxy_does_not_come_between(
+    server: MongoServer, socks_proxy: SocksProxy, ca: str
+) -> None:
+    pytest.importorskip("socksio")
+    # A name that the certificate has, and only the proxy knows.
+    socks_proxy.hosts["localhost"] = ("127.0.0.1", server.ports[0])
+    proxy = {"proxyHost": "127.0.0.1", "proxyPort": socks_proxy.port}
+    client = connect(server, "localhost", tlsCAFile=ca, serverSelectionTimeoutMS=2000, **proxy)
+    if ca == CA:
+        ping(client)
+    else:
+        assert "certificate verify failed" in refusal(client)
+    assert ("localhost", server.ports[0]) in socks_proxy.asked
 
 
 def test_by_default_the_systems_authorities_decide(server: MongoServer) -> None:

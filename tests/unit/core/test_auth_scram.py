@@ -122,6 +122,7 @@ def test_a_conversation_declared_done_too_early_still_needs_the_signature() -> N
     ("first", "complaint"),
     [
         (f"r={SERVER_NONCE},s={SALT},i=4095", "iteration count"),
+        (f"r={SERVER_NONCE},s={SALT},i=1000001", "iteration count"),
         (f"r={SERVER_NONCE},s={SALT},i=many", "iteration count"),
         (f"r={SERVER_NONCE},s={SALT}", "iteration count"),
         (f"r=stranger,s={SALT},i=4096", "nonce"),
