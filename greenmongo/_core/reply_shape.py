@@ -86,14 +86,16 @@ def _check_result(name: str, command: Document, reply: Document) -> None:
         if "explain" not in command:
             _check_cursor(name, reply.get("cursor"))
     elif name in _WRITES:
-        _check(reply, _WRITTEN)
+        for field, kind in _WRITTEN.items():
+            if field in reply and not isinstance(reply[field], kind):
+                raise _senseless(field, reply[field])
         for upserted in reply.get("upserted", ()):
             if not (isinstance(upserted, Mapping) and "_id" in upserted):
                 raise _senseless("upserted", upserted)
     elif name in _RESULTS:
-        field, kind = _RESULTS[name]
-        if not isinstance(reply.get(field), kind):
-            raise _senseless(field, reply.get(field))
+        wanted, of_kind = _RESULTS[name]
+        if not isinstance(reply.get(wanted), of_kind):
+            raise _senseless(wanted, reply.get(wanted))
 
 
 def check_topology_version(version: Any) -> None:
@@ -111,6 +113,7 @@ def check_topology_version(version: Any) -> None:
 
 
 def _check(document: Mapping[str, Any], kinds: Mapping[str, _Kinds]) -> None:
+    """Check fields that may be missing, or null, which is the same to those who read them."""
     for field, kind in kinds.items():
         value = document.get(field)
         if value is not None and not isinstance(value, kind):
@@ -139,8 +142,8 @@ def _check_errors(reply: Document, statements: int | None) -> None:
         if not isinstance(error, Mapping):
             raise _senseless("writeErrors", error)
         _check(error, _OF_WRITE_ERRORS)
-        index = error.get("index", -1)
-        if index < 0 or (statements is not None and index >= statements):
+        index = error.get("index")
+        if index is None or index < 0 or (statements is not None and index >= statements):
             raise _senseless("writeErrors.index", index)
     _check(reply.get("writeConcernError") or {}, _OF_WRITE_ERRORS)
 

@@ -78,6 +78,10 @@ def test_an_explained_aggregate_has_no_cursor() -> None:
         ("ping", {"ok": 0, "topologyVersion": 5}, "topologyVersion"),
         ("ping", {"ok": 0, "topologyVersion": {"counter": 5}}, "topologyVersion"),
         ("ping", {"ok": 0, "topologyVersion": {**VERSION, "counter": "x"}}, "topologyVersion"),
+        ("insert", {"ok": 1, "n": None}, "n"),
+        ("update", {"ok": 1, "n": 1, "nModified": None}, "nModified"),
+        ("update", {"ok": 1, "n": 1, "upserted": None}, "upserted"),
+        ("insert", {"ok": 1, "writeErrors": [{"index": None}]}, r"writeErrors\.index"),
     ],
 )
 def test_what_no_server_says_is_refused_by_name(
