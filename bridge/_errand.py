@@ -22,7 +22,7 @@ from concurrent.futures import CancelledError
 from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from bridge._wakeup import running_loop
+from bridge._wakeup import acting_for, running_loop
 from bridge.errors import LoopClosed
 from greenmongo.errors import MisuseError
 from greenmongo.hub import new_handover
@@ -49,6 +49,8 @@ def callers_variables() -> Context:
     """Return a copy of the task's context variables, in which `block_on` finds the task's loop."""
     variables = copy_context()
     variables.run(_home.set, running_loop())
+    # The tasks that come of it act for themselves.
+    variables.run(acting_for.set, None)
     return variables
 
 

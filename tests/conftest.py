@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, settings
 # A machine that is shared may be slow at any moment.
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("everyday", patient)
-# For `--hypothesis-profile thorough --timeout 0 -o faulthandler_timeout=0`: every property many more
-# times than in everyday use.
+# For `--hypothesis-profile thorough --timeout 0 -o faulthandler_timeout=0`: every property many
+# more times than in everyday use.
 settings.register_profile("thorough", patient, max_examples=100_000)
 settings.load_profile("everyday")
 

@@ -12,6 +12,7 @@ import pytest
 from pymongo.errors import PyMongoError
 
 import bridge.motor as ours
+from bridge import block_on
 
 theirs = pytest.importorskip("motor.motor_asyncio")
 core = pytest.importorskip("motor.core")
@@ -263,6 +264,20 @@ async def test_futures_belong_to_the_request_of_the_task_that_made_them(mongo_ur
     async with client.start_request():
         told = await asyncio.gather(*[client.admin.command("hello") for _ in range(5)])
         assert len({each["connectionId"] for each in told}) == 1
+    await client.close()
+
+
+@pytest.mark.asyncio
+async def test_what_blocking_code_awaits_does_not_wait_for_the_request_that_it_is_in(
+    mongo_uri: str,
+) -> None:
+    client: ours.AsyncIOMotorClient[Doc] = ours.AsyncIOMotorClient(mongo_uri)
+
+    async def ping() -> Any:
+        return (await client.admin.command("ping"))["ok"]
+
+    async with client.start_request():
+        assert await client.run(lambda: block_on(ping())) == 1.0
     await client.close()
 
 
