@@ -105,7 +105,7 @@ def error_to_tell(
 
 def pause_before_try(number: int) -> float:
     """Return the seconds to wait before a try, for operations that may have many."""
-    return 0.0 if number <= 2 else min(0.01 * 2.0 ** (number - 2), 0.5)
+    return 0.0 if number <= 2 else min(0.01 * _growth(number - 2), 0.5)
 
 
 def pause_after_overload(number: int, error: PyMongoError, chance: float) -> float:
@@ -119,7 +119,12 @@ def pause_after_overload(number: int, error: PyMongoError, chance: float) -> flo
     details = getattr(error, "details", None)
     told = details.get("baseBackoffMS") if isinstance(details, dict) else None
     first = told / 1000 if isinstance(told, int | float) and told >= 0 else _FIRST_PAUSE
-    return chance * min(first * 2.0 ** (number - 1), _LONGEST_PAUSE)
+    return chance * min(first * _growth(number - 1), _LONGEST_PAUSE)
+
+
+def _growth(steps: int) -> float:
+    # There may be thousands of them, and no number for that.
+    return 2.0 ** min(steps, 60)
 
 
 def is_state_change(error: PyMongoError) -> bool:

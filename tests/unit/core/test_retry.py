@@ -128,3 +128,4 @@ def test_the_second_try_follows_at_once_and_later_ones_ever_more_slowly() -> Non
     assert pauses[:2] == [0, 0]
     assert pauses == sorted(pauses)
     assert pauses[-1] == 0.5
+    assert pause_before_try(10_000) == 0.5

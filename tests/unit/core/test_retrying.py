@@ -170,6 +170,12 @@ def test_the_server_may_say_how_long_and_chance_makes_it_shorter() -> None:
     assert judged(it, overload(), chance=0.0) == 0.0
 
 
+def test_the_pauses_do_not_grow_for_ever() -> None:
+    it = retrying(READ, replace(OPTIONS, max_adaptive_retries=5_000))
+    pauses = [judged(it, overload(), tries=tries) for tries in range(1, 2_000)]
+    assert pauses[-1] == 10.0
+
+
 @pytest.mark.parametrize("kind", TopologyKind)
 @pytest.mark.parametrize("is_wanted", [True, False])
 def test_it_goes_elsewhere_only_if_that_is_wanted(kind: TopologyKind, is_wanted: bool) -> None:
