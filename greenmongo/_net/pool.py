@@ -547,8 +547,8 @@ class Pool:
             self._events.closed(opening.number, ConnectionClosedReason.ERROR, error)
             if place is not None:
                 self._hub.loop.run_callback(place.waiter.switch, error)
-            # The minimum is tried for again at the next round, or as long as the server refuses
-            # connections it would be tried for without a pause.
+            # The minimum waits for the next round: a server that refuses connections would be
+            # tried without a pause.
             self._fill(for_minimum=False)
 
     def _not_ready(self, cause: Exception | None = None) -> Exception:
