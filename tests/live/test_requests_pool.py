@@ -145,25 +145,26 @@ def test_P36_without_a_cap_connections_are_reused_all_the_same(
 
 @live
 def test_P37_requests_can_exhaust_the_pool(mongo_uri: str, client_of: Connect, door: Door) -> None:
-    client = client_of(mongo_uri, maxPoolSize=2, waitQueueTimeoutMS=100)
-    let_go = door.flag()
+    client = client_of(mongo_uri, maxPoolSize=2, waitQueueTimeoutMS=500)
+    let_go, holders = door.flag(), list[int]()
 
-    def hold() -> int | None:
+    def hold() -> int:
         with client.start_request():
-            try:
-                number = sid(client)
-            except WaitQueueTimeoutError:
-                return None
+            number = sid(client)
+            holders.append(number)
             let_go.wait()
             return number
 
-    calls = [door.spawn(hold) for _ in range(5)]
-    wait_until(lambda: rows(client) == 2)
+    holding = [door.spawn(hold) for _ in range(2)]
+    wait_until(lambda: len(holders) == 2)
+    refused = [door.spawn(hold) for _ in range(3)]
+    for call in refused:
+        with pytest.raises(WaitQueueTimeoutError):
+            call()
     assert pool_of(client).size == 2
     let_go.set()
-    numbers = [call() for call in calls]
-    assert numbers.count(None) == 3
-    assert len(set(numbers)) == 3
+    assert {call() for call in holding} == set(holders)
+    assert len(set(holders)) == 2
     assert pool_of(client).idle_count == 2
 
 
