@@ -201,7 +201,7 @@ def test_R39_every_connection_logs_in_once(
         return sum(each["authenticate"]["received"] for each in mechanisms)
 
     def work() -> int:
-        for _ in range(20):
+        for _ in range(100):
             _id = client[name].c.insert_one({}).inserted_id
             assert client[name].c.find_one({"_id": _id}) == {"_id": _id}
         meet()

@@ -16,7 +16,7 @@ from pymongo.errors import (
 
 from tests.support.fix_doors import Door
 from tests.support.fix_hub import Client, Connect
-from tests.support.fix_leaks import wait_until
+from tests.support.fix_leaks import take_snapshot, wait_until
 from tests.support.fix_scripted import ScriptedServer
 from tests.support.peek import pool_of, rows, settle, sid
 
@@ -226,8 +226,10 @@ def test_P44_short_lived_contexts_leave_nothing(
     def read() -> int:
         return len(list(client[name].c.find(batch_size=10)))
 
-    for _ in range(10):
+    before = len(take_snapshot().sockets)
+    for _ in range(50):
         assert door.gather(*[read] * 100) == [20] * 100
+    assert len(take_snapshot().sockets) - before <= 100
     client.drop_database(name)
     client.end_request()
     settle(client)
