@@ -29,7 +29,7 @@ from tests.support.fix_scripted import ScriptedServer
 
 pytestmark = pytest.mark.anyio
 
-PATIENCE = 10.0
+PATIENCE = 15.0
 
 who: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")
 

@@ -129,7 +129,7 @@ class FaultProxy:
             self._listener = listen(self.address)
             self._acceptor = NativeThread(self._accept)
 
-    def wait_for(self, condition: Callable[[], object], timeout: float = 5.0) -> None:
+    def wait_for(self, condition: Callable[[], object], timeout: float = 15.0) -> None:
         """Wait until `condition`, which may look at anything of this proxy, is true.
 
         Raises:

@@ -40,7 +40,11 @@ def client_of(hub_thread: HubThread) -> Iterator[Connect]:
     with ExitStack() as stack:
 
         def connect(uri: str, **options: Any) -> Client:
-            defaults = {"serverSelectionTimeoutMS": 5000, "retryReads": False, "retryWrites": False}
+            defaults = {
+                "serverSelectionTimeoutMS": 15_000,
+                "retryReads": False,
+                "retryWrites": False,
+            }
             return stack.enter_context(MongoClient(uri, **(defaults | options)))
 
         yield connect

@@ -63,7 +63,7 @@ def leftovers(before: Snapshot, after: Snapshot) -> list[str]:
     return found
 
 
-def wait_until(condition: Callable[[], object], timeout: float = 5.0) -> None:
+def wait_until(condition: Callable[[], object], timeout: float = 15.0) -> None:
     """Look at `condition` until it is true.
 
     For what nobody announces; blocks the thread, but not for longer than `timeout`.
@@ -95,7 +95,7 @@ def leak_check() -> Callable[[Snapshot], None]:
     return check_leaks
 
 
-def check_leaks(before: Snapshot, timeout: float = 5.0) -> None:
+def check_leaks(before: Snapshot, timeout: float = 15.0) -> None:
     """Fail, naming what is left over since `before` once `timeout` has passed."""
     deadline = monotonic() + timeout
     # Threads and sockets may end a moment after whoever asked them to has gone on.

@@ -46,7 +46,7 @@ Client = AsyncMongoClient[dict[str, Any]]
 Connect = Callable[..., Client]
 Run = Callable[[Callable[[], Awaitable[T]]], T]
 
-PATIENCE = 5.0
+PATIENCE = 15.0
 
 
 def eager_loop() -> asyncio.AbstractEventLoop:
@@ -90,7 +90,11 @@ async def connect() -> AsyncIterator[Connect]:
     async with AsyncExitStack() as stack:
 
         def open_client(uri: str, **options: Any) -> Client:
-            defaults = {"serverSelectionTimeoutMS": 5000, "retryReads": False, "retryWrites": False}
+            defaults = {
+                "serverSelectionTimeoutMS": 15_000,
+                "retryReads": False,
+                "retryWrites": False,
+            }
             client: Client = AsyncMongoClient(uri, **(defaults | options))
             stack.push_async_callback(client.close)
             return client

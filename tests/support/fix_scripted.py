@@ -221,7 +221,7 @@ class Gate:
         self._is_open = True
         self._changed.notify()
 
-    def wait_for_waiting(self, count: int = 1, timeout: float = 5.0) -> None:
+    def wait_for_waiting(self, count: int = 1, timeout: float = 15.0) -> None:
         """Wait until `count` replies are held back."""
         self._changed.wait_for(lambda: self.waiting >= count, timeout)
 
@@ -331,7 +331,7 @@ class ScriptedServer:
         """Return how many commands, or commands called `name`, were received."""
         return len(self.commands(name))
 
-    def wait_for(self, condition: Callable[[], object], timeout: float = 5.0) -> None:
+    def wait_for(self, condition: Callable[[], object], timeout: float = 15.0) -> None:
         """Wait until `condition`, which may look at anything of this server, is true.
 
         Raises:

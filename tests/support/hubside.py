@@ -56,7 +56,7 @@ def turn() -> None:
 
 def until(condition: Callable[[], object]) -> None:
     """Wait, on the hub, until `condition` is true."""
-    with gevent.Timeout(5.0, TimeoutError("still waiting after 5 s")):
+    with gevent.Timeout(15.0, TimeoutError("still waiting after 15 s")):
         while not condition():
             gevent.sleep(0.001)
 
@@ -95,7 +95,7 @@ class Peer:
         """Wait for so many bytes, or the end."""
         data = b""
         while len(data) < size:
-            wait_read(self._sock.fileno(), timeout=5)
+            wait_read(self._sock.fileno(), timeout=15)
             chunk = self._sock.recv(size - len(data))
             if not chunk:
                 break
@@ -152,4 +152,4 @@ def open_connection(timeout: float | None = 5.0) -> Iterator[tuple[Connection, P
 
 def happened(event: Event) -> bool:
     """Wait for an event, and tell whether it came."""
-    return bool(event.wait(5.0))
+    return bool(event.wait(15.0))

@@ -50,7 +50,7 @@ class NativeThread:
         self._target = target
         _start_new_thread(self._run, ())
 
-    def join(self, timeout: float = 5.0) -> None:
+    def join(self, timeout: float = 15.0) -> None:
         """Wait for the end of the thread.
 
         Raises:
@@ -81,7 +81,7 @@ class Signal:
         for waiter in waiters:
             waiter.release()
 
-    def wait_for(self, condition: Callable[[], T], timeout: float = 5.0) -> T:
+    def wait_for(self, condition: Callable[[], T], timeout: float = 15.0) -> T:
         """Wait until `condition` is true and return what it returned.
 
         Blocks the thread, its hub and its event loop included.
