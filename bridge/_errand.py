@@ -193,6 +193,13 @@ class _AsyncioErrand(_Errand[T]):
             self.coroutine.close()
         else:
             self.task = self.loop.create_task(self.run())
+            self.task.add_done_callback(self._ended)
+
+    def _ended(self, _task: object) -> None:
+        # A task that is cancelled before its first step never gets to `run`.
+        if not self.handover.is_given:
+            self.coroutine.close()
+            self.handover.give(None, CancelledError())
 
     def post_cancel(self) -> None:
         try:

@@ -307,6 +307,28 @@ async def test_a_coroutine_that_is_cancelled_tells_the_caller(
         await caller(client, lambda: block_on(give_up(), loop))
 
 
+@pytest.mark.parametrize("anyio_backend", ASYNCIO_LOOPS[:2])
+@callers
+async def test_a_coroutine_cancelled_before_its_first_step_tells_the_caller(
+    client: Client, caller: Caller
+) -> None:
+    """The loop lives on, so that nothing else would end the wait."""
+    loop, endless, cancelled = asyncio.get_running_loop(), Endless(), list[object]()
+    others = asyncio.all_tasks()
+
+    def sweep() -> None:
+        # Behind the callback that makes the task, and before the task's own.
+        new = [task for task in asyncio.all_tasks() if "_Errand.run" in repr(task)]
+        cancelled.extend(task for task in new if task not in others and task.cancel())
+        if not cancelled:
+            loop.call_soon(sweep)
+
+    sweep()
+    with pytest.raises(concurrent.futures.CancelledError):
+        await caller(client, lambda: block_on(endless.run(), loop))
+    assert not endless.is_begun
+
+
 async def test_an_error_that_nobody_hears_is_logged(
     client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
