@@ -101,7 +101,7 @@ async def test_a_function_left_while_it_runs_is_thrown_out_of_its_wait(client: C
 
     async with anyio.create_task_group() as group:
         group.start_soon(client.run, wait_for_ever)
-        assert await client.run(running.wait, 5.0)
+        assert await client.run(running.wait, 15.0)
         group.cancel_scope.cancel()
     await client.run(int)
     assert seen == [CallAbandoned]
@@ -192,6 +192,8 @@ async def test_leaving_the_line_for_a_connection_costs_nobody_a_place(
                 crowd.start_soon(client.db.c.find_one)
             await eventually(lambda: len(thread_of(client.sync).workers.busy) == 21)
             crowd.cancel_scope.cancel()
+        # The hub has heard that they left before a connection comes free for them.
+        await client.run(int)
         gate.open()
     await client.db.c.insert_one({"_id": 1})
     assert await client.db.c.find_one() == {"_id": 1}
@@ -296,6 +298,8 @@ async def test_a_storm_of_cancels_opens_no_connection(
         await eventually(lambda: gate.waiting == 20, 15)
         before |= used(scripted_server)
         group.cancel_scope.cancel()
+    # The hub has heard that they left before a connection comes free for them.
+    await client.run(int)
     gate.open()
     scripted_server.on("find", lambda received: found({"_id": received.document["filter"]["_id"]}))
     answers: list[Any] = []
@@ -454,8 +458,7 @@ async def test_a_timeout_that_has_passed_already_ends_the_call_at_once(client: C
     with anyio.move_on_after(0) as scope:
         await client.run(Event().wait)
     assert scope.cancelled_caught
-    await client.run(int)
-    assert not thread_of(client.sync).workers.busy
+    await eventually(lambda: not thread_of(client.sync).workers.busy)
 
 
 # ---- requests that begin and end while their task is being cancelled ----------------------------

@@ -22,6 +22,8 @@ on_plain_asyncio = pytest.mark.parametrize("anyio_backend", ASYNCIO_LOOPS[:1])
 
 Doc = dict[str, Any]
 DB = "test_cancelling"
+LONG = 60_000
+"""Milliseconds, far more than any wait for the end."""
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,7 @@ def proxy(
     return fault_proxy(address)
 
 
-async def test_a_long_read_that_is_cancelled_ends_on_the_server_within_a_second(
+async def test_a_long_read_that_is_cancelled_ends_on_the_server_soon(
     connect: Connect, mongo_uri: str, aside: pymongo.MongoClient[Doc]
 ) -> None:
     things = connect(mongo_uri)[DB].things
@@ -66,11 +68,11 @@ async def test_a_long_read_that_is_cancelled_ends_on_the_server_within_a_second(
         await eventually(lambda: running(aside, comment) == 3)
         group.cancel_scope.cancel()
     # Well before they would have ended by themselves.
-    await eventually(lambda: not running(aside, comment), 2.0)
+    await eventually(lambda: not running(aside, comment))
 
 
 async def read(things: Any, comment: str) -> None:
-    await things.find_one(slow(3_000), comment=comment)
+    await things.find_one(slow(LONG), comment=comment)
 
 
 async def cancelled_after(seconds: float, call: Any) -> None:
@@ -111,10 +113,10 @@ async def test_none_of_many_long_reads_goes_on_after_its_cancel(
 ) -> None:
     things, comment = connect(mongo_uri)[DB].things, "many long reads"
     await asyncio.gather(
-        *(cancelled_after(0.2, things.find_one(slow(3_000), comment=comment)) for _ in range(30))
+        *(cancelled_after(0.2, things.find_one(slow(LONG), comment=comment)) for _ in range(30))
     )
     # Well before they would have ended by themselves.
-    await eventually(lambda: not running(aside, comment), 2.0)
+    await eventually(lambda: not running(aside, comment))
 
 
 async def test_a_storm_of_cancels_on_a_real_server_opens_no_connection(

@@ -19,9 +19,13 @@ async def test_S33_an_exhausted_pool_is_not_a_dead_member(
     connect: Connect, preference: Primary | Secondary
 ) -> None:
     with FakeReplicaSet(2) as pair:
-        client = connect(pair.uri, maxPoolSize=1, waitQueueTimeoutMS=100, retryReads=True)
-        await client.admin.command("ping")
+        client = connect(
+            pair.uri, minPoolSize=1, maxPoolSize=1, waitQueueTimeoutMS=100, retryReads=True
+        )
+        await client.aconnect()
         await eventually(lambda: len(client.sync.secondaries) == 1)
+        # Nobody but the one who is refused has to wait.
+        await eventually(lambda: [p.idle for p in statistics_of(client.sync).pools] == [1, 1])
         things = client.test.get_collection("c", read_preference=preference)
 
         async def read_in_vain() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import anyio
 import pytest
 
@@ -83,8 +85,10 @@ async def test_R23_a_timeout_leaves_the_request_intact(
     scripted_server.script("find", Answer(STALE, gate))
     async with narrow.start_request():
         before = await sid(narrow)
-        with anyio.move_on_after(0.02) as scope:
-            await narrow.test.c.find_one()
+        async with anyio.create_task_group() as group:
+            with anyio.move_on_after(60) as scope:
+                group.start_soon(expire_when, scope, lambda: gate.waiting)
+                await narrow.test.c.find_one()
         assert scope.cancelled_caught
         gate.open()
         assert narrow.in_request()
@@ -93,6 +97,11 @@ async def test_R23_a_timeout_leaves_the_request_intact(
     # The only place in the pool is free again.
     async with anyio.create_task_group() as group:
         group.start_soon(sid, narrow)
+
+
+async def expire_when(scope: anyio.CancelScope, condition: Callable[[], object]) -> None:
+    await eventually(condition)
+    scope.deadline = anyio.current_time()
 
 
 async def test_R24_a_task_cancelled_during_an_operation_leaves_nothing(

@@ -26,6 +26,7 @@ from tests.support.fix_doors import in_hub, start
 from tests.support.fix_hub import run_script
 from tests.support.fix_loops import (
     ASYNCIO_LOOPS,
+    PATIENCE,
     Client,
     Connect,
     Run,
@@ -73,9 +74,13 @@ def gate(scripted_server: ScriptedServer) -> Gate:
 
 
 async def test_A01_task_is_context(client: Client) -> None:
+    both_here = Meeting(2)
+
     async def sids(found: list[int]) -> None:
         async with client.start_request():
-            for _ in range(20):
+            found.append(await sid(client))
+            await both_here.wait()
+            for _ in range(19):
                 found.append(await sid(client))
                 await anyio.lowlevel.checkpoint()
 
@@ -154,7 +159,7 @@ async def test_A03_task_death(narrow: Client, end: str) -> None:
             task.cancel()
         await asyncio.wait([task])
         # The task is still referred to: that it has ended must be enough.
-        with anyio.fail_after(1):
+        with anyio.fail_after(PATIENCE):
             assert await sid(narrow) == bound[0]
     finally:
         gc.enable()
@@ -187,7 +192,7 @@ async def test_A03_task_death_in_any_library(narrow: Client, end: str) -> None:
                     group.cancel_scope.cancel()
         except BaseException:
             assert end == "raises"
-        with anyio.fail_after(1):
+        with anyio.fail_after(PATIENCE):
             assert await sid(narrow) == bound[0]
     finally:
         gc.enable()
@@ -289,7 +294,7 @@ async def test_A08_no_loop_blocking(connect: Connect, scripted_server: ScriptedS
             await anyio.sleep(0.002)
             late.append(perf_counter() - due)
     # Of a busy machine the worst says nothing; of a loop that is blocked every beat is late.
-    assert sorted(late)[40] < 0.05
+    assert sorted(late)[10] < 0.05
 
 
 def test_A09_two_loops(run_on_loop: Run[Any], scripted_server: ScriptedServer) -> None:
@@ -318,8 +323,15 @@ def test_A09_two_loops(run_on_loop: Run[Any], scripted_server: ScriptedServer) -
     async def close() -> None:
         await client.close()
 
-    loops = [start(run_on_loop, main) for _ in range(2)]
-    one, other = (loop.result(15) for loop in loops)
+    # Of threads that are not there at once, one may have the number of another.
+    both_here = threading.Barrier(2, timeout=PATIENCE)
+
+    def run() -> int:
+        both_here.wait()
+        return int(run_on_loop(main))
+
+    loops = [start(run) for _ in range(2)]
+    one, other = (loop.result(PATIENCE) for loop in loops)
     assert one != other
     run_on_loop(close)
 
@@ -344,7 +356,7 @@ async def test_A11_async_with(narrow: Client, how: str) -> None:
                 await hold()
     assert not narrow.in_request() or how == "cancellation"
     # In another task: this one may still have its lane.
-    with anyio.fail_after(1):
+    with anyio.fail_after(PATIENCE):
         async with anyio.create_task_group() as group:
             group.start_soon(narrow.admin.command, "whoami")
     await eventually(lambda: not narrow.in_request())
@@ -387,7 +399,7 @@ if sys.argv[2] == "close":
     asyncio.run(use_and_close())
     began = time.monotonic()
     while threads() > 1:
-        assert time.monotonic() < began + 2, "the hub thread did not end"
+        assert time.monotonic() < began + 10, "the hub thread did not end"
 print("fine")
 """
 
@@ -423,7 +435,7 @@ async def test_A13_sync_and_async_mix(client: Client) -> None:
         assert await sid(client) == mine
         release.set()
         await eventually(greenlets.done)
-    assert len({mine, *greenlets.result(5)}) == 3
+    assert len({mine, *greenlets.result(PATIENCE)}) == 3
 
 
 # ---- beyond the list ----------------------------------------------------------------------------
