@@ -58,6 +58,7 @@ async def in_crowds(count: int, size: int, task: Callable[[int], Any]) -> None:
                 group.start_soon(task, n)
 
 
+@pytest.mark.timeout(120)
 async def test_many_lanes_at_once_cost_little_and_end_with_their_tasks(
     connect: Connect, scripted_server: ScriptedServer
 ) -> None:
@@ -75,7 +76,7 @@ async def test_many_lanes_at_once_cost_little_and_end_with_their_tasks(
     async with anyio.create_task_group() as group:
         for _ in range(LANES):
             group.start_soon(hold)
-        await eventually(lambda: rows(client) == LANES, 15)
+        await eventually(lambda: rows(client) == LANES, 60)
         # Every one of them has its answer.
         await anyio.wait_all_tasks_blocked()
         assert len(client._door._lanes) == LANES
@@ -86,14 +87,21 @@ async def test_many_lanes_at_once_cost_little_and_end_with_their_tasks(
     # Lanes end with their tasks, which the collector may still have to see to.
     gc.collect()
     await eventually(lambda: not thread_of(client.sync).workers.busy)
-    after = alive(Lane, Worker, Context)
-    # Not more: tests before this one may have left some to be collected meanwhile.
-    assert after["Lane"] <= before["Lane"]
-    assert after["Context"] <= before["Context"]
-    assert after["Worker"] <= before["Worker"] + IDLE_LIMIT
+
+    def is_gone() -> bool:
+        after = alive(Lane, Worker, Context)
+        # Not more: tests before this one may have left some to be collected meanwhile.
+        return (
+            after["Lane"] <= before["Lane"]
+            and after["Context"] <= before["Context"]
+            and after["Worker"] <= before["Worker"] + IDLE_LIMIT
+        )
+
+    # The hub may not have let go of the last one yet.
+    await eventually(is_gone)
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(240)
 async def test_short_tasks_leave_nothing(
     connect: Connect, scripted_server: ScriptedServer, request: pytest.FixtureRequest
 ) -> None:
@@ -121,11 +129,18 @@ async def test_short_tasks_leave_nothing(
     gc.collect()
     await eventually(lambda: not rows(client))
     await client.run(int)
-    assert objects() - before < 500
-    after = alive(Lane, Worker, Context, Call)
-    assert after["Lane"] == kinds["Lane"]
-    assert after["Context"] <= kinds["Context"] + 1
-    assert after["Call"] <= kinds["Call"] + 1
-    # Workers are made for the largest crowd so far, and kept.
-    assert after["Worker"] <= max(kinds["Worker"], 250)
+    await eventually(lambda: objects() - before < 500)
+
+    def is_gone() -> bool:
+        after = alive(Lane, Worker, Context, Call)
+        return (
+            after["Lane"] <= kinds["Lane"]
+            and after["Context"] <= kinds["Context"] + 1
+            and after["Call"] <= kinds["Call"] + 1
+            # Workers are made for the largest crowd so far, and kept.
+            and after["Worker"] <= max(kinds["Worker"], 250)
+        )
+
+    # The hub may not have let go of the last one yet.
+    await eventually(is_gone)
     assert len(client._door._lanes) == 0

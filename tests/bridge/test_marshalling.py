@@ -160,8 +160,8 @@ async def test_calls_leave_nothing_behind(client: Client) -> None:
             group.start_soon(client.run, int)
     await eventually(lambda: not thread_of(client.sync).workers.busy)
     await client.run(int)
-    gc.collect()
-    assert calls() <= before
+    # The hub may not have let go of the last one yet.
+    await eventually(lambda: gc.collect() >= 0 and calls() <= before)
 
 
 async def test_a_task_sees_its_calls_done_in_order(client: Client) -> None:
