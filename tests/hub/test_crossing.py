@@ -75,6 +75,7 @@ def test_a_slow_call_does_not_hold_up_others(hub_thread: HubThread, door: Door) 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(90)
 def test_no_call_is_lost_between_threads(hub_thread: HubThread) -> None:
     each = 25_000
 
@@ -86,6 +87,7 @@ def test_no_call_is_lost_between_threads(hub_thread: HubThread) -> None:
     assert [call.result(60) for call in calls] == [each] * THREADS
 
 
+@pytest.mark.timeout(90)
 def test_no_job_is_lost_between_threads(hub_thread: HubThread) -> None:
     each, counted, everything = 50_000, [0], allocate_lock()
     everything.acquire()
@@ -105,6 +107,7 @@ def test_no_job_is_lost_between_threads(hub_thread: HubThread) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(60)
 def test_no_call_is_lost_between_greenlets_of_two_threads(hub_thread: HubThread) -> None:
     def call_many() -> int:
         def many() -> int:
@@ -126,7 +129,7 @@ def test_a_flood_of_jobs_does_not_stop_the_hub_from_doing_io(hub_thread: HubThre
     for _ in range(10):
         hub_thread.submit(flood)
     # A timer fires and a file descriptor is looked at only if the loop gets around to it.
-    assert start(hub_thread.run, gevent.sleep, 0.01).result(5) is None
+    assert start(hub_thread.run, gevent.sleep, 0.01).result(15) is None
     is_over = True
 
 
@@ -205,7 +208,7 @@ def test_a_callback_of_the_callers_hub_cannot_wait(hub_thread: HubThread) -> Non
             result.set(caught.value)
 
         gevent.get_hub().loop.run_callback(callback)
-        return result.get(timeout=5)
+        return result.get(timeout=10)
 
     assert isinstance(in_hub(call), MisuseError)
 

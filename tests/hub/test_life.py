@@ -143,7 +143,7 @@ def test_an_action_that_fails_takes_neither_others_nor_callers_along(
     wait_until(lambda: hub_thread.workers.busy)
     hub_thread.release()
     with pytest.raises(HubClosed):
-        call.result(5)
+        call.result(10)
     assert hub_thread.stop_and_join()
     assert ran == [1]
     assert "in an action" in capfd.readouterr().err
@@ -182,11 +182,11 @@ def test_a_hub_can_finish_although_a_lease_is_held(hub_thread: HubThread) -> Non
         for each in [gevent.spawn(call) for _ in range(3)]:
             each.get()
         try:
-            return bool(gevent.get_hub().join(timeout=5))
+            return bool(gevent.get_hub().join(timeout=10))
         finally:
             gevent.get_hub().destroy(destroy_loop=True)
 
-    assert start(work_then_join).result(10) is True
+    assert start(work_then_join).result(15) is True
 
 
 def test_a_thread_may_end_while_its_greenlets_wait(hub_thread: HubThread) -> None:
@@ -197,7 +197,7 @@ def test_a_thread_may_end_while_its_greenlets_wait(hub_thread: HubThread) -> Non
         gevent.sleep(0)
         gevent.get_hub().destroy(destroy_loop=True)
 
-    start(leave_without_waiting).result(5)
+    start(leave_without_waiting).result(10)
     hub_thread.submit(go_on.set)
     assert hub_thread.run(int) == 0
     gc.collect()
@@ -212,7 +212,7 @@ def test_a_hub_that_was_replaced_gets_results_again(hub_thread: HubThread) -> No
             gevent.get_hub().destroy(destroy_loop=True)
         return results
 
-    assert start(twice).result(5) == [0, 1]
+    assert start(twice).result(10) == [0, 1]
 
 
 FORK = """
@@ -288,7 +288,7 @@ running, seen = thread.run(gevent.event.Event), []
 def slow():
     running.set()
     try:
-        gevent.sleep(10)
+        gevent.sleep(60)
     except BaseException as error:
         seen.append(type(error).__name__)
         raise
@@ -312,7 +312,7 @@ thread.release()
 
 @pytest.mark.parametrize("mode", ["thread", "hub"])
 def test_control_c_ends_the_wait_of_the_main_thread_at_once(mode: str) -> None:
-    result = run_script(INTERRUPT, mode, timeout=8.0)
+    result = run_script(INTERRUPT, mode)
     assert result.stdout == "interrupted\n['CallAbandoned']\n"
     assert result.returncode == 0
 
@@ -325,7 +325,8 @@ def test_a_hub_thread_tells_what_it_is(hub_thread: HubThread) -> None:
 
 def test_the_snapshot_of_a_running_thread_shows_it(no_leaks: Snapshot) -> None:
     thread = acquire()
-    assert len(take_snapshot().threads) > len(no_leaks.threads)
+    # Of those before, some may be at their end.
+    assert take_snapshot().threads.keys() - no_leaks.threads.keys()
     thread.release()
 
 
@@ -340,7 +341,7 @@ seen = []
 def slow():
     running.set()
     try:
-        gevent.sleep(10)
+        gevent.sleep(60)
         seen.append("never interrupted")
     except BaseException as error:
         seen.append(type(error).__name__)

@@ -16,14 +16,14 @@ class Occupied:
 
     def __enter__(self) -> None:
         self._thread.submit(self._hold)
-        assert self._begun.wait(5)
+        assert self._begun.wait(10)
 
     def __exit__(self, *exc_info: object) -> None:
         self._go_on.set()
 
     def _hold(self) -> None:
         self._begun.set()
-        self._go_on.wait(5)
+        self._go_on.wait(10)
 
 
 def test_who_waits_for_the_hubs_turn_waits_until_it_is_over(hub_thread: HubThread) -> None:
@@ -32,16 +32,16 @@ def test_who_waits_for_the_hubs_turn_waits_until_it_is_over(hub_thread: HubThrea
         waiting = start(outbox.wait_for_turn, 60)
         wait_until(lambda: outbox._guests)
         assert not waiting.done()
-    waiting.result(5)
+    waiting.result(10)
 
 
 def test_nobody_waits_longer_for_the_hubs_turn_than_he_wants(hub_thread: HubThread) -> None:
     with Occupied(hub_thread):
-        start(hub_thread.outbox.wait_for_turn, 0.001).result(5)
+        start(hub_thread.outbox.wait_for_turn, 0.001).result(10)
 
 
 def test_nobody_waits_for_a_hub_that_is_at_nothing(hub_thread: HubThread) -> None:
     hub_thread.run(int)
     outbox = hub_thread.outbox
     wait_until(lambda: outbox.is_idle)
-    start(outbox.wait_for_turn, 60).result(5)
+    start(outbox.wait_for_turn, 60).result(10)
