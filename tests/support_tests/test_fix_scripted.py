@@ -45,7 +45,7 @@ Client = MongoClient[dict[str, Any]]
 
 
 def connect(uri: str, **options: Any) -> Client:
-    defaults = {"retryReads": False, "retryWrites": False, "serverSelectionTimeoutMS": 5000}
+    defaults = {"retryReads": False, "retryWrites": False, "serverSelectionTimeoutMS": 15_000}
     return MongoClient(uri, **(defaults | options))
 
 
@@ -57,7 +57,7 @@ def client(scripted_server: ScriptedServer) -> Iterator[Client]:
 
 @pytest.fixture
 def plain(scripted_server: ScriptedServer) -> Iterator[socket.socket]:
-    with socket.create_connection(scripted_server.address, timeout=5) as plain:
+    with socket.create_connection(scripted_server.address, timeout=15) as plain:
         yield plain
 
 
@@ -207,7 +207,8 @@ def test_a_stranger_suffers_from_bad_manners(
     scripted_server: ScriptedServer, manner: Manner, error: type[Exception]
 ) -> None:
     scripted_server.script("ping", Answer(manner=manner))
-    with connect(scripted_server.uri, socketTimeoutMS=500) as client:
+    # Enough for what must not time out.
+    with connect(scripted_server.uri, socketTimeoutMS=3000) as client:
         with pytest.raises(error):
             client.admin.command("ping")
         assert client.admin.command("ping") == {"ok": 1.0}
@@ -283,7 +284,7 @@ def test_a_legacy_hello_is_answered_with_a_legacy_reply(plain: socket.socket) ->
 )
 def test_a_client_that_talks_nonsense_is_told_on(nonsense: bytes) -> None:
     server = ScriptedServer()
-    with socket.create_connection(server.address, timeout=5) as plain:
+    with socket.create_connection(server.address, timeout=15) as plain:
         plain.sendall(nonsense)
         assert plain.recv(1) == b""
     with pytest.raises(ValueError, match=r"^a client "):
@@ -302,7 +303,7 @@ def test_a_client_that_leaves_in_the_middle_of_a_message_is_no_error(
 
 
 def test_a_killed_connection_ends(scripted_server: ScriptedServer, plain: socket.socket) -> None:
-    with socket.create_connection(scripted_server.address, timeout=5) as other:
+    with socket.create_connection(scripted_server.address, timeout=15) as other:
         scripted_server.wait_for(lambda: len(scripted_server.connections) == 2)
         scripted_server.kill(1)
         assert plain.recv(1) == b""
@@ -337,7 +338,8 @@ def test_a_stranger_takes_several_for_a_replica_set(fake_replica_set: FakeReplic
 
 def test_an_election_moves_the_writes(fake_replica_set: FakeReplicaSet) -> None:
     first, second, _ = fake_replica_set.members
-    with connect(fake_replica_set.uri, retryWrites=True, heartbeatFrequencyMS=500) as client:
+    # No heartbeat tells of the election before the write that is refused.
+    with connect(fake_replica_set.uri, retryWrites=True) as client:
         client.test.numbers.insert_one({"_id": 1})
         fake_replica_set.elect(1)
         client.test.numbers.insert_one({"_id": 2})
@@ -376,7 +378,7 @@ with ScriptedServer() as server, MongoClient(server.uri) as client:
         before = len(server.connections)
         server.wait_for(lambda: server.connections[max(server.connections)].number >= before)
         gate.open()
-    assert caller.get(timeout=5) == {"ok": 1.0}
+    assert caller.get(timeout=10) == {"ok": 1.0}
 print("fine")
 """
 
