@@ -96,7 +96,7 @@ class _Script:
             return [event for event in self._run.log.events if event["type"] not in ignored]
 
         # Some come a moment after the operation that brings them about.
-        until = monotonic() + 1.0
+        until = monotonic() + 10.0
         while len(heard()) < len(expected) and monotonic() < until:
             gevent.sleep(0.001)
         # Further events may follow: the specification says nothing of them.

@@ -20,7 +20,7 @@ from tests.spec.unified.outcomes import Mismatch, Unsupported
 
 __all__ = ["Entities", "Entity", "Worker", "wait_until"]
 
-PATIENCE = 10.0
+PATIENCE = 15.0
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE) -> bool:

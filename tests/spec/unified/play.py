@@ -27,7 +27,7 @@ Document = Mapping[str, Any]
 
 SCHEMA = (1, 28)
 """The latest version of the format that this runner was written for."""
-SOON = 3.0
+SOON = 10.0
 """Seconds that the events of background work may take."""
 # Tests with fail points wait for monitors to find that a server is back.
 _QUICK_HEARTBEATS = {"heartbeatFrequencyMS": 500}
