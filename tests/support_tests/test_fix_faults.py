@@ -83,6 +83,8 @@ def test_a_cut_wire_is_a_network_error(proxy: FaultProxy, client: Client, reset:
 
     caller = NativeThread(call)
     proxy.wait_for(lambda: proxy.held)
+    # Or the client's monitor would come again, and be held.
+    proxy.refuse()
     proxy.cut(reset=reset)
     caller.join()
     assert len(failed) == 1
