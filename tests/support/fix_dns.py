@@ -152,6 +152,7 @@ def resolver_of(server: DnsServer) -> dns.resolver.Resolver:
     resolver = dns.resolver.Resolver(configure=False)
     resolver.nameservers = [server.address[0]]
     resolver.port = server.address[1]
+    resolver.timeout = 30.0  # or a query that is answered late would be asked, and counted, twice
     return resolver
 
 

@@ -31,7 +31,7 @@ def hub_thread() -> Iterator[HubThread]:
     finally:
         thread.release()
         if thread._leases == 0:
-            assert thread.stop_and_join()
+            assert thread.stop_and_join(10.0)
 
 
 @pytest.fixture
