@@ -14,6 +14,7 @@ from greenmongo.embedded import MongoServer, TLSFiles
 from tests.support.fix_dns import DnsServer
 from tests.support.fix_hub import run_script
 from tests.support.fix_socks import SocksProxy
+from tests.support.peek import wait_for_failed_check
 
 pytestmark = pytest.mark.live
 
@@ -59,8 +60,10 @@ def ping(client: MongoClient[Doc]) -> None:
 
 
 def refusal(client: MongoClient[Doc]) -> str:
-    with client, pytest.raises(ServerSelectionTimeoutError) as caught:
-        client.admin.command("ping")
+    with client:
+        wait_for_failed_check(client)
+        with pytest.raises(ServerSelectionTimeoutError) as caught:
+            client.admin.command("ping")
     return str(caught.value)
 
 
@@ -82,10 +85,10 @@ def test_a_proxy_does_not_come_between(
     # A name that the certificate has, and only the proxy knows.
     socks_proxy.hosts["localhost"] = ("127.0.0.1", server.ports[0])
     proxy = {"proxyHost": "127.0.0.1", "proxyPort": socks_proxy.port}
-    client = connect(server, "localhost", tlsCAFile=ca, serverSelectionTimeoutMS=2000, **proxy)
     if ca == CA:
-        ping(client)
+        ping(connect(server, "localhost", tlsCAFile=ca, **proxy))
     else:
+        client = connect(server, "localhost", tlsCAFile=ca, serverSelectionTimeoutMS=500, **proxy)
         assert "certificate verify failed" in refusal(client)
     assert ("localhost", server.ports[0]) in socks_proxy.asked
 

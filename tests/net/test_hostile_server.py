@@ -25,6 +25,7 @@ from tests.support.fix_leaks import wait_until
 from tests.support.fix_scripted import Answer, Gate, ScriptedServer
 from tests.support.hostile import BREAKS, NONSENSE
 from tests.support.loop_actor import AsyncioActor, Blocking
+from tests.support.peek import wait_for_failed_check
 
 FAULTS = {**NONSENSE, **BREAKS}
 PLAIN = {"username": "user", "password": "secret", "authMechanism": "PLAIN"}
@@ -121,6 +122,7 @@ def test_nonsense_for_the_monitor_is_told_by_those_who_wait_and_passes(
 ) -> None:
     server.on("hello", Answer(manner=FAULTS[fault]))
     client = open_client(serverSelectionTimeoutMS=50)
+    wait_for_failed_check(client.sync if isinstance(client, Blocking) else client)
     with pytest.raises(ServerSelectionTimeoutError, match=f"{server.host}: "):
         find_all(client)
     server.on("hello", server.hello_reply)
@@ -144,7 +146,7 @@ def test_other_connections_go_on(server: ScriptedServer, open_client: Open, faul
     finally:
         gate.open()
     assert len(waiting.result(5)) == 5
-    assert len(application(server)) == 1
+    server.wait_for(lambda: len(application(server)) == 1)
 
 
 SENSELESS: list[tuple[str, dict[str, Any]]] = [
@@ -204,7 +206,7 @@ def test_a_length_that_is_only_announced_takes_no_memory(
         connection.send(message[:4].replace(message[:4], (47_000_000).to_bytes(4, "little")))
         connection.send(message[4:16] + bytes(1000))
 
-    client = open_client(socketTimeoutMS=200)
+    client = open_client(socketTimeoutMS=2500)
     client.admin.command("ping")
     server.script("find", Answer(manner=announce))
     with pytest.raises(AutoReconnect):

@@ -12,6 +12,7 @@ from greenmongo._net import socks
 from tests.support.fix_hub import Client, Connect
 from tests.support.fix_scripted import ScriptedServer
 from tests.support.fix_socks import SocksProxy
+from tests.support.peek import wait_for_failed_check
 
 pytest.importorskip("socksio")
 
@@ -73,6 +74,7 @@ def test_a_proxy_that_refuses_is_an_error_of_the_network(
 ) -> None:
     proxy.login, proxy.reply_code = login, reply_code
     client = through(proxy, client_of, serverSelectionTimeoutMS=100, **options)
+    wait_for_failed_check(client)
     with pytest.raises(ServerSelectionTimeoutError, match=f"{HOST}:27017: .*{why}"):
         client.admin.command("ping")
     proxy.login, proxy.reply_code = None, 0
@@ -84,6 +86,7 @@ def test_a_proxy_that_says_nothing_is_given_up_in_time(
 ) -> None:
     proxy.is_silent = True
     client = through(proxy, client_of, connectTimeoutMS=100, serverSelectionTimeoutMS=300)
+    wait_for_failed_check(client)
     with pytest.raises(ServerSelectionTimeoutError, match=r"timed out while connecting"):
         client.admin.command("ping")
 
@@ -93,6 +96,7 @@ def test_a_proxy_that_is_not_there_is_an_error_of_the_network(
 ) -> None:
     socks_proxy.stop()
     client = through(socks_proxy, client_of, serverSelectionTimeoutMS=100)
+    wait_for_failed_check(client)
     with pytest.raises(ServerSelectionTimeoutError, match="Connection refused"):
         client.admin.command("ping")
 

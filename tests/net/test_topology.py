@@ -11,6 +11,7 @@ from tests.support.fix_doors import start
 from tests.support.fix_hub import Client, Connect
 from tests.support.fix_leaks import wait_until
 from tests.support.fix_scripted import MONGOS, Answer, FakeReplicaSet, ScriptedServer, hang_up
+from tests.support.peek import wait_for_failed_check
 
 FAST = {"heartbeatFrequencyMS": 500}
 
@@ -53,7 +54,8 @@ def test_a_server_alone_is_taken_for_what_it_is(client_of: Connect) -> None:
 
 def test_writes_follow_an_election(pair: FakeReplicaSet, client_of: Connect) -> None:
     one, other = pair.members
-    client = client_of(pair.uri, **FAST)
+    # So that it is an operation that finds out.
+    client = client_of(pair.uri, heartbeatFrequencyMS=60_000)
     client.test.c.insert_one({"_id": 1})
     pair.elect(1)
     with pytest.raises(AutoReconnect):
@@ -66,6 +68,8 @@ def test_writes_follow_an_election(pair: FakeReplicaSet, client_of: Connect) -> 
 def test_without_a_primary_reads_go_to_secondaries_and_writes_wait(client_of: Connect) -> None:
     with FakeReplicaSet(2, primary=None) as members:
         client = client_of(members.uri, serverSelectionTimeoutMS=300)
+        client._executor.open()
+        wait_until(lambda: len(client.secondaries) == 2)
         preferred = client.get_database("test", read_preference=SecondaryPreferred())
         assert preferred.c.find_one() is None
         with pytest.raises(ServerSelectionTimeoutError, match="RSSecondary"):
@@ -101,6 +105,7 @@ def test_nobody_there_is_told_with_the_reason(client_of: Connect) -> None:
     with ScriptedServer() as server:
         server.refuse()
         client = client_of(server.uri, serverSelectionTimeoutMS=200)
+        wait_for_failed_check(client)
         with pytest.raises(ServerSelectionTimeoutError, match=f"{server.host}.*refused"):
             client.admin.command("ping")
 

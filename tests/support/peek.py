@@ -7,8 +7,18 @@ import gc
 from greenmongo._core.types import Address, ReadMode
 from greenmongo._net.pool import Pool
 from tests.support.fix_hub import Client
+from tests.support.fix_leaks import wait_until
 
-__all__ = ["Place", "place", "pool_of", "pools_of", "rows", "settle", "sid"]
+__all__ = [
+    "Place",
+    "place",
+    "pool_of",
+    "pools_of",
+    "rows",
+    "settle",
+    "sid",
+    "wait_for_failed_check",
+]
 
 Place = tuple[str, int]
 """A member of a set by its own name for itself, and its number of one connection."""
@@ -44,3 +54,9 @@ def settle(client: Client) -> None:
     """Wait until everything that was told to the hub thread so far has happened."""
     gc.collect()
     client._executor.thread.run(int)
+
+
+def wait_for_failed_check(client: Client) -> None:
+    """Wait until a check has failed, so that whoever looks for a server in vain is told why."""
+    client._executor.open()
+    wait_until(lambda: any(each.error for each in client.topology_description.servers.values()))
