@@ -167,7 +167,7 @@ def test_a_failed_login_leaves_the_pool_in_order(server: MongoServer) -> None:
     with MongoClient[Doc](server.uri) as root:
         root[DB].command("createUser", "late", pwd="old", roles=["read"])
         try:
-            options: Doc = {"maxPoolSize": 2, "waitQueueTimeoutMS": 5000}
+            options: Doc = {"maxPoolSize": 2, "waitQueueTimeoutMS": 15_000}
             with connect(server, "late", "new", **options) as client:
                 failed = [gevent.spawn(find_error, client) for _ in range(20)]
                 gevent.joinall(failed, raise_error=True)

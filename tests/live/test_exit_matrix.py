@@ -18,7 +18,8 @@ import pytest
 from tests.support.fix_hub import ROOT
 
 RUNS = int(os.environ.get("GREENMONGO_EXIT_RUNS", "3"))
-LIMIT = 2.0
+LIMIT = 2.5
+"""Seconds; who waits for a hub that does not stop waits for three."""
 
 PREAMBLE = """
 import asyncio, os, signal, sys, threading, time
@@ -180,16 +181,17 @@ def test_a_program_ends_quietly_and_at_once(mongo_uri: str, case: Case) -> None:
         assert complaints[:1] == expected, result.stderr
         assert complaints[-1:] == ([case.complaint] if case.complaint else [])
         assert len(complaints) == 2 * len(expected) or "During handling" in result.stderr
-        assert took < LIMIT + startup_time()
+        # The machine may have become slower since it was measured.
+        assert took < LIMIT + startup_time() or took < LIMIT + startup_time(anew=True)
 
 
-def startup_time() -> float:
-    """Seconds that Python and the imports take here, measured once."""
-    if not _startup:
+def startup_time(*, anew: bool = False) -> float:
+    """Seconds that Python and the imports take here, measured once, or now."""
+    if anew or not _startup:
         started = time.monotonic()
         subprocess.run([sys.executable, "-c", PREAMBLE.split("uri =")[0]], cwd=ROOT, check=True)
         _startup.append(time.monotonic() - started)
-    return _startup[0]
+    return _startup[-1]
 
 
 _startup: list[float] = []

@@ -162,10 +162,13 @@ def test_what_is_gone_is_refused_and_replaced(
 PROBES = {
     "patch_all": """
 import gevent
+bound = []
 def greenlet_id():
     connection.test.things.find_one()
     first = connection.admin.command("hello")["connectionId"]
-    gevent.sleep(0.05)
+    bound.append(first)
+    while len(bound) < 5:
+        gevent.sleep(0.01)
     assert connection.in_request()
     return first, connection.admin.command("hello")["connectionId"]
 jobs = [gevent.spawn(greenlet_id) for _ in range(5)]
@@ -178,10 +181,13 @@ print("ok")
 import threading
 import gevent
 assert connection.use_greenlets
+bound = []
 def ids_of_greenlets(found):
     def greenlet_id():
         first = connection.admin.command("hello")["connectionId"]
-        gevent.sleep(0.05)
+        bound.append(first)
+        while len(bound) < 9:
+            gevent.sleep(0.01)
         assert connection.admin.command("hello")["connectionId"] == first
         found.append(first)
     gevent.joinall([gevent.spawn(greenlet_id) for _ in range(3)], raise_error=True)

@@ -109,7 +109,7 @@ def test_cursors_are_killed_by_their_ids(numbers: Any) -> None:
 
 
 def test_a_network_timeout_is_of_one_query(numbers: Any) -> None:
-    slow = {"$where": "sleep(300) || true"}
+    slow = {"$where": "sleep(10000) || true"}
     with pytest.raises(NetworkTimeout):
         numbers.find_one(slow, network_timeout=0.05)
     assert numbers.database.client.in_request()

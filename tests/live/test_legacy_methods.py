@@ -448,17 +448,19 @@ def test_M19_fsync_and_unlock(
 
 
 def test_M20_read_preferences_are_numbers_as_since_2_3(
-    make_connection: Callable[..., Any], old_db: Any
+    make_connection: Callable[..., Any],
+    old_db: Any,
+    eventually: Callable[[Callable[[], object]], None],
 ) -> None:
     old_db.things.insert({"_id": 1})
     preferring = make_connection(read_preference=1)
     assert preferring.test_live.things.find_one() == {"_id": 1}
     # The only member is the primary.
-    avoiding = make_connection(
-        read_preference=2, serverSelectionTimeoutMS=50, connect=False
-    ).test_live.things
+    client = make_connection(read_preference=2, serverSelectionTimeoutMS=50, connect=False)
+    avoiding = client.test_live.things
     with pytest.raises(ServerSelectionTimeoutError):
         avoiding.find_one()
+    eventually(lambda: client.nodes)
     assert avoiding.find_one(read_preference=0) == {"_id": 1}
     assert [d["_id"] for d in avoiding.find(slave_okay=True)] == [1]
     with pytest.raises(ConfigurationError, match="7"):

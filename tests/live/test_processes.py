@@ -68,6 +68,12 @@ with ScriptedServer() as server, MongoClient(server.uri) as client:
 
     has_left = threading.Event()
 
+    def once(number, frame):
+        signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, once)
+
     def interrupt():
         gate.wait_for_waiting()
         # A signal that comes just before the system call that waits does not end that.

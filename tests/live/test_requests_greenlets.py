@@ -100,27 +100,26 @@ def test_G02_raw_greenlets_of_a_thread_without_a_hub_are_the_thread(
     assert (one != other) is use_greenlets
 
 
-@live
 @pytest.mark.parametrize("with_request", [False, True])
 def test_G03_a_slow_read_does_not_hold_up_a_fast_one(
-    client: Client, door: Door, with_request: bool
+    scripted_server: ScriptedServer, fake: Client, door: Door, with_request: bool
 ) -> None:
     order: list[str] = []
-    slow_started = door.flag()
+    gate = Gate()
+    scripted_server.on("find", Answer(EMPTY, gate))
 
     def work(name: str, command: Callable[[], object]) -> int:
-        with client.start_request() if with_request else nullcontext():
+        with fake.start_request() if with_request else nullcontext():
             order.append(f"{name} starts")
-            slow_started.set()
             command()
             order.append(f"{name} is done")
-            return sid(client)
+            return sid(fake)
 
-    sleep = partial(client.admin.command, "sleep", 1, millis=200, lock="none")
-    slow = door.spawn(work, "slow", sleep)
-    slow_started.wait()
-    fast = door.spawn(work, "fast", partial(client.admin.command, "ping"))
-    numbers = {slow(), fast()}
+    slow = door.spawn(work, "slow", fake.test.c.find_one)
+    wait_until(lambda: gate.waiting)
+    numbers = {door.call(work, "fast", partial(fake.admin.command, "ping"))}
+    gate.open()
+    numbers.add(slow())
     assert order == ["slow starts", "fast starts", "fast is done", "slow is done"]
     assert len(numbers) == 2 or not with_request
 

@@ -147,7 +147,8 @@ def test_S18_a_stepdown_keeps_the_connections(
     for client in clients:
         client.start_request()
         assert place(client)[0] == primary.host
-    primary.run({"replSetStepDown": 5, "secondaryCatchUpPeriodSecs": 4})
+    # For long enough that it is not elected once more, however slow the others are.
+    primary.run({"replSetStepDown": 30, "secondaryCatchUpPeriodSecs": 4})
     members.wait_for_primary(60)
     reader, writer = clients
     with pytest.raises(NotPrimaryError) as read:
