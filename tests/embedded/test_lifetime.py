@@ -146,54 +146,76 @@ def test_a_forked_child_leaves_its_parents_server_alone() -> None:
 
 @pytest.mark.anyio
 async def test_the_asynchronous_block_never_holds_up_the_loop() -> None:
-    longest = 0.0
+    turned, waits = threading.Event(), list[bool]()
 
-    async def watch() -> None:
-        nonlocal longest
-        last = time.monotonic()
+    def wait_for_a_turn() -> None:
+        turned.clear()
+        waits.append(turned.wait(5))
+
+    class Waiting(MongoServer):
+        """Starts and stops while the loop goes on, or not at all."""
+
+        def _start(self) -> None:
+            wait_for_a_turn()
+            super()._start()
+            wait_for_a_turn()
+
+        def stop(self) -> None:
+            wait_for_a_turn()
+            super().stop()
+            wait_for_a_turn()
+
+    async def turn() -> None:
         while True:
             await anyio.sleep(0.01)
-            last, before = time.monotonic(), last
-            longest = max(longest, last - before)
+            turned.set()
 
     async with anyio.create_task_group() as group:
-        group.start_soon(watch)
-        async with MongoServer(replica_set=None) as server:
+        group.start_soon(turn)
+        async with Waiting(replica_set=None) as server:
             assert server.uri.startswith("mongodb://127.0.0.1:")
         group.cancel_scope.cancel()
-    # Starting takes half a second or more; the limit leaves room for a machine that is busy.
-    assert longest < 0.35
+    assert waits == [True] * 4
+
+
+@pytest.fixture
+def never_ready(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Have servers that never get ready; returns the directory that theirs are in."""
+    program, directories = tmp_path / "mongod", tmp_path / "directories"
+    program.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && { echo "db version v6.0.0"; exit; }\nexec sleep 60\n'
+    )
+    program.chmod(0o755)
+    directories.mkdir()
+    monkeypatch.setenv("GREENMONGO_MONGOD", str(program))
+    monkeypatch.setattr(tempfile, "tempdir", str(directories))
+    return directories
 
 
 @pytest.mark.anyio
-async def test_a_start_that_is_cancelled_leaves_nothing_behind(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+async def test_a_start_that_is_cancelled_leaves_nothing_behind(never_ready: Path) -> None:
     with anyio.move_on_after(0.1) as scope:
         async with MongoServer():
-            raise AssertionError("too early to be ready")
+            raise AssertionError("it cannot be ready")
     assert scope.cancelled_caught
-    assert is_empty(tmp_path)
+    assert is_empty(never_ready)
 
 
 @pytest.mark.asyncio
 async def test_a_task_that_is_cancelled_while_it_starts_leaves_nothing_behind(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    never_ready: Path,
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-
     async def start() -> None:
         async with MongoServer():
-            raise AssertionError("too early to be ready")
+            raise AssertionError("it cannot be ready")
 
     task = asyncio.create_task(start())
-    while is_empty(tmp_path):  # noqa: ASYNC110 - a folder sets no event
+    while is_empty(never_ready):  # noqa: ASYNC110 - a folder sets no event
         await asyncio.sleep(0.005)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert is_empty(tmp_path)
+    assert is_empty(never_ready)
 
 
 PATCHED = """
