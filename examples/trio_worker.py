@@ -19,7 +19,7 @@ async def work(name: str, jobs: Jobs) -> None:
         claim = await jobs.update_one(mine, {"$set": {"state": "claimed", "by": name}})
         if claim.modified_count == 0:
             continue  # another worker was faster
-        with trio.move_on_after(0.1) as time_limit:
+        with trio.move_on_after(3) as time_limit:
             await trio.sleep(job["seconds"])
         state = "given up" if time_limit.cancelled_caught else "done"
         await jobs.update_one({"_id": job["_id"]}, {"$set": {"state": state}})
