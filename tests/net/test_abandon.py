@@ -15,6 +15,13 @@ from tests.support.fix_leaks import wait_until
 from tests.support.fix_scripted import Answer, Gate, Received, ScriptedServer, silently
 
 
+@pytest.fixture
+def patiently(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the server told once only to end an operation, however slow the machine is."""
+    monkeypatch.setattr(abandon, "ATTEMPT_WAIT", 60.0)
+    monkeypatch.setattr(abandon, "COMMAND_TIMEOUT", 60.0)
+
+
 def pool_of(client: Client) -> Pool:
     (server,) = client._executor.open().topology.servers.values()
     return server.pool
@@ -65,6 +72,7 @@ def sessions_asked_for(server: ScriptedServer) -> list[Any]:
     ]
 
 
+@pytest.mark.usefixtures("patiently")
 def test_a_long_operation_is_ended_on_the_server_and_its_connection_kept(
     scripted_server: ScriptedServer, client_of: Connect
 ) -> None:
@@ -91,6 +99,7 @@ def test_an_operation_the_server_has_not_begun_is_looked_for_again(
     scripted_server: ScriptedServer, client_of: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(abandon, "GRACE", 0.01)
+    monkeypatch.setattr(abandon, "ATTEMPTS", 1_000)
     monkeypatch.setattr(abandon, "ATTEMPT_WAIT", 0.02)
     client, gate = client_of(scripted_server.uri), Gate()
 
@@ -120,6 +129,7 @@ def test_a_session_that_was_ended_is_not_used_again(
     assert one != other
 
 
+@pytest.mark.usefixtures("patiently")
 def test_operations_left_together_are_ended_together(
     scripted_server: ScriptedServer, client_of: Connect
 ) -> None:
@@ -206,8 +216,14 @@ def test_the_next_operation_of_a_request_waits_for_the_abandoned_one(
         gate.open()
 
     def request() -> tuple[Any, bool]:
+        def leave() -> None:
+            wait_until(lambda: gate.waiting)
+            caller.kill(left, block=False)
+
+        left = gevent.Timeout()
         with client.start_request():
-            with suppress(gevent.Timeout), gevent.Timeout(0.02):
+            gevent.spawn(leave)
+            with suppress(gevent.Timeout):
                 find(client)
             gevent.spawn(open_once_somebody_waits)
             return client.admin.command("whoami")["connectionId"], client.in_request()

@@ -23,6 +23,7 @@ from pymongo.errors import (
 from pymongo.read_preferences import SecondaryPreferred
 from pymongo.write_concern import WriteConcern
 
+from greenmongo import timeout
 from greenmongo._api.client import MongoClient
 from greenmongo._net.engine import Engine
 from tests.support.fix_doors import Door, start
@@ -168,12 +169,14 @@ def test_cluster_times_are_passed_on(two_members: FakeReplicaSet, client_of: Con
 def test_an_operation_has_no_more_time_than_the_client_gives_it(
     scripted_server: ScriptedServer, client_of: Connect
 ) -> None:
-    client = client_of(scripted_server.uri, timeoutMS=80)
+    client = client_of(scripted_server.uri, timeoutMS=2500)
+    with timeout(0):
+        whoami(client)  # connected
     scripted_server.script("ping", Answer(manner=silently))
     with pytest.raises(NetworkTimeout):
         client.admin.command("ping")
     (ping,) = scripted_server.commands("ping")
-    assert 0 < ping.document["maxTimeMS"] <= 80
+    assert 0 < ping.document["maxTimeMS"] <= 2500
     assert client.admin.command("ping") == {"ok": 1.0}
 
 
@@ -206,7 +209,7 @@ def test_bad_manners_are_an_error_and_the_next_operation_is_fine(
     manner: Manner,
     error: type[Exception],
 ) -> None:
-    client = client_of(scripted_server.uri, socketTimeoutMS=300)
+    client = client_of(scripted_server.uri, socketTimeoutMS=2500)
     scripted_server.script("ping", Answer(manner=manner))
     with pytest.raises(error, match=scripted_server.host):
         client.admin.command("ping")
@@ -506,8 +509,8 @@ def test_closing_does_not_wait_for_a_server_that_is_stuck(
     scripted_server.on("endSessions", Answer(manner=silently))
     started = time.monotonic()
     closing = start(client.close)
-    closing.result(5)
-    assert time.monotonic() - started < 2.0
+    closing.result(10)
+    assert time.monotonic() - started < 5.0
 
 
 def test_a_client_nobody_refers_to_closes_its_connections(
@@ -523,7 +526,15 @@ def test_a_client_nobody_refers_to_closes_its_connections(
 def test_an_exhausted_pool_is_no_network_error(
     scripted_server: ScriptedServer, client_of: Connect, door: Door
 ) -> None:
-    client = client_of(scripted_server.uri, maxPoolSize=1, waitQueueTimeoutMS=20, retryReads=True)
+    client = client_of(
+        scripted_server.uri,
+        maxPoolSize=1,
+        minPoolSize=1,
+        waitQueueTimeoutMS=20,
+        retryReads=True,
+    )
+    (server,) = engine_of(client).topology.servers.values()
+    wait_until(lambda: server.pool.idle_count == 1)  # who comes first waits for nothing
     gate = Gate()
     scripted_server.script("find", Answer(EMPTY, gate))
     call = door.spawn(client.test.c.find_one)

@@ -427,8 +427,12 @@ def test_who_waits_too_long_is_told_what_the_connections_are_used_for(
 ) -> None:
     balanced.store.collections["test.c"] = [{"_id": n} for n in range(5)]
     client = client_of(
-        f"mongodb://{balanced.host}/?loadBalanced=true", maxPoolSize=2, waitQueueTimeoutMS=20
+        f"mongodb://{balanced.host}/?loadBalanced=true",
+        maxPoolSize=2,
+        minPoolSize=2,
+        waitQueueTimeoutMS=20,
     )
+    wait_until(lambda: pool_of(client).idle == 2)  # who comes in time waits for nothing
     cursor = client.test.c.find(batch_size=2)
     next(cursor)
     gate = Gate()

@@ -26,6 +26,7 @@ from tests.support.fix_scripted import (
     hang_up,
 )
 from tests.support.listeners import Recorder
+from tests.support.peek import wait_for_failed_check
 from tests.support.streaming_hello import StreamingHello
 
 FAST = {"heartbeatFrequencyMS": 500}
@@ -72,7 +73,7 @@ def measurements(member: ScriptedServer, news: StreamingHello) -> list[Received]
 def open_streaming(client: Client, news: StreamingHello, count: int = 1) -> None:
     """Have the client connect, and wait until it waits for news."""
     client._executor.open()
-    wait_until(lambda: len(news.streams) == count)
+    wait_until(lambda: len(news.streams) >= count, 10)
 
 
 def test_news_come_at_once_and_unasked(
@@ -85,7 +86,7 @@ def test_news_come_at_once_and_unasked(
     wait_until(lambda: kind(client) == "RSSecondary")
     news.announce(isWritablePrimary=True, secondary=None)
     wait_until(lambda: kind(client) == "RSPrimary")
-    assert monotonic() - began < 1
+    assert monotonic() - began < 8  # and not after the ten seconds that it waits otherwise
     assert (len(news.streams), news.sent) == (1, 2)
     (stream,) = news.streams
     assert stream.document["maxAwaitTimeMS"] == 10_000
@@ -98,7 +99,7 @@ def test_without_news_the_server_is_heard_of_all_the_same(
     client = client_of(uri_of(member), **FAST)
     open_streaming(client, news)
     before = seen(client).last_update_time
-    wait_until(lambda: news.sent == 2)
+    wait_until(lambda: news.sent >= 2)
     wait_until(lambda: seen(client).last_update_time > before)
     assert len(news.streams) == 1
 
@@ -136,10 +137,10 @@ def test_a_server_that_has_no_versions_any_more_is_polled(
     client = client_of(uri_of(member), **FAST)
     open_streaming(client, news)
     (stream,) = news.streams
-    wait_until(lambda: len(measurements(member, news)) == 1)
+    wait_until(lambda: measurements(member, news))
     news.has_versions = False
     news.announce(**SECONDARY)
-    wait_until(lambda: len(stream.connection.commands) == 4)
+    wait_until(lambda: len(stream.connection.commands) >= 4)
     assert kind(client) == "RSSecondary"
     assert len(news.streams) == 1
     # Nobody else has to measure round trips now.
@@ -161,7 +162,7 @@ def test_where_hellos_may_not_stream_they_are_polled(
     monkeypatch.setattr(monitor, "environment_facts", lambda: facts)
     client = client_of(uri_of(member), **FAST, **options)
     client._executor.open()
-    member.wait_for(lambda: member.count("hello") == 3)
+    member.wait_for(lambda: member.count("hello") >= 3)
     assert not news.streams
     assert list(member.connections) == [1]
 
@@ -181,7 +182,7 @@ def test_a_silent_stream_is_given_up_in_time(
     member: ScriptedServer, news: StreamingHello, client_of: Connect
 ) -> None:
     recorder = Recorder("heartbeats", "pools")
-    options = {**FAST, "connectTimeoutMS": 200, "event_listeners": recorder.listeners}
+    options = {**FAST, "connectTimeoutMS": 2500, "event_listeners": recorder.listeners}
     client = client_of(uri_of(member), **options)
     open_streaming(client, news)
     news.is_silent = True
@@ -189,10 +190,11 @@ def test_a_silent_stream_is_given_up_in_time(
     (failed, *_) = recorder.of(monitoring.ServerHeartbeatFailedEvent)
     assert failed.awaited is True
     assert isinstance(failed.reply, NetworkTimeout)
-    assert 0.7 <= failed.duration < 1.5
+    assert 3.0 <= failed.duration < 8.0
     (cleared, *_) = recorder.of(monitoring.PoolClearedEvent)
     assert cleared.interrupt_connections
-    assert kind(client) == "RSPrimary"  # it answers a hello of a new connection
+    # It answers a hello of a new connection.
+    wait_until(lambda: kind(client) == "RSPrimary")
 
 
 def test_without_connect_timeout_a_silent_stream_is_listened_to_for_ever(
@@ -204,7 +206,7 @@ def test_without_connect_timeout_a_silent_stream_is_listened_to_for_ever(
     )
     open_streaming(client, news)
     news.is_silent = True
-    wait_until(lambda: len(measurements(member, news)) == 3)
+    wait_until(lambda: len(measurements(member, news)) >= 3)
     assert not recorder.of(monitoring.ServerHeartbeatFailedEvent)
     assert len(news.streams) == 1
 
@@ -237,15 +239,18 @@ def test_a_broken_stream_makes_the_server_unknown_and_begins_again(
 def test_round_trips_are_measured_apart_from_the_stream(
     member: ScriptedServer, news: StreamingHello, client_of: Connect
 ) -> None:
-    client = client_of(uri_of(member), **FAST)
+    recorder = Recorder("servers")
+    client = client_of(uri_of(member), **FAST, event_listeners=recorder.listeners)
     open_streaming(client, news)
-    assert seen(client).min_round_trip_time == 0.0  # one sample is none
-    wait_until(lambda: len(measurements(member, news)) == 3)
+    (first,) = recorder.of(monitoring.ServerDescriptionChangedEvent)
+    assert first.new_description.min_round_trip_time == 0.0  # one sample is none
+    wait_until(lambda: len(measurements(member, news)) >= 3)
     sent = news.sent
     wait_until(lambda: news.sent > sent + 1)
     description = seen(client)
-    # The stream's hellos took half a second each.
-    assert 0 < (description.min_round_trip_time or 0) <= (description.round_trip_time or 1) < 0.4
+    # The stream's hellos took half a second each, every one of them.
+    assert 0 < (description.min_round_trip_time or 0) < 0.4
+    assert (description.min_round_trip_time or 1) <= (description.round_trip_time or 0)
     measuring = {each.connection.number for each in measurements(member, news)}
     assert len(measuring) == 1
 
@@ -256,12 +261,11 @@ def test_a_round_trip_that_fails_says_nothing_of_the_server(
     recorder = Recorder("heartbeats")
     client = client_of(uri_of(member), **FAST, event_listeners=recorder.listeners)
     open_streaming(client, news)
-    wait_until(lambda: len(measurements(member, news)) == 1)
-    (first,) = measurements(member, news)
+    wait_until(lambda: measurements(member, news))
+    first = measurements(member, news)[0].connection
     member.script("hello", Answer(manner=hang_up))
-    wait_until(lambda: len(measurements(member, news)) == 3)
-    assert not first.connection.is_open
-    assert measurements(member, news)[2].connection is not first.connection
+    wait_until(lambda: measurements(member, news)[-1].connection is not first)
+    assert not first.is_open
     assert kind(client) == "RSPrimary"
     assert not recorder.of(monitoring.ServerHeartbeatFailedEvent)
 
@@ -302,6 +306,7 @@ def test_a_network_error_of_an_operation_cancels_the_check(
         client.admin.command("ping")
     (stream,) = news.streams
     wait_until(lambda: not stream.connection.is_open)
+    wait_until(lambda: recorder.of(monitoring.ServerHeartbeatFailedEvent))
     (failed,) = recorder.of(monitoring.ServerHeartbeatFailedEvent)
     assert failed.awaited is True
     assert isinstance(failed.reply, CheckCancelled)
@@ -342,7 +347,7 @@ def test_the_monitors_end_with_the_client(
     began = monotonic()
     client.close()
     wait_until(lambda: not member.open_connections or _all_gone(member))
-    assert monotonic() - began < 1
+    assert monotonic() - began < 5  # and not after the next hello
 
 
 def _all_gone(member: ScriptedServer) -> bool:
@@ -400,6 +405,7 @@ def test_a_hello_that_makes_no_sense_is_an_error_that_passes(
 ) -> None:
     scripted_server.hello[field] = "nonsense"
     client = client_of(scripted_server.uri, serverSelectionTimeoutMS=100)
+    wait_for_failed_check(client)
     with pytest.raises(ServerSelectionTimeoutError, match=f"{field} in a (hello )?reply"):
         client.admin.command("ping")
     del scripted_server.hello[field]

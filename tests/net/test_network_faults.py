@@ -15,15 +15,16 @@ from pymongo.errors import (
 )
 from pymongo.read_preferences import Nearest
 
+from greenmongo import timeout
 from tests.support.fix_doors import start
 from tests.support.fix_faults import FaultProxy
 from tests.support.fix_hub import Connect
 from tests.support.fix_leaks import wait_until
 from tests.support.fix_scripted import FakeReplicaSet, ScriptedServer
 from tests.support.native import Address
-from tests.support.peek import place
+from tests.support.peek import place, wait_for_failed_check
 
-SLACK = 1.0
+SLACK = 5.0
 """Seconds a busy machine may add; the defaults (20 s, 30 s, none) are far beyond it."""
 
 Behind = Callable[[Address], FaultProxy]
@@ -45,6 +46,8 @@ def proxy(scripted_server: ScriptedServer, fault_proxy: Behind) -> FaultProxy:
 def test_who_accepts_and_says_nothing_is_given_up(proxy: FaultProxy, client_of: Connect) -> None:
     proxy.stall()
     client = client_of(proxy.uri, connectTimeoutMS=200, serverSelectionTimeoutMS=500)
+    with within(0, 0.2):
+        wait_for_failed_check(client)
     with within(0.5, 0.5), pytest.raises(ServerSelectionTimeoutError, match="timed out"):
         client.admin.command("ping")
 
@@ -65,10 +68,10 @@ def test_who_is_not_there_is_looked_for_as_long_as_the_option_says(
 def test_what_gets_stuck_ends_with_socketTimeoutMS(
     proxy: FaultProxy, client_of: Connect, up: bool
 ) -> None:
-    client = client_of(proxy.uri, socketTimeoutMS=200)
+    client = client_of(proxy.uri, socketTimeoutMS=2500)
     client.admin.command("ping")
     proxy.stall(up=up, down=not up)
-    with within(0.2, 0.2), pytest.raises(NetworkTimeout):
+    with within(2.5, 2.5), pytest.raises(NetworkTimeout):
         client.admin.command("ping")
     proxy.restore()
     assert client.admin.command("ping")["ok"]
@@ -76,7 +79,8 @@ def test_what_gets_stuck_ends_with_socketTimeoutMS(
 
 def test_every_call_ends_with_timeoutMS(proxy: FaultProxy, client_of: Connect) -> None:
     client = client_of(proxy.uri, timeoutMS=200, retryReads=True, retryWrites=True)
-    client.admin.command("ping")
+    with timeout(0):
+        client.admin.command("ping")
     proxy.stall()
     operations: list[Callable[[], object]] = [
         client.test.c.find_one,
@@ -95,11 +99,11 @@ def test_every_call_ends_with_timeoutMS(proxy: FaultProxy, client_of: Connect) -
 def test_a_monitor_notices_that_nobody_answers_any_more(
     proxy: FaultProxy, client_of: Connect
 ) -> None:
-    client = client_of(proxy.uri, connectTimeoutMS=300, heartbeatFrequencyMS=500)
+    client = client_of(proxy.uri, connectTimeoutMS=2500, heartbeatFrequencyMS=500)
     client.admin.command("ping")
     proxy.stall()
     # Without a limit of its own: it is the check that ends it.
-    with within(0, 0.5 + 0.3), pytest.raises(AutoReconnect):
+    with within(0, 0.5 + 2.5), pytest.raises(AutoReconnect):
         client.test.c.find_one()
     proxy.restore()
     with within(0, 0.5):
@@ -126,7 +130,7 @@ def test_a_slow_wire_holds_up_nobody_else(
     slow, quick = client_of(proxy.uri), client_of(scripted_server.uri)
     slow.admin.command("ping")
     quick.test.c.insert_many([{"_id": n} for n in range(20)])
-    proxy.drip(1, 0.002)
+    proxy.drip(1, 0.1)  # for much longer than the others take
     call = start(lambda: list(slow.test.c.find()))
     for _ in range(20):
         quick.admin.command("ping")

@@ -202,7 +202,8 @@ def test_nobody_overtakes_the_line(hub_thread: HubThread) -> None:
 
 @hubside
 def test_P24_the_wait_may_be_limited(hub_thread: HubThread) -> None:
-    with bench(max_size=1, wait_timeout=0.02) as it:
+    with bench(max_size=1, min_size=1, wait_timeout=0.02) as it:
+        until(lambda: it.pool.idle_count == 1)
         held = it.pool.checkout()
         with pytest.raises(WaitQueueTimeoutError, match=r"after 0\.02 s.*maxPoolSize: 1") as caught:
             it.pool.checkout()
@@ -292,7 +293,7 @@ def test_only_so_many_connections_are_opened_at_once(hub_thread: HubThread) -> N
 
 @hubside
 def test_P27_a_failed_connect_frees_its_place(hub_thread: HubThread) -> None:
-    with bench(max_size=1, wait_timeout=1.0) as it:
+    with bench(max_size=1, wait_timeout=10.0) as it:
         it.failure = AutoReconnect("refused")
         for _ in range(2):
             with pytest.raises(AutoReconnect, match="refused"):
@@ -512,7 +513,7 @@ def test_P21_a_closed_connection_never_becomes_idle(hub_thread: HubThread, row: 
 
 @hubside
 def test_P28_replacing_a_connection_keeps_its_place(hub_thread: HubThread, row: RequestRow) -> None:
-    with bench(max_size=1, wait_timeout=1.0) as it:
+    with bench(max_size=1, wait_timeout=10.0) as it:
         bound = it.pool.checkout(row)
         it.pool.checkin(bound)
         bound.close()
@@ -526,7 +527,8 @@ def test_P28_replacing_a_connection_keeps_its_place(hub_thread: HubThread, row: 
 def test_a_request_holds_its_place_between_operations(
     hub_thread: HubThread, row: RequestRow
 ) -> None:
-    with bench(max_size=1, wait_timeout=0.01) as it:
+    with bench(max_size=1, min_size=1, wait_timeout=0.01) as it:
+        until(lambda: it.pool.idle_count == 1)
         it.pool.checkin(it.pool.checkout(row))
         with pytest.raises(WaitQueueTimeoutError):
             it.pool.checkout()

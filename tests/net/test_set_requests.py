@@ -40,7 +40,7 @@ def host_of(client: Client, preference: Any) -> str:
 def client(fake_replica_set: FakeReplicaSet, client_of: Connect) -> Client:
     """A client that knows every member and takes none for too far away."""
     client = client_of(fake_replica_set.uri, **ANYWHERE)
-    wait_until(lambda: len(client.secondaries) == 2)
+    wait_until(lambda: len(client.nodes) == 3)
     return client
 
 
@@ -56,7 +56,7 @@ def old_client(fake_replica_set: FakeReplicaSet) -> Iterator[Callable[[], OldCli
 
         def make() -> OldClient:
             made: OldClient = ReplicaSetConnection(fake_replica_set.uri, **ANYWHERE)
-            wait_until(lambda: len(made.secondaries) == 2)
+            wait_until(lambda: len(made.nodes) == 3)
             return stack.enter_context(made)
 
         yield make
@@ -241,8 +241,12 @@ def test_S33_an_exhausted_pool_is_not_a_dead_member(
     client_of: Connect, door: Door, preference: Any
 ) -> None:
     with FakeReplicaSet(2) as pair:
-        client = client_of(pair.uri, maxPoolSize=1, waitQueueTimeoutMS=100, retryReads=True)
-        wait_until(lambda: len(client.secondaries) == 1)
+        client = client_of(
+            pair.uri, maxPoolSize=1, minPoolSize=1, waitQueueTimeoutMS=100, retryReads=True
+        )
+        wait_until(lambda: len(client.nodes) == 2)
+        # Who comes first waits for nothing.
+        wait_until(lambda: all(pool.idle_count == 1 for pool in pools_of(client).values()))
         find_while_another_holds_the_connection(client, preference, door)
 
 

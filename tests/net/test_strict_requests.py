@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import gevent
 import pytest
+from gevent import Greenlet
 from pymongo.errors import AutoReconnect, NotPrimaryError
 
 from greenmongo._core.types import Address
@@ -80,10 +81,18 @@ def test_who_leaves_in_the_middle_of_sending_is_told_by_the_next_operation(
     client = client_of(proxy.uri)
 
     def request() -> None:
+        caller, left = gevent.getcurrent(), gevent.Timeout()
+        assert isinstance(caller, Greenlet)
+
+        def leave() -> None:
+            wait_until(lambda: proxy.held)
+            caller.kill(left, block=False)
+
         with client.start_request(strict=True) as it:
             before = sid(client)
             proxy.stall()
-            with pytest.raises(gevent.Timeout), gevent.Timeout(0.3):
+            gevent.spawn(leave)
+            with pytest.raises(gevent.Timeout):
                 client.test.things.insert_one({"_id": 1, "large": LARGE})
             proxy.restore()
             with pytest.raises(RequestBroken):

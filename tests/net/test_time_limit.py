@@ -37,7 +37,7 @@ def test_a_block_limits_its_operations(
 
 @pytest.mark.parametrize(
     ("outer", "inner", "least", "most"),
-    [(30, 5, 4_000, 5_000), (30, 500, 20_000, 30_000), (None, 5, 4_000, 5_000)],
+    [(100, 30, 20_000, 30_000), (30, 100, 20_000, 30_000), (None, 30, 20_000, 30_000)],
 )
 def test_an_inner_block_can_only_shorten(
     scripted_server: ScriptedServer,

@@ -9,6 +9,7 @@ import pytest
 from pymongo.errors import AutoReconnect, OperationFailure, WriteConcernError
 from pymongo.monitoring import ConnectionCheckOutFailedEvent, ServerDescriptionChangedEvent
 
+from greenmongo import timeout
 from tests.support.fix_doors import start
 from tests.support.fix_hub import Connect
 from tests.support.fix_leaks import wait_until
@@ -61,6 +62,7 @@ def test_failures_before_anything_was_sent_are_no_attempts(
     client = client_of(
         f"mongodb://user:secret@{scripted_server.host}/?authMechanism=PLAIN",
         retryReads=True,
+        serverSelectionTimeoutMS=15_000,
         event_listeners=recorder.listeners,
     )
     # Monitors do not log in, so it is the operation's own connections that fail.
@@ -78,6 +80,8 @@ def test_failures_before_anything_was_sent_end_with_the_patience(
         retryReads=True,
         serverSelectionTimeoutMS=700,
     )
+    client._executor.open()
+    wait_until(lambda: client.nodes)
     scripted_server.on("saslStart", Answer(manner=hang_up))
     with pytest.raises(AutoReconnect, match="closed"):
         client.test.c.find_one()
@@ -97,12 +101,13 @@ def test_with_a_time_limit_a_read_is_tried_until_it_succeeds(
 def test_with_a_time_limit_the_last_failure_is_told_when_it_is_over(
     scripted_server: ScriptedServer, client_of: Connect
 ) -> None:
-    client = client_of(scripted_server.uri, retryReads=True, timeoutMS=300)
-    client.admin.command("ping")
+    client = client_of(scripted_server.uri, retryReads=True, timeoutMS=3000)
+    with timeout(0):
+        client.admin.command("ping")
     scripted_server.on("find", {"ok": 0.0, "code": 262, "errmsg": "busy all the time"})
     with pytest.raises(OperationFailure):
         client.test.c.find_one()
-    assert 3 <= scripted_server.count("find") <= 10
+    assert 3 <= scripted_server.count("find") <= 20
 
 
 def test_a_failed_write_concern_tells_how_old_its_news_is(
@@ -123,6 +128,8 @@ def test_a_failed_write_concern_is_told_as_one_if_no_primary_appears(
     pair: FakeReplicaSet, primary: ScriptedServer, client_of: Connect
 ) -> None:
     client = client_of(pair.uri, retryWrites=True, serverSelectionTimeoutMS=300)
+    client._executor.open()
+    wait_until(lambda: client.primary)
     client.admin.command("ping")
     pair.elect(None)
     primary.script("insert", STEPPED_DOWN)
