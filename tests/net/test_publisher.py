@@ -806,6 +806,11 @@ def test_server_selection_is_logged(
     assert failed["failure"]
 
 
+LOGGERS = [
+    f"greenmongo.{name}" for name in ("command", "connection", "serverSelection", "topology")
+]
+
+
 def test_who_logs_at_info_hears_of_waiting_only(
     scripted_server: ScriptedServer, client_of: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -813,7 +818,7 @@ def test_who_logs_at_info_hears_of_waiting_only(
     client = client_of(scripted_server.uri)
     client.admin.command("ping")
     client.admin.command("ping")
-    records = [each for each in caplog.records if each.name.startswith("greenmongo")]
+    records = [each for each in caplog.records if each.name in LOGGERS]
     assert {each.levelno for each in records} <= {logging.INFO}
     assert len(records) <= 1
 

@@ -17,7 +17,7 @@ from gevent import Greenlet
 __all__ = ["Door", "Flag", "GreenletDoor", "ThreadDoor", "door", "in_hub", "start"]
 
 T = TypeVar("T")
-PATIENCE = 15.0
+PATIENCE = 18.0
 
 
 def start(fn: Callable[..., T], *args: Any) -> Future[T]:
