@@ -201,7 +201,8 @@ def test_a_lost_connection_is_told_of(deployment: Deployment) -> None:
         recorder.events.clear()
         with pytest.raises(PyMongoError):
             client[DB].c.find_one()
-        assert recorder.names == [
+        # Later on, a check finds that the server is well.
+        assert recorder.names[:7] == [
             "ConnectionCheckOutStarted",
             "ConnectionCheckedOut",
             "CommandStarted",

@@ -22,7 +22,7 @@ from tests.support.fix_doors import Door, start
 from tests.support.fix_hub import Client, Connect
 from tests.support.fix_leaks import wait_until
 from tests.support.fix_members import address_of, member_at, restore, secondaries_of
-from tests.support.peek import place, pools_of
+from tests.support.peek import place, pools_of, wait_until_known
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(90)]
 
@@ -145,6 +145,7 @@ def test_S18_a_stepdown_keeps_the_connections(
     calm = {"serverMonitoringMode": "poll", "heartbeatFrequencyMS": 60_000}
     clients = [client_of(members.uri, serverSelectionTimeoutMS=20_000, **calm) for _ in range(2)]
     for client in clients:
+        wait_until_known(client)
         client.start_request()
         assert place(client)[0] == primary.host
     # For long enough that it is not elected once more, however slow the others are.

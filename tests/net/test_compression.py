@@ -7,6 +7,7 @@ from pymongo.write_concern import WriteConcern
 
 from tests.support.fix_hub import Connect
 from tests.support.fix_scripted import Received, ScriptedServer
+from tests.support.peek import wait_until_known
 
 ZLIB = {"compression": ["zlib"]}
 
@@ -34,6 +35,7 @@ def test_only_connections_for_operations_offer_it(
     scripted_server: ScriptedServer, client_of: Connect
 ) -> None:
     client = client_of(scripted_server.uri, compressors="zlib")
+    wait_until_known(client)
     client.admin.command("ping")
     monitoring, operating = offers(scripted_server)
     assert (monitoring, operating) == ([], ["zlib"])

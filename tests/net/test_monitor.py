@@ -26,7 +26,7 @@ from tests.support.fix_scripted import (
     hang_up,
 )
 from tests.support.listeners import Recorder
-from tests.support.peek import wait_for_failed_check
+from tests.support.peek import wait_for_failed_check, wait_until_known
 from tests.support.streaming_hello import StreamingHello
 
 FAST = {"heartbeatFrequencyMS": 500}
@@ -299,8 +299,8 @@ def test_a_network_error_of_an_operation_cancels_the_check(
 ) -> None:
     recorder = Recorder("heartbeats", "servers")
     client = client_of(uri_of(member), event_listeners=recorder.listeners)
-    client.admin.command("ping")
     open_streaming(client, news)
+    client.admin.command("ping")
     member.script("ping", Answer(manner=hang_up))
     with pytest.raises(AutoReconnect):
         client.admin.command("ping")
@@ -325,6 +325,7 @@ def test_a_network_error_between_two_checks_leaves_their_connection(
 ) -> None:
     recorder = Recorder("heartbeats")
     client = client_of(uri_of(member), event_listeners=recorder.listeners)
+    wait_until_known(client)
     client.admin.command("ping")
     member.script("ping", Answer(manner=hang_up))
     with pytest.raises(AutoReconnect):

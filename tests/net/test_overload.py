@@ -29,7 +29,7 @@ from tests.support.fix_hub import Connect
 from tests.support.fix_leaks import wait_until
 from tests.support.fix_scripted import Answer, FakeReplicaSet, ScriptedServer, hang_up
 from tests.support.listeners import Recorder
-from tests.support.peek import pools_of
+from tests.support.peek import pools_of, wait_until_known
 
 LABELS = ["SystemOverloadedError", "RetryableError"]
 TOO_MUCH = {"ok": 0.0, "code": 462, "errmsg": "rate exceeded", "errorLabels": LABELS}
@@ -110,6 +110,7 @@ def test_connections_that_it_refuses_do_not_cost_it_the_others(
 ) -> None:
     recorder = Recorder("servers", "pools")
     client = client_of(scripted_server.uri, event_listeners=recorder.listeners)
+    wait_until_known(client)
     with client.start_request():
         before = client.admin.command("whoami")
         changes = len(recorder.of(ServerDescriptionChangedEvent))
@@ -126,6 +127,7 @@ def test_operations_bear_with_refused_connections_for_a_while(
     scripted_server: ScriptedServer, client_of: Connect
 ) -> None:
     client = client_of(scripted_server.uri, retryWrites=True)
+    wait_until_known(client)
     with client.start_request():
         client.admin.command("ping")
         scripted_server.script("hello", *[Answer(manner=hang_up)] * 5)
@@ -158,7 +160,7 @@ def test_connections_for_the_minimum_are_not_tried_without_a_pause(
     monkeypatch.setattr(housekeeping, "INTERVAL", 60.0)
     recorder = Recorder("pools")
     client = client_of(scripted_server.uri, minPoolSize=3, event_listeners=recorder.listeners)
-    client.admin.command("ping")
+    wait_until_known(client)
     pool = pools_of(client)[scripted_server.address]
     wait_until(lambda: pool.idle_count == 3)
     scripted_server.on("hello", Answer(manner=hang_up))

@@ -33,7 +33,7 @@ from tests.support.fix_scripted import (
     silently,
 )
 from tests.support.listeners import Recorder
-from tests.support.peek import pool_of
+from tests.support.peek import pool_of, wait_until_known
 
 EMPTY: dict[str, Any] = {"cursor": {"id": 0, "firstBatch": []}}
 CHECKOUT = ["ConnectionCheckOutStarted", "ConnectionCheckedOut"]
@@ -419,6 +419,7 @@ def test_a_connection_that_breaks_in_use(
     scripted_server: ScriptedServer, client_of: Connect, pools: Recorder
 ) -> None:
     client = client_of(scripted_server.uri, event_listeners=pools.listeners)
+    wait_until_known(client)
     client.admin.command("ping")
     scripted_server.script("find", Answer(manner=hang_up))
     pools.events.clear()
@@ -433,6 +434,7 @@ def test_a_connection_that_breaks_while_idle(
     scripted_server: ScriptedServer, client_of: Connect, pools: Recorder
 ) -> None:
     client = client_of(scripted_server.uri, event_listeners=pools.listeners)
+    wait_until_known(client)
     client.admin.command("ping")
     pools.events.clear()
     scripted_server.kill(2)
@@ -444,6 +446,7 @@ def test_a_connection_that_cannot_be_opened(
     scripted_server: ScriptedServer, client_of: Connect, pools: Recorder
 ) -> None:
     client = client_of(scripted_server.uri, event_listeners=pools.listeners)
+    wait_until_known(client)
     client.admin.command("ping")
     scripted_server.kill(2)
     wait_until(lambda: pools.names[-1] == "ConnectionClosed")
@@ -734,6 +737,7 @@ def test_connections_are_logged(
     scripted_server: ScriptedServer, client_of: Connect, logs: Logs
 ) -> None:
     client = client_of(scripted_server.uri, maxPoolSize=7)
+    wait_until_known(client)
     client.admin.command("ping")
     scripted_server.script("find", Answer(manner=hang_up))
     with pytest.raises(AutoReconnect):
@@ -827,6 +831,7 @@ def test_a_connection_that_times_out_while_opening_has_an_error(
     scripted_server: ScriptedServer, client_of: Connect, logs: Logs
 ) -> None:
     client = client_of(scripted_server.uri, connectTimeoutMS=2500)
+    wait_until_known(client)
     client.admin.command("ping")
     scripted_server.kill(2)
     wait_until(lambda: logs.messages("connection")[-1] == "Connection closed")

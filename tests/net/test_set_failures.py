@@ -31,7 +31,7 @@ from tests.support.fix_scripted import (
     ScriptedServer,
     silently,
 )
-from tests.support.peek import place
+from tests.support.peek import place, wait_until_known
 
 OldClient = ReplicaSetConnection[dict[str, Any]]
 QUIET = {"heartbeatFrequencyMS": 60_000}
@@ -111,6 +111,7 @@ def test_S19_the_code_decides_not_the_text(
     fake_replica_set: FakeReplicaSet, trio: list[ScriptedServer], client_of: Connect, code: int
 ) -> None:
     client = client_of(fake_replica_set.uri)
+    wait_until_known(client)
     client.admin.command("ping")
     checks = trio[0].count("hello")
     trio[0].script("insert", {"ok": 0.0, "code": code, "errmsg": "with other words"})

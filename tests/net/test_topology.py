@@ -11,7 +11,7 @@ from tests.support.fix_doors import start
 from tests.support.fix_hub import Client, Connect
 from tests.support.fix_leaks import wait_until
 from tests.support.fix_scripted import MONGOS, Answer, FakeReplicaSet, ScriptedServer, hang_up
-from tests.support.peek import wait_for_failed_check
+from tests.support.peek import wait_for_failed_check, wait_until_known
 
 FAST = {"heartbeatFrequencyMS": 500}
 
@@ -56,6 +56,7 @@ def test_writes_follow_an_election(pair: FakeReplicaSet, client_of: Connect) -> 
     one, other = pair.members
     # So that it is an operation that finds out.
     client = client_of(pair.uri, heartbeatFrequencyMS=60_000)
+    wait_until_known(client)
     client.test.c.insert_one({"_id": 1})
     pair.elect(1)
     with pytest.raises(AutoReconnect):

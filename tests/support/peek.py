@@ -18,6 +18,7 @@ __all__ = [
     "settle",
     "sid",
     "wait_for_failed_check",
+    "wait_until_known",
 ]
 
 Place = tuple[str, int]
@@ -54,6 +55,16 @@ def settle(client: Client) -> None:
     """Wait until everything that was told to the hub thread so far has happened."""
     gc.collect()
     client._executor.thread.run(int)
+
+
+def wait_until_known(client: Client) -> None:
+    """Wait until every server has answered a check.
+
+    An operation that waits for a check asks for another one, half a second later. After this, none
+    does, and the next hello but those of new connections comes with the next heartbeat.
+    """
+    topology = client._executor.open().topology
+    wait_until(lambda: len(client.nodes) == len(topology.servers))
 
 
 def wait_for_failed_check(client: Client) -> None:
