@@ -163,7 +163,7 @@ def test_a_member_that_says_nothing_holds_up_nobody_else(
         proxies[frozen].stall()
         stuck = [start(place, client, members[frozen]) for _ in range(3)]
         proxies[frozen].wait_for(lambda: proxies[frozen].held)
-        with within(0, 0):
+        with within(0, 5):  # that many operations may take so long
             for member in members:
                 if member is not members[frozen]:
                     for _ in range(20):
