@@ -21,7 +21,7 @@ from tests.chaos.steps import DATABASE
 __all__ = ["Finding", "judge", "sockets_to"]
 
 SETTLES_WITHIN = 15.0
-PROMPTLY = 3.0
+PROMPTLY = 0.1
 MONITORS = 2
 """Connections to each member that no pool counts: one for its state, one for its distance."""
 
