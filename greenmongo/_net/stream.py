@@ -24,6 +24,7 @@ from gevent.monkey import get_original
 from pymongo.errors import AutoReconnect, NetworkTimeout, ProtocolError
 
 from greenmongo._core.types import format_address
+from greenmongo._net.kept import CONTENTION, receive_kept, send_kept
 from greenmongo._net.tls import TlsSocket
 from greenmongo._wire.errors import WireError
 from greenmongo._wire.header import (
@@ -50,8 +51,6 @@ __all__ = ["Stream", "open_stream"]
 _READ, _WRITE = 1, 2
 _HEADER_SIZE = HEADER.size
 _LARGE_BUFFER = 1024 * 1024
-_LATE = 0.002
-"""Seconds after which a `send`, which does not block, was late: another thread had the GIL."""
 
 _new_socket: type[socket_module.socket] = get_original("socket", "socket")
 
@@ -110,14 +109,12 @@ class Stream:
         """
         if self._error is not None:
             raise self._error
-        began = monotonic()
         try:
-            sent = self._sock.send(data)
-        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            sent = self._send_now(data)
+        except (BlockingIOError, InterruptedError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             sent = 0
         except OSError as error:
             raise self._broken(error) from error
-        self._was_late = monotonic() - began > _LATE
         if sent < len(data):
             self._send_rest(memoryview(data)[sent:], timeout)
 
@@ -228,9 +225,7 @@ class Stream:
                 self._watcher.stop()
                 return
             try:
-                count = self._sock.recv_into(
-                    self._view[self._filled :] if self._filled else self._view
-                )
+                count = self._receive_now()
             except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return
             except OSError as error:
@@ -245,6 +240,12 @@ class Stream:
                 return
             if not self._is_tls:
                 return
+
+    def _receive_now(self) -> int:
+        view = self._view[self._filled :] if self._filled else self._view
+        if CONTENTION.is_on and len(view) <= SMALL_MESSAGE and not self._is_tls:
+            return receive_kept(self._sock.fileno(), view)
+        return self._sock.recv_into(view)
 
     def _wake_reader(self) -> None:
         reader = self._reader
@@ -308,6 +309,15 @@ class Stream:
             waiting.throw(error)
         elif self.on_break is not None:
             self.on_break()
+
+    def _send_now(self, data: bytes) -> int:
+        if CONTENTION.is_on and len(data) <= SMALL_MESSAGE and not self._is_tls:
+            CONTENTION.has_kept()
+            return send_kept(self._sock.fileno(), data)
+        began = monotonic()
+        sent = self._sock.send(data)
+        self._was_late = CONTENTION.has_taken(monotonic() - began)
+        return sent
 
     def _send_rest(self, rest: memoryview, timeout: float | None) -> None:
         """Send what did not fit into the socket's buffer, as it drains."""

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from greenmongo._net.kept import Contention, receive_kept, send_kept
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Provide the two ends of a connection."""
+    one, other = socket.socketpair()
+    one.setblocking(False)
+    with one, other:
+        yield one, other
+
+
+def sends_that_keep(contention: Contention) -> int:
+    """Count how many sends keep the GIL until one has to try."""
+    count = 0
+    while contention.is_on:
+        contention.has_kept()
+        count += 1
+    return count
+
+
+def send_for_ever(sock: socket.socket) -> None:
+    """Send until the system takes no more."""
+    while True:
+        send_kept(sock.fileno(), bytes(10_000))
+
+
+def test_a_late_send_has_the_next_ones_keep_the_gil() -> None:
+    contention = Contention()
+    assert not contention.has_taken(0.0001)
+    assert not contention.is_on
+    assert contention.has_taken(0.005)
+    assert contention.is_on
+    assert sends_that_keep(contention) == 50
+
+
+def test_one_of_many_tries_again() -> None:
+    contention = Contention()
+    for _ in range(3):
+        assert contention.has_taken(0.005)
+        assert sends_that_keep(contention) == 50
+    assert not contention.has_taken(0.0001)
+    assert not contention.is_on
+
+
+def test_what_is_sent_is_received(ends: tuple[socket.socket, socket.socket]) -> None:
+    one, other = ends
+    assert send_kept(one.fileno(), b"hel\0lo") == 6
+    buffer = memoryview(bytearray(b"." * 10))
+    assert receive_kept(other.fileno(), buffer[2:]) == 6
+    assert bytes(buffer) == b"..hel\0lo.."
+
+
+def test_the_errors_are_those_of_a_socket(ends: tuple[socket.socket, socket.socket]) -> None:
+    one, other = ends
+    buffer = memoryview(bytearray(10))
+    with pytest.raises(BlockingIOError):
+        receive_kept(one.fileno(), buffer)
+    with pytest.raises(BlockingIOError):
+        send_for_ever(one)
+    other.close()
+    with pytest.raises(BrokenPipeError):
+        send_kept(one.fileno(), b"x")
+
+
+def test_the_end_is_nothing_received(ends: tuple[socket.socket, socket.socket]) -> None:
+    one, other = ends
+    other.close()
+    assert receive_kept(one.fileno(), memoryview(bytearray(10))) == 0
