@@ -85,8 +85,9 @@ async def test_R23_a_timeout_leaves_the_request_intact(
     scripted_server.script("find", Answer(STALE, gate))
     async with narrow.start_request():
         before = await sid(narrow)
+        scope = anyio.move_on_after(60)
         async with anyio.create_task_group() as group:
-            with anyio.move_on_after(60) as scope:
+            with scope:
                 group.start_soon(expire_when, scope, lambda: gate.waiting)
                 await narrow.test.c.find_one()
         assert scope.cancelled_caught
