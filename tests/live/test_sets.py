@@ -17,11 +17,17 @@ from pymongo.read_preferences import (
 from pymongo.write_concern import WriteConcern
 
 from greenmongo import Connection, ReplicaSetConnection
-from greenmongo.embedded import EmbeddedServerError, Member, MongoServer
+from greenmongo.embedded import Member, MongoServer
 from tests.support.fix_doors import Door, start
 from tests.support.fix_hub import Client, Connect
 from tests.support.fix_leaks import wait_until
-from tests.support.fix_members import address_of, member_at, restore, secondaries_of
+from tests.support.fix_members import (
+    address_of,
+    member_at,
+    reconfigure,
+    restore,
+    secondaries_of,
+)
 from tests.support.peek import place, pools_of, wait_until_known
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(90)]
@@ -165,27 +171,6 @@ def test_S18_a_stepdown_keeps_the_connections(
         assert client.in_request()
         assert place(client)[0] != primary.host
         client.end_request()
-
-
-def reconfigure(server: MongoServer, hosts: set[str], all_members: list[dict[str, Any]]) -> None:
-    """Make these hosts the set's members."""
-
-    def is_taken() -> bool:
-        primary = server.wait_for_primary()
-        config = primary.run({"replSetGetConfig": 1})["config"]
-        config["version"] += 1
-        config["members"] = [member for member in all_members if member["host"] in hosts]
-        try:
-            primary.run({"replSetReconfig": config})
-        except EmbeddedServerError as error:
-            # The primary changes the configuration itself, once elected and when a member joins:
-            # it is at it (109), or was since we looked (103).
-            if any(f"(code {code})" in error.cause for code in (109, 103)):
-                return False
-            raise
-        return True
-
-    wait_until(is_taken, PATIENCE)
 
 
 def test_S21_a_member_that_joins_is_part_of_the_request(

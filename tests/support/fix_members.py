@@ -6,12 +6,14 @@ It is started by the first test that asks, and put in order again after each.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from greenmongo.embedded import Member, MongoServer
+from greenmongo.embedded import EmbeddedServerError, Member, MongoServer
+from tests.support.fix_leaks import wait_until
 
-__all__ = ["address_of", "member_at", "members", "restore", "secondaries_of"]
+__all__ = ["address_of", "member_at", "members", "reconfigure", "restore", "secondaries_of"]
 
 
 @pytest.fixture(scope="session")
@@ -53,3 +55,24 @@ def member_at(server: MongoServer, host: str) -> Member:
 def secondaries_of(server: MongoServer) -> list[Member]:
     """Return the members that say they are secondaries."""
     return [m for m in server.members if (m.hello() or {}).get("secondary")]
+
+
+def reconfigure(server: MongoServer, hosts: set[str], all_members: list[dict[str, Any]]) -> None:
+    """Make these hosts the set's members."""
+
+    def is_taken() -> bool:
+        primary = server.wait_for_primary()
+        config = primary.run({"replSetGetConfig": 1})["config"]
+        config["version"] += 1
+        config["members"] = [member for member in all_members if member["host"] in hosts]
+        try:
+            primary.run({"replSetReconfig": config})
+        except EmbeddedServerError as error:
+            # The primary changes the configuration itself, once elected and when a member joins:
+            # it is at it (109), or was since we looked (103).
+            if any(f"(code {code})" in error.cause for code in (109, 103)):
+                return False
+            raise
+        return True
+
+    wait_until(is_taken, 30.0)
