@@ -17,7 +17,7 @@ import sys
 import time
 import traceback
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from gevent.hub import Hub
 
@@ -27,11 +27,14 @@ from greenmongo._hub.workers import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FrameType
+    from types import CodeType, FrameType
 
     from greenmongo._hub.outbox import Outbox
 
-__all__ = ["Watchdog"]
+__all__ = ["Watchdog", "never_blocks"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 logger = logging.getLogger("greenmongo.hub")
 
@@ -46,6 +49,17 @@ IDLE_LOOKS = 8
 
 _MACHINERY = {Hub.run.__code__, Worker._work.__code__, Call.execute.__code__}
 """What is on whatever the hub calls."""
+
+_NEVER_BLOCKING: set[CodeType] = set()
+
+
+def never_blocks(fn: Callable[P, T]) -> Callable[P, T]:
+    """Mark a function none of whose system calls waits.
+
+    Whoever is in one for long waits for the interpreter, which other threads have.
+    """
+    _NEVER_BLOCKING.add(fn.__code__)
+    return fn
 
 
 class Watchdog:
@@ -168,8 +182,10 @@ def _frame_of(ident: int) -> FrameType | None:
 
 
 def _function_on(frame: FrameType | None) -> FrameType | None:
-    """Return what the hub has called last, None while it calls nothing."""
+    """Return what the hub has called last, None while it calls nothing or only has to go on."""
     function = None
+    if frame is not None and frame.f_code in _NEVER_BLOCKING:
+        return None
     while frame is not None:
         if frame.f_code not in _MACHINERY:
             function = frame

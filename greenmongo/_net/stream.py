@@ -24,6 +24,7 @@ from gevent.monkey import get_original
 from pymongo.errors import AutoReconnect, NetworkTimeout, ProtocolError
 
 from greenmongo._core.types import format_address
+from greenmongo._hub.watchdog import never_blocks
 from greenmongo._net.kept import CONTENTION, receive_kept, send_kept
 from greenmongo._net.tls import TlsSocket
 from greenmongo._wire.errors import WireError
@@ -241,6 +242,7 @@ class Stream:
             if not self._is_tls:
                 return
 
+    @never_blocks
     def _receive_now(self) -> int:
         view = self._view[self._filled :] if self._filled else self._view
         if CONTENTION.is_on and len(view) <= SMALL_MESSAGE and not self._is_tls:
@@ -310,6 +312,7 @@ class Stream:
         elif self.on_break is not None:
             self.on_break()
 
+    @never_blocks
     def _send_now(self, data: bytes) -> int:
         if CONTENTION.is_on and len(data) <= SMALL_MESSAGE and not self._is_tls:
             CONTENTION.has_kept()

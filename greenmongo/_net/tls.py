@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from pymongo.errors import ConfigurationError
 
+from greenmongo._hub.watchdog import never_blocks
+
 if TYPE_CHECKING:
     import socket
 
@@ -142,6 +144,7 @@ class TlsSocket:
                 self._flush_or_wait()
                 return
 
+    @never_blocks
     def send(self, data: bytes | memoryview) -> int:
         """Send some of `data`; return how much.
 
@@ -166,6 +169,7 @@ class TlsSocket:
             raise ssl.SSLWantWriteError(ssl.SSL_ERROR_WANT_WRITE, "the socket's buffer is full")
         return sent
 
+    @never_blocks
     def recv_into(self, buffer: bytearray | memoryview) -> int:
         """Read what is there; 0 means that the peer has closed the connection.
 
@@ -184,6 +188,7 @@ class TlsSocket:
                 # Messages have lengths, so a missing farewell hides no truncation.
                 return 0
 
+    @never_blocks
     def _receive(self) -> None:
         """Give OpenSSL what has come."""
         try:
@@ -195,6 +200,7 @@ class TlsSocket:
         else:
             self._incoming.write_eof()
 
+    @never_blocks
     def _flush(self) -> bool:
         """Send what OpenSSL has written; tell whether all of it is gone."""
         while True:

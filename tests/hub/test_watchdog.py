@@ -15,7 +15,7 @@ from gevent.event import Event
 from greenmongo._hub import native, watchdog
 from greenmongo._hub.native import allocate_lock
 from greenmongo._hub.thread import HubThread, acquire
-from greenmongo._hub.watchdog import Watchdog
+from greenmongo._hub.watchdog import Watchdog, never_blocks
 from tests.support.fix_doors import start
 from tests.support.fix_hub import run_script
 from tests.support.fix_leaks import wait_until
@@ -197,6 +197,23 @@ def test_a_hub_that_other_threads_keep_from_the_interpreter_is_not_blamed(
             each.result(18)
     finally:
         end()
+    assert told == []
+
+
+def test_a_call_that_never_waits_is_not_blamed_for_waiting(
+    told: list[str], looks: list[None], hub_thread: HubThread
+) -> None:
+    """It can only have given the interpreter away, and not got it back."""
+    lock = allocate_lock()
+    lock.acquire()
+
+    @never_blocks
+    def send() -> None:
+        enough = len(looks) + 20
+        while len(looks) < enough:
+            lock.acquire(True, 0.01)
+
+    start(hub_thread.run, send).result(18)
     assert told == []
 
 
