@@ -19,6 +19,7 @@ pytest_plugins = [
     "greenmongo.testing",
     "bridge.testing",
     "tests.support.fix_comparison",
+    "tests.support.fix_contention",
     "tests.support.fix_dns",
     "tests.support.fix_doors",
     "tests.support.fix_faces",

@@ -15,6 +15,7 @@ import mmap
 import os
 import socket as socket_module
 import ssl
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -24,8 +25,7 @@ from gevent.monkey import get_original
 from pymongo.errors import AutoReconnect, NetworkTimeout, ProtocolError
 
 from greenmongo._core.types import format_address
-from greenmongo._hub.watchdog import never_blocks
-from greenmongo._net.kept import CONTENTION, receive_kept, send_kept
+from greenmongo._net.socket_calls import CONTENTION, receive_some, send_some
 from greenmongo._net.tls import TlsSocket
 from greenmongo._wire.errors import WireError
 from greenmongo._wire.header import (
@@ -52,6 +52,12 @@ __all__ = ["Stream", "open_stream"]
 _READ, _WRITE = 1, 2
 _HEADER_SIZE = HEADER.size
 _LARGE_BUFFER = 1024 * 1024
+_WOULD_BLOCK = (
+    BlockingIOError,
+    InterruptedError,
+    ssl.SSLWantReadError,
+    ssl.SSLWantWriteError,
+)
 
 _new_socket: type[socket_module.socket] = get_original("socket", "socket")
 
@@ -70,6 +76,12 @@ class Stream:
         self._hub = hub
         self._sock = sock
         self._is_tls = isinstance(sock, TlsSocket)
+        self._send: Callable[[bytes | memoryview], int]
+        self._receive: Callable[[memoryview], int]
+        if isinstance(sock, TlsSocket):
+            self._send, self._receive = sock.send, sock.recv_into
+        else:
+            self._send, self._receive = partial(send_some, sock), partial(receive_some, sock)
         self._error: Exception | None = None
         self._reader: greenlet | None = None
         self._view = _new_buffer(SMALL_MESSAGE)
@@ -110,12 +122,14 @@ class Stream:
         """
         if self._error is not None:
             raise self._error
+        began = monotonic()
         try:
-            sent = self._send_now(data)
-        except (BlockingIOError, InterruptedError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            sent = self._send(data)
+        except _WOULD_BLOCK:
             sent = 0
         except OSError as error:
             raise self._broken(error) from error
+        self._was_late = CONTENTION.has_taken(monotonic() - began)
         if sent < len(data):
             self._send_rest(memoryview(data)[sent:], timeout)
 
@@ -226,8 +240,8 @@ class Stream:
                 self._watcher.stop()
                 return
             try:
-                count = self._receive_now()
-            except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                count = self._receive(self._view[self._filled :] if self._filled else self._view)
+            except _WOULD_BLOCK:
                 return
             except OSError as error:
                 self._fail(self._closed_error(str(error)))
@@ -241,13 +255,6 @@ class Stream:
                 return
             if not self._is_tls:
                 return
-
-    @never_blocks
-    def _receive_now(self) -> int:
-        view = self._view[self._filled :] if self._filled else self._view
-        if CONTENTION.is_on and len(view) <= SMALL_MESSAGE and not self._is_tls:
-            return receive_kept(self._sock.fileno(), view)
-        return self._sock.recv_into(view)
 
     def _wake_reader(self) -> None:
         reader = self._reader
@@ -312,16 +319,6 @@ class Stream:
         elif self.on_break is not None:
             self.on_break()
 
-    @never_blocks
-    def _send_now(self, data: bytes) -> int:
-        if CONTENTION.is_on and len(data) <= SMALL_MESSAGE and not self._is_tls:
-            CONTENTION.has_kept()
-            return send_kept(self._sock.fileno(), data)
-        began = monotonic()
-        sent = self._sock.send(data)
-        self._was_late = CONTENTION.has_taken(monotonic() - began)
-        return sent
-
     def _send_rest(self, rest: memoryview, timeout: float | None) -> None:
         """Send what did not fit into the socket's buffer, as it drains."""
         late = NetworkTimeout(f"{format_address(self.address)}: timed out while sending")
@@ -330,8 +327,8 @@ class Stream:
                 while rest:
                     self._wait_until_writable()
                     try:
-                        rest = rest[self._sock.send(rest) :]
-                    except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                        rest = rest[self._send(rest) :]
+                    except _WOULD_BLOCK:
                         continue
         except OSError as error:
             raise self._broken(error) from error

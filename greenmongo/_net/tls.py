@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pymongo.errors import ConfigurationError
 
 from greenmongo._hub.watchdog import never_blocks
+from greenmongo._net.socket_calls import receive_some, send_some
 
 if TYPE_CHECKING:
     import socket
@@ -107,8 +108,7 @@ class TlsSocket:
         )
         self._cipher_text = memoryview(b"")  # encrypted but not yet sent
         self._owed = 0  # bytes of the caller's data that `_cipher_text` ends with
-        self._buffer = bytearray(_CHUNK)
-        self._view = memoryview(self._buffer)
+        self._view = memoryview(bytearray(_CHUNK))
 
     def fileno(self) -> int:
         """Return the socket's descriptor, -1 when closed."""
@@ -188,26 +188,24 @@ class TlsSocket:
                 # Messages have lengths, so a missing farewell hides no truncation.
                 return 0
 
-    @never_blocks
     def _receive(self) -> None:
         """Give OpenSSL what has come."""
         try:
-            count = self._sock.recv_into(self._buffer)
-        except BlockingIOError:
+            count = receive_some(self._sock, self._view)
+        except (BlockingIOError, InterruptedError):
             raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "nothing has come") from None
         if count:
             self._incoming.write(self._view[:count])
         else:
             self._incoming.write_eof()
 
-    @never_blocks
     def _flush(self) -> bool:
         """Send what OpenSSL has written; tell whether all of it is gone."""
         while True:
             while self._cipher_text:
                 try:
-                    count = self._sock.send(self._cipher_text)
-                except BlockingIOError:
+                    count = send_some(self._sock, self._cipher_text)
+                except (BlockingIOError, InterruptedError):
                     return False
                 self._cipher_text = self._cipher_text[count:]
             if not self._outgoing.pending:

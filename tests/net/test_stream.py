@@ -12,19 +12,13 @@ from gevent.hub import get_hub
 from pymongo.errors import AutoReconnect, NetworkTimeout, ProtocolError
 
 from greenmongo._hub.thread import HubThread
-from greenmongo._net.kept import CONTENTION
 from greenmongo._net.stream import Stream, open_stream
 from greenmongo._wire.header import SMALL_MESSAGE
 from tests.support.fix_scripted import ScriptedServer
 from tests.support.hubside import OP_MSG, framed, hubside, op_msg, open_stream_pair, turn, until
 from tests.support.native import listen
 
-
-@pytest.fixture(autouse=True, params=["at rest", "beside busy threads"])
-def contention(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sends and receives that give the GIL away, and such that keep it, do the same."""
-    monkeypatch.setattr(CONTENTION, "is_on", request.param == "beside busy threads")
-    monkeypatch.setattr(CONTENTION, "_left", 1_000_000)
+pytestmark = pytest.mark.usefixtures("contention")
 
 
 @pytest.fixture

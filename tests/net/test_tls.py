@@ -37,7 +37,7 @@ def server_context(*, client_ca: str | None = None) -> ssl.SSLContext:
 
 
 @pytest.fixture
-def wire() -> Iterator[tuple[socket.socket, socket.socket]]:
+def wire(contention: None) -> Iterator[tuple[socket.socket, socket.socket]]:
     pair = socket.socketpair()
     for sock in pair:
         sock.setblocking(False)

@@ -1,9 +1,9 @@
-"""Sends and receives during which Python keeps its interpreter lock, the GIL.
+"""Sends and receives on sockets that do not block.
 
-Python gives the GIL away for every system call. Beside a busy thread it comes back after the
-switch interval, 5 ms: a hundred times what a call takes on a socket that never blocks. So once a
-send was late, the next calls are made here, until a send in the ordinary way finds out whether
-threads are still busy.
+Python gives its interpreter lock, the GIL, away for every system call. Beside a busy thread it
+comes back after the switch interval, 5 ms: a hundred times what such a call takes. So once a send
+was late, small ones keep the GIL, until one that gives it away finds out whether threads are
+still busy.
 """
 
 from __future__ import annotations
@@ -14,12 +14,16 @@ import socket
 import sys
 from typing import Any
 
-__all__ = ["CONTENTION", "Contention", "receive_kept", "send_kept"]
+from greenmongo._hub.watchdog import never_blocks
+
+__all__ = ["CONTENTION", "Contention", "receive_some", "send_some"]
 
 _LATE = 0.002
 """Seconds after which a call that does not block was late: another thread had the GIL."""
 _TRUSTED = 50
 """How many sends keep the GIL before one finds out whether that is still needed."""
+_SMALL = 32 * 1024
+"""Bytes that are copied within microseconds."""
 
 
 def _library() -> Any:
@@ -48,7 +52,7 @@ class Contention:
         self._left = 0
 
     def has_taken(self, seconds: float) -> bool:
-        """Note how long a send took that gave the GIL away; tell whether it was late."""
+        """Note how long a send took; tell whether it was late."""
         is_late = seconds > _LATE
         if is_late and _LIBRARY is not None:
             self.is_on, self._left = True, _TRUSTED
@@ -64,23 +68,30 @@ CONTENTION = Contention()
 """The process's: it has one GIL."""
 
 
-def send_kept(fileno: int, data: bytes) -> int:
-    """Return how much of `data` a non-blocking socket took.
+@never_blocks
+def send_some(sock: socket.socket, data: bytes | memoryview) -> int:
+    """Return how much of `data` the socket took.
 
     Raises:
         OSError: as `socket.send` does; also InterruptedError, where that tries again.
     """
-    return _checked(_LIBRARY.send(fileno, data, len(data), _NO_SIGNAL))
+    if CONTENTION.is_on and len(data) <= _SMALL:
+        CONTENTION.has_kept()
+        return _checked(_LIBRARY.send(sock.fileno(), bytes(data), len(data), _NO_SIGNAL))
+    return sock.send(data)
 
 
-def receive_kept(fileno: int, view: memoryview) -> int:
-    """Return how much a non-blocking socket has written into `view`, 0 at the end of the stream.
+@never_blocks
+def receive_some(sock: socket.socket, view: memoryview) -> int:
+    """Return how much was written into `view`, 0 at the end of the stream.
 
     Raises:
         OSError: as `socket.recv_into` does; also InterruptedError, where that tries again.
     """
-    begin = ctypes.byref(ctypes.c_char.from_buffer(view))
-    return _checked(_LIBRARY.recv(fileno, begin, len(view), 0))
+    if CONTENTION.is_on and len(view) <= _SMALL:
+        begin = ctypes.byref(ctypes.c_char.from_buffer(view))
+        return _checked(_LIBRARY.recv(sock.fileno(), begin, len(view), 0))
+    return sock.recv_into(view)
 
 
 def _checked(count: int) -> int:

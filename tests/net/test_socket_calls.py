@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from greenmongo._net.kept import Contention, receive_kept, send_kept
+from greenmongo._net.socket_calls import Contention, receive_some, send_some
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def sends_that_keep(contention: Contention) -> int:
 def send_for_ever(sock: socket.socket) -> None:
     """Send until the system takes no more."""
     while True:
-        send_kept(sock.fileno(), bytes(10_000))
+        send_some(sock, bytes(10_000))
 
 
 def test_a_late_send_has_the_next_ones_keep_the_gil() -> None:
@@ -50,27 +50,30 @@ def test_one_of_many_tries_again() -> None:
     assert not contention.is_on
 
 
+@pytest.mark.usefixtures("contention")
 def test_what_is_sent_is_received(ends: tuple[socket.socket, socket.socket]) -> None:
     one, other = ends
-    assert send_kept(one.fileno(), b"hel\0lo") == 6
+    assert send_some(one, b"hel\0lo") == 6
     buffer = memoryview(bytearray(b"." * 10))
-    assert receive_kept(other.fileno(), buffer[2:]) == 6
+    assert receive_some(other, buffer[2:]) == 6
     assert bytes(buffer) == b"..hel\0lo.."
 
 
+@pytest.mark.usefixtures("contention")
 def test_the_errors_are_those_of_a_socket(ends: tuple[socket.socket, socket.socket]) -> None:
     one, other = ends
     buffer = memoryview(bytearray(10))
     with pytest.raises(BlockingIOError):
-        receive_kept(one.fileno(), buffer)
+        receive_some(one, buffer)
     with pytest.raises(BlockingIOError):
         send_for_ever(one)
     other.close()
     with pytest.raises(BrokenPipeError):
-        send_kept(one.fileno(), b"x")
+        send_some(one, b"x")
 
 
+@pytest.mark.usefixtures("contention")
 def test_the_end_is_nothing_received(ends: tuple[socket.socket, socket.socket]) -> None:
     one, other = ends
     other.close()
-    assert receive_kept(one.fileno(), memoryview(bytearray(10))) == 0
+    assert receive_some(one, memoryview(bytearray(10))) == 0
