@@ -8,13 +8,19 @@ still busy.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import socket
 import sys
 from typing import Any
 
 from greenmongo._hub.watchdog import never_blocks
+
+ctypes: Any
+try:
+    import ctypes
+except ImportError:
+    # Python was built without libffi.
+    ctypes = None
 
 __all__ = ["CONTENTION", "Contention", "receive_some", "send_some"]
 
@@ -27,8 +33,8 @@ _SMALL = 32 * 1024
 
 
 def _library() -> Any:
-    """Return the C library, None where it has no sockets."""
-    if sys.platform == "win32":
+    """Return the C library, None where it cannot be called or has no sockets."""
+    if ctypes is None or sys.platform == "win32":
         return None
     library = ctypes.PyDLL(None, use_errno=True)
     library.send.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from greenmongo._net.socket_calls import Contention, receive_some, send_some
+from tests.support.fix_hub import run_script
 
 
 @pytest.fixture
@@ -77,3 +78,22 @@ def test_the_end_is_nothing_received(ends: tuple[socket.socket, socket.socket]) 
     one, other = ends
     other.close()
     assert receive_some(one, memoryview(bytearray(10))) == 0
+
+
+WITHOUT_CTYPES = """
+import socket
+import sys
+sys.modules["ctypes"] = None
+from greenmongo._net.socket_calls import CONTENTION, receive_some, send_some
+
+one, other = socket.socketpair()
+assert CONTENTION.has_taken(0.005)
+buffer = memoryview(bytearray(10))
+assert send_some(one, b"hello") == receive_some(other, buffer) == 5
+print(bytes(buffer[:5]), CONTENTION.is_on)
+"""
+
+
+def test_without_ctypes_the_gil_is_given_away() -> None:
+    result = run_script(WITHOUT_CTYPES)
+    assert (result.stdout, result.stderr) == ("b'hello' False\n", "")
