@@ -108,7 +108,13 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
             self._it = host
         else:
             self._it = MongoClient(
-                host, port, document_class, tz_aware, bool(connect), type_registry, **kwargs
+                self.HOST if host is None else host,
+                self.PORT if port is None else port,
+                document_class,
+                tz_aware,
+                bool(connect),
+                type_registry,
+                **kwargs,
             )
         self._door = Door(self._it)
 
@@ -268,4 +274,4 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
         return database_of(self, self._it[name])
 
     def __repr__(self) -> str:
-        return f"Async{self._it!r}"
+        return f"{type(self).__name__}({repr(self._it).partition('(')[2]}"

@@ -17,7 +17,7 @@ from greenmongo._api.configured import Configured, name_of
 from greenmongo._api.database import Database
 from greenmongo._api.request import Request
 from greenmongo._core.commands.admin import drop_database, list_databases
-from greenmongo._core.option_values import SECRETS
+from greenmongo._core.option_texts import option_texts
 from greenmongo._core.options import ClientOptions
 from greenmongo._core.reply import check_write_concern
 from greenmongo._core.sdam.description import (
@@ -85,14 +85,18 @@ class MongoClient(Configured, Generic[DocT]):
             )
             if value is not None
         }
-        options = ClientOptions.build(host, port, **named, **kwargs)
+        options = ClientOptions.build(
+            self.HOST if host is None else host,
+            self.PORT if port is None else port,
+            **named,
+            **kwargs,
+        )
         super().__init__(
             options.codec_options,
             options.read_preference,
             options.write_concern,
             options.read_concern,
         )
-        self._given = kwargs
         self._options = options
         self._executor = Executor(options)
         if options.connect is not False:
@@ -386,21 +390,23 @@ class MongoClient(Configured, Generic[DocT]):
     def __hash__(self) -> int:
         return hash(self._identity())
 
-    def __repr__(self) -> str:
-        options = self._options
+    def _arguments(self) -> str:
+        options = self._executor.current_options
         kind = options.codec_options.document_class
         name = "dict" if kind is dict else f"{kind.__module__}.{kind.__name__}"
-        hosts = [format_address(seed) for seed in options.seeds]
-        if options.srv is not None:
-            hosts = [f"mongodb+srv://{options.srv.fqdn}"]
+        hosts: object = [format_address(seed) for seed in options.seeds]
+        if options.srv is not None and not options.seeds:
+            hosts = f"mongodb+srv://{options.srv.fqdn}"
         parts = [
             f"host={hosts!r}",
             f"document_class={name}",
             f"tz_aware={options.codec_options.tz_aware!r}",
-            f"connect={options.connect!r}",
+            f"connect={options.connect is not False!r}",
         ]
-        parts += [f"{k}={v!r}" for k, v in self._given.items() if k.lower() not in SECRETS]
-        return f"{type(self).__name__}({', '.join(parts)})"
+        return ", ".join(parts + option_texts(options.said))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._arguments()})"
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError(

@@ -103,7 +103,8 @@ def _check_source(mechanism: str | None, source: str | None) -> None:
     """Check that a mechanism of the outside world is not given a database to look in."""
     if source in (None, EXTERNAL) or mechanism not in _EXTERNAL_ONLY:
         return
-    message = f"authentication source must be $external or None for {mechanism}, not {source!r}"
+    # Not what it is: in a URI it may be a piece of a password.
+    message = f"authentication source must be $external or None for {mechanism}"
     if mechanism in ("MONGODB-AWS", "MONGODB-OIDC"):
         raise ConfigurationError(message)
     # The class PyMongo raises for these two.

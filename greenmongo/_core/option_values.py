@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from inspect import signature
 from typing import Any
 
 from pymongo.errors import ConfigurationError, InvalidURI
@@ -108,7 +109,8 @@ def _compressors(name: str, value: Any) -> list[str]:
     usable = []
     for compressor in offered:
         if compressor not in _COMPRESSORS:
-            warnings.warn(f"Unsupported compressor in {name}: {compressor}", stacklevel=2)
+            # Not which: what stands in a URI may be a piece of a password.
+            warnings.warn(f"Unsupported compressor in {name}", stacklevel=2)
         elif not is_available(compressor):
             warnings.warn(
                 f"Wire protocol compression with {compressor} is not available:"
@@ -180,6 +182,10 @@ _ALIASES = {
     "max_adaptive_retries": "maxadaptiveretries",
     "enable_overload_retargeting": "enableoverloadretargeting",
 }
+# An older PyMongo shows what it finds wrong, here as in its own client.
+_FROM_URI: Mapping[str, bool] = (
+    {"from_uri": True} if "from_uri" in signature(validate_options).parameters else {}
+)
 _NOT_GIVEN_IF_NONE = {"connect", "document_class", "type_registry", "tz_aware"}
 
 OPTION_NAMES: Mapping[str, str] = {
@@ -216,6 +222,9 @@ def read_keywords(keywords: Mapping[str, Any]) -> dict[str, Any]:
 def read_uri_options(query: str) -> dict[str, Any]:
     """Check the options of a URI; the result has lower-case names.
 
+    No message shows what is wrong, only where: a `?`, `&` or `=` that somebody forgot to escape
+    makes a piece of the password look like an option.
+
     What is unknown or invalid is left out with a warning. Our own switches raise: taking
     `auto_start_request=yes` for "no" would change what a program reads back.
 
@@ -228,14 +237,21 @@ def read_uri_options(query: str) -> dict[str, Any]:
     for given, value in split_options(query, validate=False, warn=True, normalize=False).items():
         name = given.lower()
         if name in _CHECKED_HERE:
-            checked[name] = _CHECKED_HERE[name](name, value)
+            checked[name] = _checked_in_uri(name, value)
         elif name not in OPTION_NAMES or name in _KEYWORDS or name in _ALIASES:
-            warnings.warn(_unknown(given), stacklevel=2)
+            warnings.warn(_unknown(given, is_shown=False), stacklevel=2)
         else:
             checked |= _validated_or_warned(spelled(name), value)
     if checked.get("authsource") == "":
         raise InvalidURI("the authSource database cannot be an empty string")
     return checked
+
+
+def _checked_in_uri(name: str, value: str) -> Any:
+    try:
+        return _CHECKED_HERE[name](name, value)
+    except ConfigurationError as error:
+        raise ConfigurationError(str(error).removesuffix(f", not {value!r}")) from None
 
 
 def _refuse_second_proxy(query: str) -> None:
@@ -263,7 +279,7 @@ def _validated(name: str, value: Any) -> Any:
 
 def _validated_or_warned(public: str, value: Any) -> dict[str, Any]:
     try:
-        found = validate_options({public: value}, warn=True)
+        found = validate_options({public: value}, warn=True, **_FROM_URI)
     except IsADirectoryError:
         if public != "tlsCAFile":
             raise
@@ -271,7 +287,7 @@ def _validated_or_warned(public: str, value: Any) -> dict[str, Any]:
     return {name.lower(): value for name, value in found.items()}
 
 
-def _unknown(name: str) -> str:
-    message = f"Unknown option: {name}."
+def _unknown(name: str, *, is_shown: bool = True) -> str:
+    message = f"Unknown option: {name}." if is_shown else "Unknown option."
     close = get_close_matches(name.lower(), OPTION_NAMES, n=1, cutoff=0.6)
     return f"{message} Did you mean {OPTION_NAMES[close[0]]}?" if close else message

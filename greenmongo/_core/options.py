@@ -115,6 +115,9 @@ class ClientOptions:
     use_greenlets: bool = False
     """Whether the context is always the greenlet, never the thread."""
 
+    said: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """What URI and keywords say, by lower-case names: what a client shows of itself."""
+
     @classmethod
     def build(
         cls,
@@ -139,6 +142,7 @@ class ClientOptions:
         return cls(
             **chosen,
             **_deduced(options),
+            said=options,
             seeds=target.seeds,
             srv=srv,
             default_database=target.database,

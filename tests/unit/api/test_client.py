@@ -76,6 +76,59 @@ def test_a_client_shows_its_options_but_no_secrets() -> None:
     )
 
 
+def test_a_client_shows_what_its_uri_says_as_arguments_that_make_an_equal_one() -> None:
+    mongo = client(
+        "mongodb://u:pw@a,b:27018/?replicaSet=rs&connectTimeoutMS=1500&wTimeoutMS=9&w=1",
+        socketTimeoutMS=None,
+        heartbeatFrequencyMS=2500,
+    )
+    shown = repr(mongo)
+    assert shown == (
+        "MongoClient(host=['a:27017', 'b:27018'], document_class=dict, tz_aware=False, "
+        "connect=False, replicaset='rs', connecttimeoutms=1500, wtimeoutms=9, w=1, "
+        "sockettimeoutms=None, heartbeatfrequencyms=2500)"
+    )
+    again: MongoClient[Any] = eval(shown)
+    assert again == mongo
+    assert again.options.connect_timeout == 1.5
+
+
+def test_a_client_that_waits_for_the_dns_shows_the_name_it_will_ask_for() -> None:
+    assert "(host='mongodb+srv://a.b.c', " in repr(client("mongodb+srv://a.b.c/db"))
+
+
+def test_a_client_shows_which_secrets_it_was_given_but_not_the_secrets() -> None:
+    shown = repr(
+        client(
+            "mongodb://u:hush@a/?authMechanism=PLAIN"
+            "&authMechanismProperties=SERVICE_NAME:x,AWS_SESSION_TOKEN:hush",
+            tlsCertificateKeyFilePassword="hush",
+            proxyHost="p",
+            proxyUsername="hush",
+            proxyPassword="hush",
+        )
+    )
+    assert "hush" not in shown
+    assert "{'SERVICE_NAME': 'x', 'AWS_SESSION_TOKEN': '<redacted>'}" in shown
+    for name in ("proxyusername", "proxypassword", "tlscertificatekeyfilepassword"):
+        assert f"{name}='<redacted>'" in shown
+
+
+def test_a_client_that_connects_at_once_says_so() -> None:
+    with MongoClient[Any]("mongodb://127.0.0.1:1") as mongo:
+        assert "connect=True" in repr(mongo)
+
+
+def test_a_subclass_may_name_another_host_for_clients_that_are_given_none() -> None:
+    class Ours(MongoClient[Any]):
+        HOST = "db.example.com"
+        PORT = 4000
+
+    assert Ours(connect=False).options.seeds == (("db.example.com", 4000),)
+    assert Ours("a", connect=False).options.seeds == (("a", 4000),)
+    assert Ours(port=5000, connect=False).options.seeds == (("db.example.com", 5000),)
+
+
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
 def test_a_client_is_neither_copied_nor_pickled(duplicate: Callable[[Any], Any]) -> None:
     client: MongoClient[dict[str, Any]] = MongoClient(connect=False)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import inspect
+import traceback
 import warnings
 from collections.abc import Callable
 from datetime import timezone
@@ -9,11 +11,12 @@ from typing import Any
 import pytest
 from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions, DatetimeConversion, TypeRegistry
-from pymongo.errors import ConfigurationError, InvalidURI
+from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
 from pymongo.monitoring import CommandListener
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import Nearest, Primary, ReadPreference, Secondary
 from pymongo.server_api import ServerApi
+from pymongo.uri_parser import validate_options
 from pymongo.write_concern import WriteConcern
 
 from greenmongo._core.connection_string import read_uri
@@ -266,7 +269,7 @@ def test_our_switches_name_themselves_and_the_wrong_value(name: str, value: Any)
     with pytest.raises(ConfigurationError, match=rf"{name} must be .*not {value!r}"):
         build(**{name: value})
     if isinstance(value, str):
-        with pytest.raises(ConfigurationError, match=rf"{name} must be .*not {value!r}"):
+        with pytest.raises(ConfigurationError, match=rf"{name} must be .*true or false\)$"):
             build(f"{URI}{name}={value}")
 
 
@@ -297,9 +300,9 @@ def test_there_is_not_always_a_guess() -> None:
 @pytest.mark.parametrize(
     ("option", "complaint"),
     [
-        ("nope=1", "Unknown option: nope"),
-        ("document_class=dict", "Unknown option: document_class"),
-        ("max_adaptive_retries=1", "Unknown option: max_adaptive_retries"),
+        ("qqq=1", r"^Unknown option\.$"),
+        ("document_class=dict", "Unknown option. Did you mean document_class"),
+        ("max_adaptive_retries=1", "Unknown option. Did you mean max_adaptive_retries"),
         ("maxPoolSize=many", "maxPoolSize|maxpoolsize"),
         ("replicaSet=a&replicaSet=b", "Duplicate"),
         ("compressors=lzma", "Unsupported compressor"),
@@ -308,6 +311,52 @@ def test_there_is_not_always_a_guess() -> None:
 def test_a_wrong_uri_option_only_warns(option: str, complaint: str) -> None:
     with pytest.warns(UserWarning, match=complaint):
         build(URI + option)
+
+
+@pytest.mark.skipif(
+    "from_uri" not in inspect.signature(validate_options).parameters,
+    reason="this PyMongo shows what it finds wrong",
+)
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "mongodb://h/?h4sh=1",
+        "mongodb://u:pa?h4sh=1@h",
+        "mongodb://u:pa?h4sh@h/",
+        "mongodb://u:p:h4sh@h",
+        "mongodb://h:h4sh/",
+        "mongodb://h/?authSource=h4sh&authMechanism=MONGODB-X509",
+        *(
+            f"{URI}{option}=h4sh"
+            for option in (
+                "auto_start_request",
+                "compressors",
+                "datetime_conversion",
+                "maxPoolSize",
+                "proxyHost=h&proxyPort",
+                "readPreferenceTags",
+                "serverMonitoringMode",
+                "tlsCAFile",
+                "use_greenlets",
+                "uuidRepresentation",
+                "zlibCompressionLevel",
+            )
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_uri_is_not_shown(uri: str) -> None:
+    # It may be a piece of a password that nobody has escaped.
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            build(uri)
+        except (PyMongoError, ValueError, KeyError, OSError) as error:
+            messages = traceback.format_exception(error)
+        else:
+            messages = []
+    messages += [str(each.message) for each in caught]
+    assert messages
+    assert "h4sh" not in "".join(messages)
 
 
 def test_a_compressor_without_its_library_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
