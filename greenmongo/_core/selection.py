@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from pymongo.errors import ConfigurationError
 
 from greenmongo._core.sdam.kinds import ServerKind, TopologyKind
-from greenmongo._core.types import format_address
 
 if TYPE_CHECKING:
     from greenmongo._core.sdam.description import ServerDescription, TopologyDescription
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "choose",
-    "describe_failure",
     "suitable_servers",
     "updated_round_trip_time",
 ]
@@ -102,29 +100,6 @@ def updated_round_trip_time(average: float | None, sample: float) -> float:
     if average is None:
         return sample
     return _RTT_WEIGHT * sample + (1 - _RTT_WEIGHT) * average
-
-
-def describe_failure(
-    topology: TopologyDescription, read_preference: ReadMode | None, timeout: float
-) -> str:
-    """Return the message of the ServerSelectionTimeoutError: what was wanted and what is there."""
-    wanted = "writable server" if read_preference is None else f"server for {read_preference!r}"
-    if not topology.servers:
-        found = "no servers are left in the topology"
-        if topology.set_name:
-            found = f"none of the seeds is a member of this set, so {found}"
-    else:
-        found = "; ".join(_state_of(server) for server in topology.servers.values())
-    set_name = f" {topology.set_name!r}" if topology.set_name else ""
-    return (
-        f"No {wanted} found within {timeout:g} s. Topology {topology.kind.value}{set_name}: {found}"
-    )
-
-
-def _state_of(server: ServerDescription) -> str:
-    """Return one server's address, kind and last error."""
-    error = f" ({server.error})" if server.error is not None else ""
-    return f"{format_address(server.address)} is {server.kind.value}{error}"
 
 
 def _matching(

@@ -78,8 +78,8 @@ class SeedList:
         outcome = self._outcome
         if not outcome.is_over.wait(timeout):
             raise ServerSelectionTimeoutError(
-                f"No server found within {timeout:g} s: the hosts of {self._srv.fqdn!r} are still"
-                " being looked up"
+                f"No servers found yet, Timeout: {timeout:g}s: the hosts of {self._srv.fqdn!r} are"
+                " still being looked up"
             )
         if outcome.error is not None:
             # A copy for each who waits: they run in different greenlets.

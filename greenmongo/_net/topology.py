@@ -37,7 +37,8 @@ from greenmongo._core.sdam.transitions import (
     apply_description,
     initial_topology,
 )
-from greenmongo._core.selection import choose, describe_failure, suitable_servers
+from greenmongo._core.selection import choose, suitable_servers
+from greenmongo._core.selection_failure import describe_failure
 from greenmongo._core.srv import apply_hosts, is_polled
 from greenmongo._net.closed import used_after_close
 from greenmongo._net.monitor import Monitor
@@ -169,7 +170,7 @@ class Topology:
             # A set none of whose seeds is a member has nobody left who could tell of others.
             if left <= 0 or self.is_empty:
                 raise ServerSelectionTimeoutError(
-                    describe_failure(self.description, preference, timeout)
+                    describe_failure(self.description, preference, timeout, self._options.seeds)
                 )
             if log is not None:
                 log.waiting(self.description, left)

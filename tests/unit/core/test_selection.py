@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from pymongo.errors import AutoReconnect, ConfigurationError
+from pymongo.errors import ConfigurationError
 from pymongo.read_preferences import (
     Nearest,
     Primary,
@@ -21,7 +21,6 @@ from greenmongo._core.sdam.description import (
 )
 from greenmongo._core.selection import (
     choose,
-    describe_failure,
     suitable_servers,
     updated_round_trip_time,
 )
@@ -294,29 +293,3 @@ def test_the_less_busy_of_two_drawn_is_chosen(
 def test_the_average_of_round_trips_starts_with_the_first() -> None:
     assert updated_round_trip_time(None, 5.0) == 5.0
     assert updated_round_trip_time(10.0, 5.0) == pytest.approx(9.0)
-
-
-# -- failure ---------------------------------------------------------------------------------------
-
-
-def test_the_failure_names_every_server_and_its_error() -> None:
-    it = TopologyDescription(
-        WITHOUT,
-        set_name="rs",
-        servers={
-            P: ServerDescription.unknown(P, AutoReconnect("connection refused")),
-            S: server(S),
-        },
-    )
-    assert describe_failure(it, None, 1.5) == (
-        "No writable server found within 1.5 s. Topology ReplicaSetNoPrimary 'rs': "
-        "p:27017 is Unknown (connection refused); s:27017 is RSSecondary"
-    )
-
-
-def test_the_failure_names_the_read_preference() -> None:
-    message = describe_failure(TopologyDescription.empty(), Nearest(), 30)
-    assert message.startswith("No server for Nearest(")
-    assert message.endswith(
-        "found within 30 s. Topology Unknown: no servers are left in the topology"
-    )
