@@ -59,7 +59,8 @@ def max_document_length(environ: Mapping[str, str]) -> int:
 def extended_json(document: Any, limit: int) -> str:
     """Return a document as relaxed extended JSON of at most `limit` characters and an ellipsis."""
     cut, _ = _cut(document, limit + 1)
-    text = json_util.dumps(cut, json_options=_OPTIONS, default=repr)
+    # Letters as themselves: cut anywhere they stay whole, and the message around escapes them.
+    text = json_util.dumps(cut, json_options=_OPTIONS, default=repr, ensure_ascii=False)
     return text if len(text) <= limit else text[:limit] + "..."
 
 

@@ -16,6 +16,7 @@ from greenmongo._net.publisher import COMMAND, DEBUG
 if TYPE_CHECKING:
     from typing import Any
 
+    from greenmongo._core.command import Command
     from greenmongo._core.types import Document
     from greenmongo._net.connection import Connection
     from greenmongo._net.publisher import Publisher
@@ -60,6 +61,19 @@ class CommandEvents:
         # Commands of the handshake are told to listeners but never logged.
         is_logged = connection.is_established and COMMAND.isEnabledFor(DEBUG)
         return WatchedCommand(self, facts, is_logged)
+
+
+    def retrying(self, command: Command, operation_id: int | None, attempt: int) -> None:
+        """Tell that a command is about to be tried again; only the log does."""
+        if COMMAND.isEnabledFor(DEBUG):
+            fields = {
+                "message": f"Retrying {'write' if command.is_write else 'read'} attempt number"
+                f" {attempt}",
+                "clientId": self.publisher.id,
+                "commandName": command.name,
+                "operationId": operation_id,
+            }
+            self.publisher.tell(COMMAND.debug, LogMessage(fields))
 
 
 class WatchedCommand:

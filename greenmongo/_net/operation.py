@@ -6,6 +6,7 @@ Hub side only. An `Operation` runs once; its attempts share what it holds.
 from __future__ import annotations
 
 import random
+from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -157,7 +158,7 @@ class Operation:
     def _run(self) -> Reply:
         avoid = _NOBODY
         told: PyMongoError | None = None
-        while True:
+        for attempt in count(1):
             try:
                 server = self._select(avoid)
             except ServerSelectionTimeoutError:
@@ -186,6 +187,8 @@ class Operation:
                     avoid |= {server.address}
             if pause:
                 gevent.sleep(pause)
+            self._engine.command_events.retrying(self._command, self._id, attempt)
+        raise AssertionError("there is always another attempt, or an error")
 
     def _judge_of_failures(self) -> Retrying:
         if self._retrying is None:

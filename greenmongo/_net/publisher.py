@@ -59,7 +59,6 @@ class Publisher:
         self.server_listeners = [x for x in listeners if isinstance(x, ServerListener)]
         self.topology_listeners = [x for x in listeners if isinstance(x, TopologyListener)]
         self.heartbeat_listeners = [x for x in listeners if isinstance(x, ServerHeartbeatListener)]
-        self._max_document_length = max_document_length(os.environ)
         self._queue: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._holders = 0
         self._is_delivering = False
@@ -98,7 +97,7 @@ class Publisher:
 
     def shorten(self, document: Mapping[str, Any]) -> str:
         """Return a document as a log message shows it."""
-        return extended_json(document, self._max_document_length)
+        return extended_json(document, max_document_length(os.environ))
 
     def _deliver(self) -> None:
         if self._holders or self._is_delivering:

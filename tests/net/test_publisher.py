@@ -728,9 +728,22 @@ def test_the_length_of_documents_comes_from_the_environment(
     logs: Logs,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    client = client_of(scripted_server.uri)
     monkeypatch.setenv("GREENMONGO_LOG_MAX_DOCUMENT_LENGTH", "5")
-    client_of(scripted_server.uri).admin.command("ping")
+    client.admin.command("ping")
     assert logs.of("command")[0]["command"] == '{"pin...'
+
+
+def test_another_attempt_is_logged(
+    scripted_server: ScriptedServer, client_of: Connect, logs: Logs
+) -> None:
+    client = client_of(scripted_server.uri, retryReads=True)
+    scripted_server.script("find", Answer(manner=hang_up))
+    client.shop.items.find_one()
+    started, _, retrying, again, _ = logs.of("command")
+    assert retrying["message"] == "Retrying read attempt number 1"
+    assert retrying["commandName"] == "find"
+    assert retrying["operationId"] == started["operationId"] == again["operationId"]
 
 
 def test_connections_are_logged(

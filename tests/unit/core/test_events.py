@@ -339,6 +339,11 @@ def test_a_short_document_is_logged_whole() -> None:
     assert extended_json({"ok": 1, "x": [True, None]}, 1000) == '{"ok": 1, "x": [true, null]}'
 
 
+def test_letters_of_all_scripts_are_logged_and_counted_as_themselves() -> None:
+    assert extended_json({"x": "\u754c\u00e9"}, 1000) == '{"x": "\u754c\u00e9"}'
+    assert extended_json({"x": "\u754c" * 20}, 10) == '{"x": "' + "\u754c" * 3 + "..."
+
+
 def test_a_long_document_is_cut_and_says_so() -> None:
     assert extended_json({"insert": "c" * 100}, 20) == '{"insert": "cccccccc...'
 
