@@ -12,6 +12,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
+from greenmongo._api.checked import run_checked
 from greenmongo._api.command_cursor import CommandCursor
 from greenmongo._api.configured import Configured, name_of
 from greenmongo._api.database import Database
@@ -19,7 +20,6 @@ from greenmongo._api.request import Request
 from greenmongo._core.commands.admin import drop_database, list_databases
 from greenmongo._core.option_texts import option_texts
 from greenmongo._core.options import ClientOptions
-from greenmongo._core.reply import check_write_concern
 from greenmongo._core.sdam.description import (
     ServerDescription,
     ServerKind,
@@ -350,7 +350,7 @@ class MongoClient(Configured, Generic[DocT]):
             )
         database: Database[Any] = Database(self, name)
         command = drop_database(database._target(), comment=comment)
-        check_write_concern(self._executor.run(command, session).document)
+        run_checked(self._executor, command, session)
 
     def server_info(self, session: SessionLike | None = None) -> dict[str, Any]:
         """Return the server's version and build."""

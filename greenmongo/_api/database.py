@@ -15,6 +15,7 @@ from pymongo.errors import (
 )
 from pymongo.read_preferences import ReadPreference
 
+from greenmongo._api.checked import run_checked
 from greenmongo._api.collection import Collection
 from greenmongo._api.command_cursor import CommandCursor
 from greenmongo._api.configured import Configured, name_of
@@ -30,7 +31,6 @@ from greenmongo._core.commands.admin import (
 )
 from greenmongo._core.commands.aggregate import aggregate
 from greenmongo._core.commands.arguments import Pipeline, check_database_name
-from greenmongo._core.reply import check_write_concern
 from greenmongo._core.types import DocT
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ class Database(Configured, Generic[DocT]):
         command = create_collection(collection._target, kwargs)
         if check_exists and name in self.list_collection_names(session, filter={"name": name}):
             raise CollectionInvalid(f"collection {name} already exists")
-        check_write_concern(self._executor.run(command, session).document)
+        run_checked(self._executor, command, session)
         return collection
 
     def aggregate(
@@ -214,8 +214,7 @@ class Database(Configured, Generic[DocT]):
             ConfigurationError: a keyword would change what the command is.
         """
         plan = aggregate(self._target(), pipeline, options=kwargs)
-        reply = self._executor.run(plan.command, session)
-        check_write_concern(reply.document)
+        reply = run_checked(self._executor, plan.command, session)
         cursor = reply.document.get("cursor") or {"id": 0, "firstBatch": []}
         return CommandCursor(
             self["$cmd.aggregate"],

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo.errors import OperationFailure
 
+from greenmongo._api.checked import run_checked
 from greenmongo._core.commands.admin import drop_collection
 from greenmongo._core.commands.arguments import require_mapping
-from greenmongo._core.reply import NAMESPACE_NOT_FOUND, check_write_concern
+from greenmongo._core.reply import NAMESPACE_NOT_FOUND
 
 if TYPE_CHECKING:
     from greenmongo._api.configured import Runs
@@ -40,10 +41,8 @@ def drop_one(executor: Runs, target: Target, session: SessionLike | None, commen
     """Drop one collection and return the server's answer."""
     command = drop_collection(target, comment=comment)
     try:
-        document = executor.run(command, session).document
+        return run_checked(executor, command, session).document
     except OperationFailure as error:
         if error.code != NAMESPACE_NOT_FOUND:
             raise
         return dict(error.details or {})
-    check_write_concern(document)
-    return document

@@ -62,7 +62,6 @@ class CommandEvents:
         is_logged = connection.is_established and COMMAND.isEnabledFor(DEBUG)
         return WatchedCommand(self, facts, is_logged)
 
-
     def retrying(self, command: Command, operation_id: int | None, attempt: int) -> None:
         """Tell that a command is about to be tried again; only the log does."""
         if COMMAND.isEnabledFor(DEBUG):

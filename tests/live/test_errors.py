@@ -89,6 +89,18 @@ def test_the_error_is_pymongos(both: Comparison, name: str) -> None:
     assert name in BSON_ERRORS or issubclass(error, expected)
 
 
+def test_a_write_concern_that_fails_a_whole_command_is_called_so(
+    db: Any, make_client: Callable[..., MongoClient[dict[str, Any]]]
+) -> None:
+    db.c.insert_one({})
+
+    with pytest.raises(errors.WriteConcernError) as caught:
+        make_client(w=20).drop_database(db.name)
+
+    assert caught.value.code == 100
+    assert db.name not in db.client.list_database_names()
+
+
 def test_a_server_that_is_not_there_is_waited_for_and_named(
     make_client: Callable[..., MongoClient[dict[str, Any]]],
 ) -> None:

@@ -17,7 +17,7 @@ def test_the_address_is_waited_for(scripted_server: ScriptedServer, client_of: C
 
 def test_without_a_server_the_address_is_an_error(client_of: Connect) -> None:
     client = client_of("mongodb://127.0.0.1:1", serverSelectionTimeoutMS=1)
-    with pytest.raises(ServerSelectionTimeoutError, match="No servers|refused"):
+    with pytest.raises(ServerSelectionTimeoutError, match=r"No servers|refused"):
         client.address  # noqa: B018
 
 

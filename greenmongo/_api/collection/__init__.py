@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
+from greenmongo._api.checked import run_checked
 from greenmongo._api.collection.indexes import Indexes
 from greenmongo._api.collection.reads import Reads
 from greenmongo._api.collection.writes import Writes
 from greenmongo._api.dropping import drop
 from greenmongo._core.commands.admin import rename_collection
-from greenmongo._core.reply import check_write_concern
 from greenmongo._core.types import DocT
 
 if TYPE_CHECKING:
@@ -99,9 +99,7 @@ class Collection(Reads[DocT], Writes[DocT], Indexes[DocT], Generic[DocT]):
             OperationFailure: the collection does not exist, or the new name is taken.
         """
         command = rename_collection(self._target, new_name, comment=comment, options=kwargs)
-        document = self._executor.run(command, session).document
-        check_write_concern(document)
-        return document
+        return run_checked(self._executor, command, session).document
 
     def drop(
         self,

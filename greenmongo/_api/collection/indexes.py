@@ -9,6 +9,7 @@ from pymongo.errors import OperationFailure
 from pymongo.operations import IndexModel
 from pymongo.read_preferences import ReadPreference
 
+from greenmongo._api.checked import run_checked
 from greenmongo._api.collection.base import CollectionBase
 from greenmongo._api.command_cursor import CommandCursor
 from greenmongo._core.commands.arguments import IndexKeys
@@ -18,7 +19,7 @@ from greenmongo._core.commands.index import (
     drop_index,
     list_indexes,
 )
-from greenmongo._core.reply import NAMESPACE_NOT_FOUND, check_write_concern
+from greenmongo._core.reply import NAMESPACE_NOT_FOUND
 from greenmongo._core.types import DocT
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Indexes(CollectionBase[DocT], Generic[DocT]):
             OperationFailure: an index of the same name or keys has other options.
         """
         command = create_indexes(self._target, indexes, comment=comment, options=kwargs)
-        check_write_concern(self._executor.run(command, session).document)
+        run_checked(self._executor, command, session)
         return [index["name"] for index in command.body["indexes"]]
 
     def create_index(
@@ -97,12 +98,10 @@ class Indexes(CollectionBase[DocT], Generic[DocT]):
         """
         command = drop_index(self._target, index_or_name, comment=comment, options=kwargs)
         try:
-            reply = self._executor.run(command, session)
+            run_checked(self._executor, command, session)
         except OperationFailure as error:
             if error.code != NAMESPACE_NOT_FOUND:
                 raise
-        else:
-            check_write_concern(reply.document)
 
     def list_indexes(
         self, session: SessionLike | None = None, comment: Any | None = None

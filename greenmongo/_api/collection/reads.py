@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, cast
 
 from pymongo.errors import OperationFailure
 
+from greenmongo._api.checked import run_checked
 from greenmongo._api.collection.base import CollectionBase
 from greenmongo._api.command_cursor import CommandCursor
 from greenmongo._api.cursor import Cursor
@@ -20,7 +21,7 @@ from greenmongo._core.commands.aggregate import (
 from greenmongo._core.commands.arguments import Bounds, CollationIn, IndexKeys, Pipeline, Projection
 from greenmongo._core.commands.find import find_first
 from greenmongo._core.constants import CursorType
-from greenmongo._core.reply import NAMESPACE_NOT_FOUND, check_write_concern
+from greenmongo._core.reply import NAMESPACE_NOT_FOUND
 from greenmongo._core.types import DocT
 
 if TYPE_CHECKING:
@@ -223,8 +224,7 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
     ) -> tuple[Any, ...]:
         """Send the first command of an aggregation; return what its cursor is made of."""
         plan = aggregate(self._target, pipeline, **options)
-        reply = self._executor.run(plan.command, session)
-        check_write_concern(reply.document)
+        reply = run_checked(self._executor, plan.command, session)
         # An unacknowledged $out has no reply to speak of.
         cursor = reply.document.get("cursor") or {"id": 0, "firstBatch": []}
         return (

@@ -13,6 +13,7 @@ from pymongo.errors import (
     NotPrimaryError,
     OperationFailure,
     WriteConcernError,
+    WTimeoutError,
 )
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
@@ -216,3 +217,13 @@ def test_a_failed_write_concern_is_raised() -> None:
         fake_database(FakeExecutor(reply)).drop_collection("c")
     with pytest.raises(WriteConcernError):
         fake_database(FakeExecutor(reply)).create_collection("c", check_exists=False)
+
+
+def test_a_write_concern_that_failed_the_command_is_the_error_that_is_raised() -> None:
+    concern = {"code": 100, "errmsg": "too few", "errInfo": {"wtimeout": True}}
+    reply = {"ok": 0.0, "code": 100, "errmsg": "failed to wait", "writeConcernError": concern}
+    with pytest.raises(WTimeoutError, match="too few") as caught:
+        fake_database(FakeExecutor(reply)).drop_collection("c")
+    assert caught.value.details == concern
+    with pytest.raises(OperationFailure, match="failed to wait"):
+        fake_database(FakeExecutor(reply)).command("drop", "c")
