@@ -110,8 +110,8 @@ def build_metadata(
     env = _environment(facts)
     if env:
         metadata["env"] = env
-    _shrink(metadata, facts)
-    if not metadata["platform"]:
+    _shrink(metadata)
+    if metadata.get("platform") == "":
         del metadata["platform"]
     return metadata
 
@@ -132,7 +132,7 @@ def _append_driver_info(metadata: Document, info: DriverInfoLike) -> None:
             metadata["platform"] = f"{known}{_DELIMITER}{value}" if known else value
 
 
-def _shrink(metadata: Document, facts: EnvironmentFacts) -> None:
+def _shrink(metadata: Document) -> None:
     """Leave out fields in the order of the handshake specification until the document fits."""
     if not _excess(metadata):
         return
@@ -145,13 +145,33 @@ def _shrink(metadata: Document, facts: EnvironmentFacts) -> None:
         metadata.pop("env", None)
     excess = _excess(metadata)
     if excess:
-        platform = metadata["platform"].encode()
-        kept = platform[: max(0, len(platform) - excess)]
-        # A character cut in two is left out.
-        metadata["platform"] = kept.decode(errors="ignore")
-    if _excess(metadata):
-        # Only wrapping libraries' words can still be too long; the driver's own always fit.
-        metadata["driver"] = {"name": DRIVER_NAME, "version": facts.driver_version}
+        metadata["platform"] = _cut(metadata["platform"], excess)
+    _shrink_driver(metadata)
+
+
+def _shrink_driver(metadata: Document) -> None:
+    """Cut the wrapping libraries' words, the outermost first; the driver's own always fit."""
+    if not metadata["platform"]:
+        del metadata["platform"]
+    driver = metadata["driver"]
+    pairs = list(zip(*(driver[key].split(_DELIMITER) for key in ("name", "version")), strict=True))
+    while len(pairs) > 1 and (excess := _excess(metadata)):
+        name, version = pairs.pop()
+        if version:
+            pairs.append((name, _cut(version, excess)))
+        elif name:
+            pairs.append((_cut(name, excess), ""))
+        names, versions = zip(*pairs, strict=True)
+        metadata["driver"] = {
+            "name": _DELIMITER.join(names),
+            "version": _DELIMITER.join(versions),
+        }
+
+
+def _cut(text: str, excess: int) -> str:
+    """Return a text without its last bytes; a character cut in two is left out."""
+    encoded = text.encode()
+    return encoded[: max(0, len(encoded) - excess)].decode(errors="ignore")
 
 
 def _excess(metadata: Document) -> int:

@@ -79,8 +79,8 @@ def check_name(fqdn: str) -> None:
     except ValueError:
         return
     raise ConfigurationError(
-        f"Invalid URI host: {fqdn} is an IP address, which no SRV record describes:"
-        " did you mean 'mongodb://'?"
+        "Invalid URI host: an IP address is not a valid hostname for 'mongodb+srv://'."
+        " Did you mean to use 'mongodb://'?"
     )
 
 

@@ -26,9 +26,8 @@ def driver_version() -> str:
         return "0+uninstalled"
 
 
-@cache
 def environment_facts() -> EnvironmentFacts:
-    """Return what the handshake tells of the process."""
+    """Return what the handshake tells of the process, as it is now."""
     interpreter = ".".join(map(str, sys.version_info))
     return EnvironmentFacts(
         driver_version=driver_version(),

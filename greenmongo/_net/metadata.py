@@ -42,8 +42,10 @@ class ClientMetadata:
             if _words(library) in map(_words, self._libraries):
                 return
             libraries = (*self._libraries, library)
-            self.document = build_metadata(self._app_name, libraries, environment_facts())
-            self._libraries = libraries
+            document = build_metadata(self._app_name, libraries, environment_facts())
+            if document != self.document:
+                # Else there is no room for it, nor a need to remember it.
+                self.document, self._libraries = document, libraries
 
 
 def _words(library: DriverInfoLike) -> tuple[str, ...]:

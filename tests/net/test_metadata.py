@@ -49,3 +49,24 @@ def test_a_library_is_named_once(scripted_server: ScriptedServer, client_of: Con
 def test_only_driver_infos_are_taken(client_of: Connect, info: Any) -> None:
     with pytest.raises(TypeError, match="driver_info must be an instance of DriverInfo"):
         client_of("mongodb://a/", connect=False).append_metadata(info)
+
+
+def test_libraries_for_which_there_is_no_room_are_forgotten(client_of: Connect) -> None:
+    client = client_of("mongodb://a/", connect=False)
+    metadata = client._executor.metadata
+    for number in range(100):
+        client.append_metadata(DriverInfo(f"library {number}", f"1.{number}"))
+    full, known = metadata.document, len(metadata._libraries)
+    assert known < 100
+    client.append_metadata(DriverInfo("one more", "2"))
+    assert metadata.document is full
+    assert len(metadata._libraries) == known
+    assert full["driver"]["name"].startswith("greenmongo|library 0|library 1|")
+
+
+def test_a_client_tells_of_the_environment_as_it_is_when_the_client_is_made(
+    client_of: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    told = client_of("mongodb://a/", connect=False)._executor.metadata.document
+    assert told["env"]["container"]["orchestrator"] == "kubernetes"

@@ -208,10 +208,23 @@ def test_a_container_without_a_name_is_left_out_when_space_is_short() -> None:
     assert "env" not in build_metadata(None, [], facts)
 
 
-def test_at_last_the_wrapping_libraries_are_left_out() -> None:
+def test_at_last_the_words_of_wrapping_libraries_are_cut() -> None:
     metadata = build_metadata(None, [DriverInfo("x" * 600, "1")], FACTS)
-    assert metadata["driver"] == {"name": "greenmongo", "version": "1.2.3"}
+    assert metadata["driver"]["name"].startswith("greenmongo|xxx")
+    assert metadata["driver"]["version"] == "1.2.3|"
+    assert len(bson.encode(metadata)) == 512
     assert "platform" not in metadata
+
+
+def test_the_outermost_library_is_cut_first_and_names_and_versions_still_correspond() -> None:
+    libraries = [DriverInfo("odm", "2.0"), DriverInfo("x" * 300, "1"), DriverInfo("y" * 300, "2")]
+    driver = build_metadata(None, libraries, FACTS)["driver"]
+    names, versions = driver["name"].split("|"), driver["version"].split("|")
+    assert names[:2] == ["greenmongo", "odm"]
+    assert versions[:2] == ["1.2.3", "2.0"]
+    assert len(names) == len(versions) == 4
+    assert names[2] == "x" * 300
+    assert set(names[3]) == {"y"}
 
 
 @given(
