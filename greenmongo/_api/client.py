@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
@@ -18,6 +20,7 @@ from greenmongo._api.configured import Configured, name_of
 from greenmongo._api.database import Database
 from greenmongo._api.request import Request
 from greenmongo._core.commands.admin import drop_database, list_databases
+from greenmongo._core.emulations import emulation_notice
 from greenmongo._core.option_texts import option_texts
 from greenmongo._core.options import ClientOptions
 from greenmongo._core.sdam.description import (
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
     from greenmongo._core.types import Address, Named, ReadMode, SessionLike
 
 __all__ = ["MongoClient"]
+
+_LOGGER = logging.getLogger("greenmongo.client")
 
 OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
 
@@ -98,6 +103,7 @@ class MongoClient(Configured, Generic[DocT]):
             options.read_concern,
         )
         self._options = options
+        _tell_of_emulation(options)
         self._executor = Executor(options)
         if options.connect is not False:
             self._executor.open()
@@ -421,3 +427,15 @@ class MongoClient(Configured, Generic[DocT]):
         raise TypeError(f"'{type(self).__name__}' object is not iterable")
 
     next = __next__
+
+
+def _tell_of_emulation(options: ClientOptions) -> None:
+    """Log, or warn where nobody reads the log, that this is hardly a MongoDB."""
+    hosts = [host for host, _ in options.seeds]
+    notice = emulation_notice(hosts if options.srv is None else [options.srv.fqdn])
+    if notice is None:
+        return
+    if _LOGGER.isEnabledFor(logging.INFO):
+        _LOGGER.info(notice)
+    else:
+        warnings.warn(notice, UserWarning, stacklevel=3)

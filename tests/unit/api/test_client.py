@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -117,6 +118,31 @@ def test_a_client_shows_which_secrets_it_was_given_but_not_the_secrets() -> None
 def test_a_client_that_connects_at_once_says_so() -> None:
     with MongoClient[Any]("mongodb://127.0.0.1:1") as mongo:
         assert "connect=True" in repr(mongo)
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("mongodb://a,b.COSMOS.azure.com", "CosmosDB"),
+        ("c.docdb.amazonaws.com", "DocumentDB"),
+        ("mongodb+srv://d.docdb-elastic.amazonaws.com", "DocumentDB"),
+    ],
+)
+def test_a_service_that_is_not_quite_mongodb_is_told_of(
+    host: str, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.warns(UserWarning, match=f"connected to a {name} cluster") as warned:
+        client(host)
+    assert len(warned) == 1
+    caplog.set_level(logging.INFO, "greenmongo.client")
+    client(host)
+    assert [each.levelname for each in caplog.records] == ["INFO"]
+
+
+def test_nothing_is_told_of_other_hosts(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "greenmongo.client")
+    client("mongodb://a.mongodb.net,cosmos.azure.com.example")
+    assert not caplog.records
 
 
 def test_a_subclass_may_name_another_host_for_clients_that_are_given_none() -> None:
