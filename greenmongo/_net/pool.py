@@ -322,9 +322,6 @@ class Pool:
         )
 
     def _wait_in_line(self, row: RequestRow | None, timeout: float | None) -> Connection:
-        limit = self.limits.wait_timeout
-        if timeout is not None and (limit is None or timeout < limit):
-            limit = timeout
         if not may_wait(line=len(self._line), open_count=len(self._all), limits=self.limits):
             raise ExceededMaxWaiters(
                 f"{format_address(self.address)}: {self.limits.max_waiting} callers wait for a "
@@ -338,11 +335,7 @@ class Pool:
                 row.waits_for = self
                 if row.bound:
                     break_standstill(self)
-            if limit is None:
-                problem = place.waiter.get()
-            else:
-                with gevent.Timeout(limit, self._exhausted(limit)):
-                    problem = place.waiter.get()
+            problem = self._wait_at(place, timeout)
         except BaseException:
             self._leave_line(place)
             raise
@@ -353,6 +346,35 @@ class Pool:
             raise problem
         assert place.connection is not None
         return place.connection
+
+    def _wait_at(self, place: _Place, timeout: float | None) -> Exception | None:
+        """Wait until a place is served; return what went wrong meanwhile.
+
+        The limit of the wait queue is not for a caller for whom a connection is being opened:
+        opening has limits of its own.
+
+        Args:
+            timeout: the seconds that the caller has at all.
+        """
+        step, waited = self.limits.wait_timeout, 0.0
+        while True:
+            left = None if timeout is None else max(timeout - waited, 0.0)
+            is_last = left is not None and (step is None or left <= step)
+            timer = gevent.Timeout(left if is_last else step)
+            try:
+                with timer:
+                    return place.waiter.get()
+            except gevent.Timeout as expired:
+                if expired is not timer:
+                    raise
+            waited += left or 0.0 if is_last else step or 0.0
+            if is_last or not self._is_being_served(place):
+                raise self._exhausted(waited)
+
+    def _is_being_served(self, place: _Place) -> bool:
+        """Tell whether a place left the line, or a connection is being opened for it."""
+        opening = self._establishing - self._establishing_minimum
+        return place not in self._line or self._line.index(place) < opening
 
     def awaited_by_holders(self) -> list[Pool | None]:
         """Return, for each connection, the pool that the request which has it waits for.

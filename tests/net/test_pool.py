@@ -214,6 +214,42 @@ def test_P24_the_wait_may_be_limited(hub_thread: HubThread) -> None:
 
 
 @hubside
+def test_the_limit_is_for_those_in_line_not_for_whom_a_connection_is_opened(
+    hub_thread: HubThread,
+) -> None:
+    with bench(max_connecting=2, wait_timeout=0.02) as it:
+        it.may_connect.clear()
+        served = waiting(it.pool, 2)
+        with pytest.raises(WaitQueueTimeoutError, match=r"after 0\.02 s"):
+            it.pool.checkout()
+        # They came before, so their limit was over before.
+        assert not any(caller.ready() for caller in served)
+        it.may_connect.set()
+        assert len({caller.get(timeout=5) for caller in served}) == 2
+
+
+@hubside
+def test_a_connection_that_is_opened_for_another_is_waited_for_as_long_as_the_limit_says(
+    hub_thread: HubThread,
+) -> None:
+    with bench(max_size=1, wait_timeout=0.02) as it:
+        it.may_connect.clear()
+        (served,) = waiting(it.pool)
+        with pytest.raises(WaitQueueTimeoutError):
+            it.pool.checkout()
+        it.may_connect.set()
+        served.get(timeout=5)
+
+
+@hubside
+def test_the_callers_own_limit_is_for_opening_too(hub_thread: HubThread) -> None:
+    with bench(wait_timeout=0.01) as it:
+        it.may_connect.clear()
+        with pytest.raises(WaitQueueTimeoutError, match=r"after 0\.05 s"):
+            it.pool.checkout(timeout=0.05)
+
+
+@hubside
 def test_the_shorter_of_two_limits_counts(hub_thread: HubThread) -> None:
     with bench(max_size=1, wait_timeout=60.0) as it:
         it.pool.checkout()
