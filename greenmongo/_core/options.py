@@ -209,6 +209,26 @@ class ClientOptions:
         return self.max_idle_time
 
     @property
+    def appname(self) -> str | None:
+        """The application's name, as PyMongo's `PoolOptions` calls it."""
+        return self.app_name
+
+    @property
+    def driver(self) -> DriverInfoLike | None:
+        """The first wrapping library, as PyMongo's `PoolOptions` calls it."""
+        return self.driver_info
+
+    @property
+    def tls_allow_invalid_hostnames(self) -> bool:
+        """Whether a certificate may name other hosts, as in PyMongo's `PoolOptions`."""
+        return self.tls is not None and self.tls.allow_invalid_hostnames
+
+    @property
+    def auto_encryption_opts(self) -> None:
+        """PyMongo's name for what does not exist here: client-side encryption."""
+        return
+
+    @property
     def pool_options(self) -> ClientOptions:
         """Itself: the options that PyMongo keeps in a `PoolOptions` are here as well."""
         return self

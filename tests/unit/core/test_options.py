@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions, DatetimeConversion, TypeRegistry
+from pymongo.client_options import ClientOptions as TheirOptions
+from pymongo.driver_info import DriverInfo
 from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
 from pymongo.monitoring import CommandListener
+from pymongo.pool_options import PoolOptions
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import Nearest, Primary, ReadPreference, Secondary
 from pymongo.server_api import ServerApi
@@ -638,6 +641,20 @@ def test_pymongos_names_for_options_are_there_too() -> None:
     assert options.local_threshold_ms == 15
     assert options.pool_options.max_pool_size == 100
     assert options.pool_options.max_idle_time_seconds == 0.5
+    driver = DriverInfo("odm")
+    named = build(appname="a", driver=driver, tls=True, tlsAllowInvalidHostnames=True)
+    assert named.pool_options.appname == "a"
+    assert named.pool_options.driver is driver
+    assert named.pool_options.tls_allow_invalid_hostnames
+    assert not options.pool_options.tls_allow_invalid_hostnames
+    assert options.auto_encryption_opts is None
+
+
+def test_no_option_that_pymongo_documents_is_missing() -> None:
+    theirs = {name for kind in (TheirOptions, PoolOptions) for name in dir(kind)}
+    missing = {name for name in theirs if not name.startswith("_")} - set(dir(ClientOptions))
+    # What its pools tell of themselves: for its own use.
+    assert missing <= {"metadata", "non_default_options", "pause_enabled"}
 
 
 def test_a_client_without_options_warns_of_nothing() -> None:
