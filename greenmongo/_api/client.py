@@ -215,12 +215,15 @@ class MongoClient(Configured, Generic[DocT]):
 
     @property
     def is_primary(self) -> bool:
-        """Whether there is a server that takes writes; waits until there is one.
+        """Whether the server that operations go to takes writes; waits until there is one.
+
+        With a direct connection that is whatever server there is.
 
         Raises:
             ServerSelectionTimeoutError: none appeared within serverSelectionTimeoutMS.
         """
-        return self._executor.select_address(None) is not None
+        address = self._executor.select_address(None)
+        return any(s.is_writable for s in self._servers() if s.address == address)
 
     @property
     def is_mongos(self) -> bool:

@@ -5,7 +5,7 @@ import pytest
 from greenmongo.errors import InvalidOperation, ServerSelectionTimeoutError
 from greenmongo.hub import PoolStatistics, statistics_of
 from tests.support.fix_hub import Connect
-from tests.support.fix_scripted import ScriptedServer
+from tests.support.fix_scripted import FakeReplicaSet, ScriptedServer
 
 
 def test_the_address_is_waited_for(scripted_server: ScriptedServer, client_of: Connect) -> None:
@@ -13,6 +13,15 @@ def test_the_address_is_waited_for(scripted_server: ScriptedServer, client_of: C
     assert client.address == scripted_server.address
     assert client.is_primary
     assert not client.is_mongos
+
+
+def test_a_secondary_that_is_connected_to_directly_is_no_primary(client_of: Connect) -> None:
+    with FakeReplicaSet(2) as members:
+        primary, secondary = members.members
+        client = client_of(secondary.uri, directConnection=True)
+        assert not client.is_primary
+        assert client.address == secondary.address
+        assert client_of(primary.uri, directConnection=True).is_primary
 
 
 def test_without_a_server_the_address_is_an_error(client_of: Connect) -> None:
