@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pymongo.errors import DocumentTooLarge
 
-__all__ = ["DEFAULT_LIMITS", "WriteLimits", "check_message_size", "check_sizes", "cut"]
+__all__ = [
+    "DEFAULT_LIMITS",
+    "WriteLimits",
+    "check_message_size",
+    "check_sizes",
+    "check_statement_sizes",
+    "cut",
+]
 
 COMMAND_ROOM = 16 * 1024
 """What a message holds beside its documents: header, command, session, cluster time."""
@@ -55,15 +62,31 @@ def check_message_size(name: str, size: int, max_bson_size: int) -> None:
     Raises:
         DocumentTooLarge: it is larger than a document of that size would make it.
     """
-    if size <= max_bson_size + COMMAND_ROOM:
-        return
-    if name == "insert":
-        raise DocumentTooLarge(
-            f"BSON document too large ({size} bytes) - the connected server "
-            f"supports BSON document sizes up to {max_bson_size} bytes."
-        )
-    raise DocumentTooLarge(
-        f"{name} command document too large ({size} bytes) - the connected server "
+    if size > max_bson_size + COMMAND_ROOM:
+        raise too_large(name, size, max_bson_size)
+
+
+def check_statement_sizes(name: str, sizes: Iterable[int], max_bson_size: int) -> None:
+    """Refuse statements of an unacknowledged write, whose refusal nobody would hear of.
+
+    Args:
+        name: the command's name.
+        sizes: the lengths of its statements, encoded.
+        max_bson_size: what the server accepts as a document.
+
+    Raises:
+        DocumentTooLarge: one of them is larger.
+    """
+    for size in sizes:
+        if size > max_bson_size:
+            raise too_large(name, size, max_bson_size)
+
+
+def too_large(name: str, size: int, max_bson_size: int) -> DocumentTooLarge:
+    """Return the exception for a command, or a statement of it."""
+    what = "BSON" if name == "insert" else f"{name} command"
+    return DocumentTooLarge(
+        f"{what} document too large ({size} bytes) - the connected server "
         f"supports BSON document sizes up to {max_bson_size} bytes."
     )
 

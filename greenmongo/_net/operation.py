@@ -23,7 +23,7 @@ from pymongo.errors import (
 )
 
 from greenmongo._core.batch import PORTION
-from greenmongo._core.batching import check_message_size
+from greenmongo._core.batching import check_message_size, check_statement_sizes
 from greenmongo._core.command import Reply
 from greenmongo._core.command_body import (
     complete_body,
@@ -327,6 +327,9 @@ class Operation:
         if known is not None and not command.is_batch:
             # Whether one of many documents is too large, the server judges better.
             check_message_size(command.name, len(message), known.max_bson_size)
+            if not command.acknowledged and len(message) > known.max_bson_size:
+                sizes = _statement_sizes(command)
+                check_statement_sizes(command.name, sizes, known.max_bson_size)
         if connection.compressor is not None:
             message = connection.compress(message, command.name)
         if engine.command_events.is_wanted():
@@ -482,3 +485,8 @@ def _encode(command: Command, body: Document, request_id: int) -> bytes:
         flags=0 if command.acknowledged else MORE_TO_COME,
         sequence=None if sequence is None else (sequence.identifier, sequence.documents),
     )
+
+
+def _statement_sizes(command: Command) -> list[int]:
+    statements = command.body.get("updates") or command.body.get("deletes") or ()
+    return [len(bson.encode(each, codec_options=command.codec_options)) for each in statements]

@@ -8,6 +8,7 @@ from typing import Any
 import pymongo
 import pytest
 from pymongo.errors import DocumentTooLarge
+from pymongo.write_concern import WriteConcern
 
 from tests.support.fix_hub import Connect
 from tests.support.fix_scripted import ScriptedServer
@@ -58,3 +59,21 @@ def test_in_a_bulk_write_the_server_judges(
 ) -> None:
     collection.insert_many([{"x": TOO_LARGE}])
     assert scripted_server.count("insert") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "act"),
+    [
+        ("insert", lambda c, text: c.insert_one({"x": text})),
+        ("update", lambda c, text: c.replace_one({}, {"x": text})),
+        ("delete", lambda c, text: c.delete_one({"x": text})),
+    ],
+)
+def test_a_refusal_that_nobody_would_hear_of_comes_from_the_driver(
+    collection: Any, scripted_server: ScriptedServer, name: str, act: Callable[[Any, str], object]
+) -> None:
+    slightly_too_large = "x" * LIMIT
+    act(collection, slightly_too_large)
+    with pytest.raises(DocumentTooLarge, match="too large"):
+        act(collection.with_options(write_concern=WriteConcern(w=0)), slightly_too_large)
+    assert scripted_server.count(name) == 1
