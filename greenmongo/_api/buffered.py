@@ -110,6 +110,10 @@ class BufferedCursor(Generic[DocT]):
                 break
         return bool(self._buffer)
 
+    def _refill_list(self) -> bool:
+        """Fetch for `to_list`; False when it has all it can get."""
+        return self._refill()
+
     def _advance(self) -> None:
         """Decode some more of what is here, or else fetch one batch."""
         if self._undecoded:
@@ -180,7 +184,7 @@ class BufferedCursor(Generic[DocT]):
             raise ValueError("to_list() length must be greater than 0")
         result: list[DocT] = []
         buffer = self._buffer
-        while buffer or (self.alive and self._refill()):
+        while buffer or (self.alive and self._refill_list()):
             if length is None:
                 result.extend(buffer)
                 buffer.clear()

@@ -61,6 +61,14 @@ class CommandCursor(BufferedCursor[DocT], Generic[DocT]):
         self._plan.batch_size = 2 if batch_size == 1 else batch_size
         return self
 
+    def _refill_list(self) -> bool:
+        # The command may be one whose cursor never ends, like a change stream: what one round
+        # trip brings is all that there is today.
+        self._advance()
+        while self._undecoded and not self._buffer:
+            self._advance()
+        return bool(self._buffer)
+
     def try_next(self) -> DocT | None:
         """Return the next document, or None if one round trip brings none."""
         if not self._buffer and not self._is_complete:

@@ -41,6 +41,9 @@ CASES: dict[str, Callable[[Any], Any]] = {
     "to_list_of_some": lambda db: db.c.find().batch_size(4).to_list(6),
     "to_list_of_zero": lambda db: db.c.find().to_list(0),
     "disk_use": lambda db: list(db.c.find().allow_disk_use(True).limit(2)),
+    "a_change_stream_by_its_stage": lambda db: db.c.aggregate(
+        [{"$changeStream": {}}], maxAwaitTimeMS=1
+    ).to_list(),
     "limit_of_wrong_type": lambda db: db.c.find().limit("1"),
     "negative_skip": lambda db: db.c.find().skip(-1),
     "unknown_cursor_type": lambda db: db.c.find(cursor_type=99),
