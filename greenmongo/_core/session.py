@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from greenmongo._core.types import Document
 
-__all__ = ["ServerSession", "SessionState"]
+__all__ = ["ServerSession", "SessionState", "require_session"]
 
 
 @dataclass(slots=True)
@@ -43,3 +43,13 @@ class SessionState:
 
     server_session: ServerSession
     is_implicit: bool = True
+
+
+def require_session(session: object) -> None:
+    """Refuse what was given as a session and is none.
+
+    Raises:
+        ValueError: it is something else, another driver's session for instance.
+    """
+    if not isinstance(getattr(session, "state", None), SessionState):
+        raise ValueError(f"'session' argument must be a ClientSession or None, not {type(session)}")

@@ -16,6 +16,7 @@ from pymongo.monitoring import CommandListener
 
 from greenmongo._core.batching import WriteLimits
 from greenmongo._core.command import Command, Reply
+from greenmongo._core.session import require_session
 from greenmongo._hub.context import Context, current_context
 from greenmongo._hub.errors import HubClosed
 from greenmongo._hub.once import Once
@@ -67,7 +68,10 @@ class Executor:
         Raises:
             PyMongoError: as PyMongo would.
             MisuseError: the client is closed.
+            ValueError: `session` is no session.
         """
+        if session is not None:
+            require_session(session)
         engine = self._engine
         if engine is None or not engine.thread.is_usable:
             engine = self.open()

@@ -101,7 +101,7 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
             allow_disk_use,
             let,
         )
-        if options != UNTOUCHED:
+        if options != UNTOUCHED or "$query" in filter:
             return next(Cursor(self._whole(), filter, *options).limit(-1), None)
         reply = self._executor.run(find_first(self._target, filter))
         batch = reply.document["cursor"]["firstBatch"]

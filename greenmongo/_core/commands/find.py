@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pymongo.errors import ConfigurationError
+
 from greenmongo._core.command import Command
 from greenmongo._core.constants import QueryFlag
 
@@ -24,6 +26,22 @@ FLAG_NAMES = (
     (QueryFlag.AWAIT_DATA, "awaitData"),
     (QueryFlag.PARTIAL, "allowPartialResults"),
 )
+
+WRAPPED = {
+    "$query": "filter",
+    "$orderby": "sort",
+    "$hint": "hint",
+    "$comment": "comment",
+    "$maxScan": "maxScan",
+    "$maxTimeMS": "maxTimeMS",
+    "$max": "max",
+    "$min": "min",
+    "$returnKey": "returnKey",
+    "$showRecordId": "showRecordId",
+    "$showDiskLoc": "showRecordId",
+    "$snapshot": "snapshot",
+}
+"""What stood beside `$query` before there was a find command, and what it is in one."""
 
 
 @dataclass(slots=True)
@@ -83,7 +101,11 @@ def find_first(target: Target, query: Mapping[str, Any]) -> Command:
 
 def find(target: Target, spec: FindSpec) -> Command:
     """Open a cursor, or explain how the server would."""
-    body: Document = {"find": target.name, "filter": spec.filter}
+    body: Document = {"find": target.name}
+    if "$query" in spec.filter:
+        body.update(unwrapped(spec.filter))
+    else:
+        body["filter"] = spec.filter
     add_modifiers(body, spec)
     add_size(body, spec)
     if target.read_concern:
@@ -105,6 +127,21 @@ def find(target: Target, spec: FindSpec) -> Command:
         may_retry=True,
         user_documents=not spec.explain,
     )
+
+
+def unwrapped(wrapper: Mapping[str, Any]) -> Document:
+    """Return the fields of a find command that a filter of the old form, `{"$query": ...}`, is.
+
+    Raises:
+        ConfigurationError: it asks for an explanation, which is not a cursor's document.
+    """
+    if "$explain" in wrapper:
+        raise ConfigurationError("$explain beside $query is not supported: call Cursor.explain()")
+    return {
+        WRAPPED.get(name, name): value
+        for name, value in wrapper.items()
+        if name != "$readPreference"
+    }
 
 
 def add_modifiers(body: Document, spec: FindSpec) -> None:

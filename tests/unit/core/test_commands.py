@@ -107,6 +107,22 @@ def test_a_batch_as_large_as_the_limit_asks_for_one_more_to_see_the_end() -> Non
     assert (body["limit"], body["batchSize"]) == (5, 6)
 
 
+def test_a_filter_of_the_old_form_is_taken_apart() -> None:
+    wrapper = {"$query": {"x": 1}, "$orderby": {"x": -1}, "$showDiskLoc": True, "novel": 2}
+    assert find(TARGET, FindSpec(wrapper, sort={"y": 1})).body == {
+        "find": "c",
+        "filter": {"x": 1},
+        "sort": {"y": 1},
+        "showRecordId": True,
+        "novel": 2,
+    }
+
+
+def test_a_filter_of_the_old_form_cannot_ask_for_an_explanation() -> None:
+    with pytest.raises(ConfigurationError, match="explain"):
+        find(TARGET, FindSpec({"$query": {}, "$explain": True}))
+
+
 def test_an_explain_wraps_the_find() -> None:
     command = find(TARGET, FindSpec(explain=True))
     assert command.body == {"explain": {"find": "c", "filter": {}}}
