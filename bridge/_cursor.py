@@ -9,7 +9,9 @@ from __future__ import annotations
 import warnings
 from collections import deque
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast, overload
+
+from pymongo.errors import InvalidOperation
 
 from bridge._delegate import Facade, Pending, awaits, chains, either
 from greenmongo import CommandCursor, Cursor, RawBatchCommandCursor, RawBatchCursor
@@ -325,6 +327,13 @@ class AsyncRawBatchCursor(AsyncCursor[Any]):
         self._it = collection._it.find_raw_batches(*args, **kwargs)
         self._collection = collection
 
+    async def explain(self) -> Any:
+        """Return how the server would run this query."""
+        return await self._door.call(self._it.explain)
+
+    def __getitem__(self, index: object) -> NoReturn:
+        raise InvalidOperation(f"Cannot call __getitem__ on {type(self).__name__}")
+
 
 class AsyncRawBatchCommandCursor(AsyncCommandCursor[Any]):
     """What `aggregate_raw_batches` returns: batches of the pipeline's results, as `bytes`."""
@@ -335,6 +344,9 @@ class AsyncRawBatchCommandCursor(AsyncCommandCursor[Any]):
         async def next(self) -> bytes: ...
         async def to_list(self, length: int | None = None) -> list[bytes]: ...
         async def try_next(self) -> bytes | None: ...
+
+    def __getitem__(self, index: object) -> NoReturn:
+        raise InvalidOperation(f"Cannot call __getitem__ on {type(self).__name__}")
 
 
 def cursor_of(parent: AsyncCollection[Any], it: Cursor[OtherT]) -> AsyncCursor[OtherT]:

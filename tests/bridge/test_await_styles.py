@@ -67,6 +67,13 @@ async def test_batches_of_bytes_may_be_read_either_way(client: Client) -> None:
     assert await client.db.c.find_raw_batches().clone().to_list() == [whole]
 
 
+async def test_batches_of_bytes_have_no_place(client: Client) -> None:
+    with pytest.raises(InvalidOperation, match="__getitem__ on AsyncRawBatchCursor"):
+        client.db.c.find_raw_batches()[0]
+    with pytest.raises(InvalidOperation, match="__getitem__ on AsyncRawBatchCommandCursor"):
+        (await client.db.c.aggregate_raw_batches([]))[0]
+
+
 async def test_the_command_is_sent_by_the_await(
     client: Client, scripted_server: ScriptedServer
 ) -> None:
