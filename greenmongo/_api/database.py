@@ -298,12 +298,15 @@ class Database(Configured, Generic[DocT]):
             codec_options=codec_options,
             options=kwargs,
         )
+        if allowable_errors or not check:
+            built.tolerates = lambda reply: not check or is_allowed(reply, allowable_errors or ())
         try:
             document = self._executor.run(built, session).document
         except (OperationFailure, NotPrimaryError) as error:
-            if check and not is_allowed(error, allowable_errors or ()):
+            details: Any = error.details or {}
+            if built.tolerates is None or not built.tolerates(details):
                 raise
-            document = dict(details_of(error))
+            document = dict(details)
         return redecode(document, codec_options or DEFAULT_CODEC_OPTIONS)
 
     def cursor_command(
@@ -520,13 +523,7 @@ class Database(Configured, Generic[DocT]):
         )
 
 
-def details_of(error: OperationFailure | NotPrimaryError) -> Any:
-    """Return the reply that an error was made of."""
-    return error.details or {}
-
-
-def is_allowed(error: OperationFailure | NotPrimaryError, allowable: Sequence[str | int]) -> bool:
+def is_allowed(reply: Mapping[str, Any], allowable: Sequence[str | int]) -> bool:
     """Tell whether the caller said that this error is none; messages count only without a code."""
-    details = details_of(error)
-    code = details.get("code")
-    return (details.get("errmsg") if code is None else code) in allowable
+    code = reply.get("code")
+    return (reply.get("errmsg") if code is None else code) in allowable

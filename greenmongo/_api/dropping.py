@@ -11,7 +11,7 @@ from pymongo.errors import OperationFailure
 from greenmongo._api.checked import run_checked
 from greenmongo._core.commands.admin import drop_collection
 from greenmongo._core.commands.arguments import require_mapping
-from greenmongo._core.reply import NAMESPACE_NOT_FOUND
+from greenmongo._core.reply import NAMESPACE_NOT_FOUND, is_missing_namespace
 
 if TYPE_CHECKING:
     from greenmongo._api.configured import Runs
@@ -40,6 +40,7 @@ def drop(
 def drop_one(executor: Runs, target: Target, session: SessionLike | None, comment: Any) -> Document:
     """Drop one collection and return the server's answer."""
     command = drop_collection(target, comment=comment)
+    command.tolerates = is_missing_namespace
     try:
         return run_checked(executor, command, session).document
     except OperationFailure as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,9 @@ class Command:
     """The seconds to wait for the answer; None: as long as the connection's option says."""
     is_generic: bool = False
     """The caller's own: nobody knows whether it reads or writes."""
+    tolerates: Callable[[Document], bool] | None = None
+    """Tells of a reply that is not ok whether the caller takes it nevertheless: then listeners
+    are told of a success, as by PyMongo."""
 
     @property
     def name(self) -> str:

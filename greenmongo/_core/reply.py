@@ -30,6 +30,7 @@ __all__ = [
     "check_write",
     "check_write_concern",
     "command_error",
+    "is_missing_namespace",
     "write_concern_error",
     "write_concern_failure",
     "write_error",
@@ -81,6 +82,11 @@ def command_error(document: Document, max_wire_version: int | None = None) -> Py
     elif code == 43:
         kind = CursorNotFound
     return kind(message, code, document, max_wire_version)
+
+
+def is_missing_namespace(document: Document) -> bool:
+    """Tell whether a reply says that there is no such collection."""
+    return document.get("code") == NAMESPACE_NOT_FOUND
 
 
 def check_write(document: Document) -> None:

@@ -14,6 +14,7 @@ from greenmongo._core.log_message import LogMessage
 from greenmongo._net.publisher import COMMAND, DEBUG
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from greenmongo._core.command import Command
@@ -100,10 +101,12 @@ class WatchedCommand:
         # What the listeners took does not count.
         self._began = monotonic()
 
-    def answered(self, reply: Document) -> None:
+    def answered(
+        self, reply: Document, tolerates: Callable[[Document], bool] | None = None
+    ) -> None:
         """Tell of the server's reply, be it ok or not."""
         duration = monotonic() - self._began
-        if not reply.get("ok"):
+        if not reply.get("ok") and not (tolerates is not None and tolerates(reply)):
             self._fail(duration, self._facts.shown_failure(reply))
             return
         publisher = self._publisher

@@ -359,16 +359,22 @@ class Operation:
             lsid=None if session is None else session.lsid,
             txn_number=self._txn_number,
             cluster_time=engine.sessions.cluster_time if session is not None else None,
-            read_preference=read_preference_field(
-                self._preference(),
-                description.kind,
-                known.kind,
-                strict_primary=engine.options.strict_primary,
-            ),
+            read_preference=self._read_preference_for(known),
             max_time_ms=max_time_ms,
             server_api=engine.options.server_api,
         )
         return body, timeout
+
+    def _read_preference_for(self, server: ServerDescription) -> Document | None:
+        if self._command.address is not None:
+            # getMore, killCursors: any member reads on what it has begun.
+            return None
+        return read_preference_field(
+            self._preference(),
+            self._engine.topology.description.kind,
+            server.kind,
+            strict_primary=self._engine.options.strict_primary,
+        )
 
     def _time_left(self, server: ServerDescription) -> tuple[float | None, int | None]:
         """Return the seconds for the exchange and the milliseconds for the server."""
@@ -436,7 +442,7 @@ class Operation:
         except BaseException as error:
             watched.failed(error)
             raise
-        watched.answered(reply)
+        watched.answered(reply, command.tolerates)
         return reply
 
     def _decode(self, body: bytes) -> Document:

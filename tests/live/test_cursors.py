@@ -37,6 +37,7 @@ CASES: dict[str, Callable[[Any], Any]] = {
     "where": lambda db: list(db.c.find().where("this.n == 2")),
     "distinct": lambda db: sorted(db.c.find({"n": {"$lt": 3}}).distinct("n")),
     "explained": lambda db: "queryPlanner" in db.c.find({"n": 1}).explain(),
+    "raw_explained": lambda db: type(db.c.find_raw_batches({"n": 1}).explain()),
     "to_list": lambda db: db.c.find().batch_size(4).to_list(),
     "to_list_of_some": lambda db: db.c.find().batch_size(4).to_list(6),
     "to_list_of_zero": lambda db: db.c.find().to_list(0),

@@ -8,7 +8,9 @@ from typing import Any
 
 import pymongo
 import pytest
-from pymongo import monitoring
+from bson import DBRef
+from pymongo import IndexModel, ReadPreference, ReturnDocument, monitoring
+from pymongo.collation import Collation
 from pymongo.errors import PyMongoError
 from pymongo.write_concern import WriteConcern
 
@@ -31,6 +33,7 @@ VOLATILE = {
     "cursorsKilled",
     "endSessions",
     "lastWrite",
+    "uuid",
 }
 ATTRIBUTES = (
     "command_name",
@@ -119,6 +122,63 @@ COMMANDS: dict[str, Action] = {
     "count_documents": lambda db: db.c.count_documents({"text": "x"}),
     "distinct": lambda db: db.c.distinct("text"),
     "create_index": lambda db: db.c.create_index("text"),
+    "find_from_anywhere": lambda db: list(
+        db.get_collection("c", read_preference=ReadPreference.NEAREST).find({}, batch_size=3)
+    ),
+    "find_with_a_comment": lambda db: list(db.c.find({}, batch_size=3, comment={"a": 1})),
+    "find_with_options": lambda db: list(
+        db.c.find({}, {"text": 1}, skip=1, limit=5, batch_size=2, max_time_ms=5000, hint="_id_")
+    ),
+    "explain": lambda db: db.c.find({"text": "x"}).explain(),
+    "aggregate_in_batches": lambda db: list(db.c.aggregate([], batchSize=3, comment="why")),
+    "aggregate_out": lambda db: db.c.aggregate([{"$out": "d"}]),
+    "aggregate_and_close": lambda db: db.c.aggregate([], batchSize=3).close(),
+    "estimated_document_count": lambda db: db.c.estimated_document_count(comment="why"),
+    "list_indexes": lambda db: list(db.c.list_indexes(comment="why")),
+    "create_indexes": lambda db: db.c.create_indexes([IndexModel("n"), IndexModel([("m", -1)])]),
+    "drop_index": lambda db: db.c.drop_index("text_1"),
+    "drop_indexes": lambda db: db.c.drop_indexes(),
+    "options": lambda db: db.c.options(),
+    "rename": lambda db: db.c.rename("e", dropTarget=True),
+    "create_collection": lambda db: db.create_collection("f", capped=True, size=4096),
+    "create_the_same_collection": lambda db: db.create_collection("c"),
+    "list_collections": lambda db: list(db.list_collections(comment="why")),
+    "list_collection_names": lambda db: db.list_collection_names(filter={"name": "c"}),
+    "drop_collection": lambda db: db.drop_collection("c", comment="why"),
+    "drop_what_is_not_there": lambda db: db.drop_collection("nothing"),
+    "drop_an_index_of_nothing": lambda db: db.nothing.drop_index("x"),
+    "an_error_that_is_allowed": lambda db: db.command("nope", allowable_errors=[59]),
+    "a_message_that_is_allowed": lambda db: db.command("nope", allowable_errors=["no such"]),
+    "an_error_that_is_not_checked": lambda db: db.command("nope", check=False),
+    "validate_collection": lambda db: db.validate_collection("c"),
+    "dereference": lambda db: db.dereference(DBRef("c", 1)),
+    "database_aggregate": lambda db: list(db.aggregate([{"$documents": [{"a": 1}]}])),
+    "cursor_command": lambda db: list(db.cursor_command("find", "c", batchSize=3)),
+    "a_command_from_anywhere": lambda db: db.command(
+        "count", "c", read_preference=ReadPreference.NEAREST
+    ),
+    "list_databases": lambda db: list(db.client.list_databases(nameOnly=True)),
+    "list_database_names": lambda db: db.client.list_database_names(comment="why"),
+    "server_info": lambda db: db.client.server_info(),
+    "replace_with_options": lambda db: db.c.replace_one(
+        {"_id": 2}, {"n": 3}, upsert=True, hint="_id_", let={"v": 1}, comment="why"
+    ),
+    "update_with_options": lambda db: db.c.update_many(
+        {}, {"$set": {"a.$[i]": 3}}, array_filters=[{"i": 1}], collation=Collation("en")
+    ),
+    "update_unacknowledged": lambda db: db.get_collection(
+        "c", write_concern=WriteConcern(w=0)
+    ).update_one({"_id": 1}, {"$set": {"n": 1}}),
+    "delete_with_options": lambda db: db.c.delete_one({"_id": 3}, hint="_id_", comment="why"),
+    "write_concerns": lambda db: db.get_collection(
+        "c", write_concern=WriteConcern(w="majority", wtimeout=5000)
+    ).insert_one({"_id": 102}),
+    "find_one_and_delete": lambda db: db.c.find_one_and_delete(
+        {"_id": 4}, {"text": 0}, sort=[("_id", 1)], comment="why"
+    ),
+    "find_one_and_replace": lambda db: db.c.find_one_and_replace(
+        {"_id": 4}, {"n": 1}, upsert=True, return_document=ReturnDocument.AFTER
+    ),
     "drop": lambda db: db.c.drop(),
     "a_command_that_fails": lambda db: db.command("nope"),
     "a_bad_filter": lambda db: db.c.find_one({"$nope": 1}),
