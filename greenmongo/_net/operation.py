@@ -16,6 +16,7 @@ from bson.errors import BSONError
 from greenlet import GreenletExit
 from pymongo.errors import (
     AutoReconnect,
+    ConfigurationError,
     ExecutionTimeout,
     NotPrimaryError,
     PyMongoError,
@@ -75,6 +76,8 @@ __all__ = ["Operation"]
 _NOBODY: frozenset[Address] = frozenset()
 _OUT_ANYWHERE = 13
 """The wire version from which every member runs an aggregate that writes."""
+_SORTED_UPDATES = 25
+"""The wire version from which updates of one document may be sorted."""
 
 
 class Surroundings(Protocol):
@@ -327,9 +330,8 @@ class Operation:
         if known is not None and not command.is_batch:
             # Whether one of many documents is too large, the server judges better.
             check_message_size(command.name, len(message), known.max_bson_size)
-            if not command.acknowledged and len(message) > known.max_bson_size:
-                sizes = _statement_sizes(command)
-                check_statement_sizes(command.name, sizes, known.max_bson_size)
+            if not command.acknowledged:
+                _check_unheard(command, len(message), known)
         if connection.compressor is not None:
             message = connection.compress(message, command.name)
         if engine.command_events.is_wanted():
@@ -493,6 +495,13 @@ def _encode(command: Command, body: Document, request_id: int) -> bytes:
     )
 
 
-def _statement_sizes(command: Command) -> list[int]:
+def _check_unheard(command: Command, size: int, server: ServerDescription) -> None:
+    """Refuse what the server would refuse without anybody hearing of it."""
     statements = command.body.get("updates") or command.body.get("deletes") or ()
-    return [len(bson.encode(each, codec_options=command.codec_options)) for each in statements]
+    if size > server.max_bson_size:
+        sizes = [len(bson.encode(each, codec_options=command.codec_options)) for each in statements]
+        check_statement_sizes(command.name, sizes, server.max_bson_size)
+    if server.max_wire_version < _SORTED_UPDATES and any("sort" in each for each in statements):
+        raise ConfigurationError(
+            "Must be connected to MongoDB 8.0+ to use sort on unacknowledged update commands."
+        )

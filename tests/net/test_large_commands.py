@@ -7,7 +7,7 @@ from typing import Any
 
 import pymongo
 import pytest
-from pymongo.errors import DocumentTooLarge
+from pymongo.errors import ConfigurationError, DocumentTooLarge
 from pymongo.write_concern import WriteConcern
 
 from tests.support.fix_hub import Connect
@@ -77,3 +77,20 @@ def test_a_refusal_that_nobody_would_hear_of_comes_from_the_driver(
     with pytest.raises(DocumentTooLarge, match="too large"):
         act(collection.with_options(write_concern=WriteConcern(w=0)), slightly_too_large)
     assert scripted_server.count(name) == 1
+
+
+@pytest.mark.parametrize("act", ["update_one", "replace_one"])
+@pytest.mark.parametrize("wire_version", [21, 25])
+def test_a_sort_is_not_sent_unheard_to_a_server_that_knows_none(
+    collection: Any, scripted_server: ScriptedServer, act: str, wire_version: int
+) -> None:
+    scripted_server.hello["maxWireVersion"] = wire_version
+    change = {"$set": {"x": 1}} if act == "update_one" else {"x": 1}
+    unheard = getattr(collection.with_options(write_concern=WriteConcern(w=0)), act)
+    if wire_version >= 25:
+        unheard({}, change, sort={"x": 1})
+    else:
+        with pytest.raises(ConfigurationError, match=r"8\.0\+"):
+            unheard({}, change, sort={"x": 1})
+    getattr(collection, act)({}, change, sort={"x": 1})
+    assert scripted_server.count("update") == 1 + (wire_version >= 25)
