@@ -109,8 +109,7 @@ def _compressors(name: str, value: Any) -> list[str]:
     usable = []
     for compressor in offered:
         if compressor not in _COMPRESSORS:
-            # Not which: what stands in a URI may be a piece of a password.
-            warnings.warn(f"Unsupported compressor in {name}", stacklevel=2)
+            warnings.warn(f"Unsupported compressor in {name}: {compressor}", stacklevel=2)
         elif not is_available(compressor):
             warnings.warn(
                 f"Wire protocol compression with {compressor} is not available:"
@@ -182,8 +181,8 @@ _ALIASES = {
     "max_adaptive_retries": "maxadaptiveretries",
     "enable_overload_retargeting": "enableoverloadretargeting",
 }
-# An older PyMongo shows what it finds wrong, here as in its own client.
-_FROM_URI: Mapping[str, bool] = (
+# An older PyMongo always shows what it finds wrong, here as in its own client.
+_NOT_SHOWN: Mapping[str, bool] = (
     {"from_uri": True} if "from_uri" in signature(validate_options).parameters else {}
 )
 _NOT_GIVEN_IF_NONE = {"connect", "document_class", "type_registry", "tz_aware"}
@@ -222,8 +221,7 @@ def read_keywords(keywords: Mapping[str, Any]) -> dict[str, Any]:
 def read_uri_options(query: str) -> dict[str, Any]:
     """Check the options of a URI; the result has lower-case names.
 
-    No message shows what is wrong, only where: a `?`, `&` or `=` that somebody forgot to escape
-    makes a piece of the password look like an option.
+    Messages name what is wrong, unless it may be a piece of a password that nobody has escaped.
 
     What is unknown or invalid is left out with a warning. Our own switches raise: taking
     `auto_start_request=yes` for "no" would change what a program reads back.
@@ -234,29 +232,49 @@ def read_uri_options(query: str) -> dict[str, Any]:
     """
     checked: dict[str, Any] = {}
     _refuse_second_proxy(query)
+    is_shown = not _may_hold_secrets(query)
     for given, value in split_options(query, validate=False, warn=True, normalize=False).items():
         name = given.lower()
         if name in _CHECKED_HERE:
-            checked[name] = _checked_in_uri(name, value)
+            checked[name] = _checked_in_uri(name, value, is_shown=is_shown)
         elif name not in OPTION_NAMES or name in _KEYWORDS or name in _ALIASES:
-            warnings.warn(_unknown(given, is_shown=False), stacklevel=2)
+            warnings.warn(_unknown(given, is_shown=is_shown), stacklevel=2)
         else:
-            checked |= _validated_or_warned(spelled(name), value)
+            checked |= _validated_or_warned(spelled(name), value, is_shown=is_shown)
     if checked.get("authsource") == "":
         raise InvalidURI("the authSource database cannot be an empty string")
     return checked
 
 
-def _checked_in_uri(name: str, value: str) -> Any:
+def _may_hold_secrets(query: str) -> bool:
+    """Tell whether a piece of a password may have become a part of a URI's options.
+
+    A `?` that nobody escaped begins the options within the credentials, so that their `@` is
+    among the options; a `&` or `;` that nobody escaped ends an option that is a secret itself.
+    """
+    return "@" in query or not SECRETS.isdisjoint(_names_in(query))
+
+
+def _names_in(query: str) -> list[str]:
+    return [part.partition("=")[0].lower() for part in query.replace(";", "&").split("&")]
+
+
+def _checked_in_uri(name: str, value: str, *, is_shown: bool) -> Any:
+    check = _CHECKED_HERE[name]
+    if is_shown:
+        return check(name, value)
+    if name == "compressors":
+        offered = value.split(",")
+        value = ",".join(each if each in _COMPRESSORS else "<redacted>" for each in offered)
     try:
-        return _CHECKED_HERE[name](name, value)
+        return check(name, value)
     except ConfigurationError as error:
         raise ConfigurationError(str(error).removesuffix(f", not {value!r}")) from None
 
 
 def _refuse_second_proxy(query: str) -> None:
     """Refuse a proxy option that is there twice: which of the two would the traffic go through?"""
-    names = [part.partition("=")[0].lower() for part in query.replace(";", "&").split("&")]
+    names = _names_in(query)
     for name in _PROXY:
         if names.count(name) > 1:
             raise InvalidURI(f"{spelled(name)} must not be given more than once")
@@ -277,9 +295,10 @@ def _validated(name: str, value: Any) -> Any:
     return checked
 
 
-def _validated_or_warned(public: str, value: Any) -> dict[str, Any]:
+def _validated_or_warned(public: str, value: Any, *, is_shown: bool) -> dict[str, Any]:
+    hidden = {} if is_shown else _NOT_SHOWN
     try:
-        found = validate_options({public: value}, warn=True, **_FROM_URI)
+        found = validate_options({public: value}, warn=True, **hidden)
     except IsADirectoryError:
         if public != "tlsCAFile":
             raise
