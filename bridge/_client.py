@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, cast
 
 from bridge._configured import ConfiguredFacade
 from bridge._cursor import command_cursor_of
@@ -275,3 +275,6 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({repr(self._it).partition('(')[2]}"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        self._it.__reduce_ex__(protocol)

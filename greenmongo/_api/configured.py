@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bson.codec_options import CodecOptions
 from pymongo.errors import ConfigurationError
 from pymongo.read_concern import ReadConcern
-from pymongo.read_preferences import (
-    Nearest,
-    Primary,
-    PrimaryPreferred,
-    Secondary,
-    SecondaryPreferred,
-)
 from pymongo.write_concern import WriteConcern
 
+from greenmongo._core.commands.arguments import require_codec_options, require_read_mode
+
 if TYPE_CHECKING:
+    from bson.codec_options import CodecOptions
+
     from greenmongo._core.batching import WriteLimits
     from greenmongo._core.command import Command, Reply
     from greenmongo._core.types import Address, Named, ReadMode, SessionLike
 
 __all__ = ["Configured", "Runs", "check_session", "name_of"]
-
-READ_MODES = (Primary, PrimaryPreferred, Secondary, SecondaryPreferred, Nearest)
 
 
 class Runs(Protocol):
@@ -54,13 +48,8 @@ class Configured:
         write_concern: WriteConcern,
         read_concern: ReadConcern,
     ) -> None:
-        if not isinstance(codec_options, CodecOptions):
-            raise TypeError("codec_options must be an instance of bson.codec_options.CodecOptions")
-        if not isinstance(read_preference, READ_MODES):
-            raise TypeError(
-                f"{read_preference!r} is not valid for read_preference. "
-                "See pymongo.read_preferences for valid options."
-            )
+        require_codec_options(codec_options)
+        require_read_mode(read_preference)
         if not isinstance(write_concern, WriteConcern):
             raise TypeError(
                 "write_concern must be an instance of pymongo.write_concern.WriteConcern, "

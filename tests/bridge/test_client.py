@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import copy
+import pickle
+from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 from bridge import AsyncMongoClient
 
@@ -21,3 +26,10 @@ def test_a_subclass_may_name_another_host_for_clients_that_are_given_none() -> N
 
     assert Ours().options.seeds == (("db.example.com", 4000),)
     assert Ours("a").options.seeds == (("a", 4000),)
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_an_async_client_is_neither_copied_nor_pickled(duplicate: Callable[[Any], Any]) -> None:
+    client = AsyncMongoClient[Any](connect=False)
+    with pytest.raises(TypeError, match="neither copied nor pickled"):
+        duplicate(client)

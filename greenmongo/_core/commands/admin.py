@@ -11,7 +11,12 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from greenmongo._core.command import Command
-from greenmongo._core.commands.arguments import new_collection_name, require_mapping
+from greenmongo._core.commands.arguments import (
+    new_collection_name,
+    require_codec_options,
+    require_mapping,
+    require_read_mode,
+)
 from greenmongo._core.commands.write import write_command
 
 if TYPE_CHECKING:
@@ -40,7 +45,15 @@ def run_command(
     codec_options: CodecOptions[Any] | None,
     options: Mapping[str, Any],
 ) -> Command:
-    """Run any command; nothing is inherited, and nothing retried that a server has begun."""
+    """Run any command; nothing is inherited, and nothing retried that a server has begun.
+
+    Raises:
+        TypeError: `read_preference` or `codec_options` is something else.
+    """
+    if read_preference is not None:
+        require_read_mode(read_preference)
+    if codec_options is not None:
+        require_codec_options(codec_options)
     body: Document = {command: value} if isinstance(command, str) else dict(command)
     body.update(options)
     concern = body.get("writeConcern")

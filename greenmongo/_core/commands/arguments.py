@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import ItemsView, Iterable, Mapping, MutableMapping, Sequence, Set
 from typing import Any, TypeAlias
 
+from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from pymongo.collation import Collation
 from pymongo.errors import ConfigurationError, InvalidName
+from pymongo.read_preferences import (
+    Nearest,
+    Primary,
+    PrimaryPreferred,
+    Secondary,
+    SecondaryPreferred,
+)
 from pymongo.write_concern import WriteConcern
 
 from greenmongo._core.constants import ASCENDING
@@ -30,9 +38,11 @@ __all__ = [
     "new_collection_name",
     "projection_document",
     "require_bool",
+    "require_codec_options",
     "require_document",
     "require_list",
     "require_mapping",
+    "require_read_mode",
 ]
 
 IndexKey: TypeAlias = str | tuple[str, int | str | Mapping[str, Any]]
@@ -45,6 +55,8 @@ Bounds: TypeAlias = Sequence[tuple[str, Any]] | Mapping[str, Any]
 CollationIn: TypeAlias = Mapping[str, Any] | Collation
 Pipeline: TypeAlias = Sequence[Mapping[str, Any]]
 Projection: TypeAlias = Mapping[str, Any] | Iterable[str]
+
+_READ_MODES = (Primary, PrimaryPreferred, Secondary, SecondaryPreferred, Nearest)
 
 
 def require_mapping(option: str, value: object) -> None:
@@ -70,6 +82,24 @@ def require_list(option: str, value: object) -> None:
     """Refuse anything but a list."""
     if not isinstance(value, list):
         raise TypeError(f"{option} must be a list, not {type(value)}")
+
+
+def require_codec_options(value: object) -> None:
+    """Refuse what says nothing of encoding and decoding."""
+    if not isinstance(value, CodecOptions):
+        raise TypeError(
+            "codec_options must be an instance of bson.codec_options.CodecOptions, "
+            f"not {type(value)}"
+        )
+
+
+def require_read_mode(value: object) -> None:
+    """Refuse what is no read preference."""
+    if not isinstance(value, _READ_MODES):
+        raise TypeError(
+            f"{value!r} is not valid for read_preference. "
+            "See pymongo.read_preferences for valid options."
+        )
 
 
 def require_bool(option: str, value: object) -> None:

@@ -394,6 +394,19 @@ def test_indexes_are_listed_by_the_primary() -> None:
     assert command.codec_options.document_class is SON
 
 
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"read_preference": "primary"}, "'primary' is not valid for read_preference"),
+        ({"codec_options": 5}, "codec_options must be .*CodecOptions, not <class 'int'>"),
+    ],
+)
+def test_what_a_command_is_to_be_run_with_is_checked(wrong: dict[str, Any], complaint: str) -> None:
+    right: dict[str, Any] = {"read_preference": None, "codec_options": None, "options": {}}
+    with pytest.raises(TypeError, match=complaint):
+        admin.run_command("db", "ping", 1, **(right | wrong))
+
+
 def test_any_command_runs_on_the_primary_unless_told_otherwise() -> None:
     given = {"ping": 1}
     command = admin.run_command(
