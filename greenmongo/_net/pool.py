@@ -356,19 +356,21 @@ class Pool:
         Args:
             timeout: the seconds that the caller has at all.
         """
-        step, waited = self.limits.wait_timeout, 0.0
+        waited = 0.0
         while True:
             left = None if timeout is None else max(timeout - waited, 0.0)
-            is_last = left is not None and (step is None or left <= step)
-            timer = gevent.Timeout(left if is_last else step)
+            steps = [each for each in (self.limits.wait_timeout, left) if each is not None]
+            step = min(steps, default=None)
+            timer = gevent.Timeout(step)
             try:
                 with timer:
                     return place.waiter.get()
             except gevent.Timeout as expired:
                 if expired is not timer:
                     raise
-            waited += left or 0.0 if is_last else step or 0.0
-            if is_last or not self._is_being_served(place):
+            assert step is not None
+            waited += step
+            if step == left or not self._is_being_served(place):
                 raise self._exhausted(waited)
 
     def _is_being_served(self, place: _Place) -> bool:
