@@ -51,7 +51,9 @@ class BufferedCursor(Generic[DocT]):
     @property
     def alive(self) -> bool:
         """Whether this cursor may still return documents."""
-        return bool(self._buffer or self._undecoded) or not self._killed
+        # The hub may be at work for a call that was left: it decodes before it says that there is
+        # nothing more to decode, and keeps what came last before it says that it was the last.
+        return not self._killed or bool(self._undecoded) or bool(self._buffer)
 
     @property
     def _is_complete(self) -> bool:
@@ -117,14 +119,14 @@ class BufferedCursor(Generic[DocT]):
     def _advance(self) -> None:
         """Decode some more of what is here, or else fetch one batch."""
         if self._undecoded:
-            self._receive(self._undecoded.decode_some())
+            self._undecoded.decode_some(self._buffer)
             # Other callers, before the next portion; nothing is lost if this one leaves here.
             give_way()
         else:
             self._round_trip()
 
     def _receive(self, documents: list[Any] | UndecodedBatch) -> None:
-        """Keep documents that have arrived, or have been decoded, to be handed out."""
+        """Keep documents that have arrived to be handed out."""
         if isinstance(documents, UndecodedBatch):
             self._undecoded = documents
         else:

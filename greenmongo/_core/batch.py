@@ -50,19 +50,21 @@ class UndecodedBatch:
         self._portions.append(portion)
         self._count += portion[0]
 
-    def decode_some(self) -> list[Any]:
-        """Take the next portion out and return its documents.
+    def decode_some(self, documents: deque[Any] | list[Any]) -> None:
+        """Move the documents of the next portion to the end of `documents`.
+
+        Whoever looks from another thread meanwhile sees them here or there, or both.
 
         Raises:
             ProtocolError: they are not BSON.
         """
         count, elements = self._portions.popleft()
-        self._count -= count
         try:
-            documents: list[Any] = bson.decode(as_document(elements), self._options)[""]
+            documents.extend(bson.decode(as_document(elements), self._options)[""])
         except BSONError as error:
             raise ProtocolError(f"{format_address(self._address)}: {error}") from error
-        return documents
+        finally:
+            self._count -= count
 
     def decode_all(self, give_way: Callable[[], object]) -> list[Any]:
         """Return all documents, giving way after each portion.
@@ -72,7 +74,7 @@ class UndecodedBatch:
         """
         documents: list[Any] = []
         while self:
-            documents += self.decode_some()
+            self.decode_some(documents)
             give_way()
         return documents
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from threading import Event
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
+from bson.codec_options import CodecOptions, TypeDecoder, TypeRegistry
+from bson.int64 import Int64
 
 from greenmongo._core.batch import PORTION
-from tests.support.fix_loops import Client, Connect
+from tests.support.fix_loops import Client, Connect, eventually
 from tests.support.fix_scripted import ScriptedServer
 
 pytestmark = pytest.mark.anyio
@@ -73,3 +76,52 @@ async def test_documents_wait_for_a_task_that_was_cancelled(client: Client) -> N
         if scope.cancelled_caught:
             seen.append(await cursor.next())
     assert seen == DOCUMENTS
+
+
+class Slow(TypeDecoder):
+    """Takes its time with the last document, on the hub thread."""
+
+    @property
+    def bson_type(self) -> type[Int64]:
+        return Int64
+
+    def __init__(self) -> None:
+        self.begun, self.go_on = Event(), Event()
+
+    def transform_bson(self, value: Int64) -> int:
+        if value == COUNT - 1:
+            self.begun.set()
+            assert self.go_on.wait(15)
+        return value
+
+
+async def test_documents_that_are_being_decoded_for_a_task_that_left_are_not_missed(
+    client: Client, scripted_server: ScriptedServer
+) -> None:
+    numbered = [{**each, "n": Int64(each["_id"])} for each in DOCUMENTS]
+    scripted_server.store.collections["test.n"] = numbered
+    slow = Slow()
+    options: CodecOptions[Any] = CodecOptions(type_registry=TypeRegistry([slow]))
+    cursor = client.test.get_collection("n", codec_options=options).find()
+    seen = [await cursor.next() for _ in range(COUNT - COUNT // PORTIONS)]
+
+    async def leave() -> None:
+        with anyio.CancelScope() as scope:
+            group.start_soon(cancel_when, scope, slow.begun)
+            await cursor.next()
+        assert scope.cancelled_caught
+
+    async def read_on() -> None:
+        seen.extend([document async for document in cursor])
+
+    async with anyio.create_task_group() as group:
+        await leave()
+        group.start_soon(read_on)
+        await anyio.lowlevel.checkpoint()
+        slow.go_on.set()
+    assert seen == numbered
+
+
+async def cancel_when(scope: anyio.CancelScope, is_time: Event) -> None:
+    await eventually(is_time.is_set)
+    scope.cancel()

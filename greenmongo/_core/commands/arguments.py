@@ -87,10 +87,7 @@ def require_list(option: str, value: object) -> None:
 def require_codec_options(value: object) -> None:
     """Refuse what says nothing of encoding and decoding."""
     if not isinstance(value, CodecOptions):
-        raise TypeError(
-            "codec_options must be an instance of bson.codec_options.CodecOptions, "
-            f"not {type(value)}"
-        )
+        raise TypeError("codec_options must be an instance of bson.codec_options.CodecOptions")
 
 
 def require_read_mode(value: object) -> None:

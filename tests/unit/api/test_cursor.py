@@ -373,3 +373,17 @@ def test_the_session_goes_with_every_batch() -> None:
     assert executor.sessions == [session, session]
     assert cursor.session is session
     assert cursor.clone().session is session
+
+
+def test_a_cursor_is_alive_while_another_thread_moves_its_last_documents() -> None:
+    cursor: Any = fake_collection(FakeExecutor(cursor_reply(0, [1]))).find()
+    assert next(cursor) == 1
+    assert not cursor.alive
+
+    class MovedWhenLookedAt:
+        def __bool__(self) -> bool:
+            cursor._buffer.append(2)
+            return False
+
+    cursor._undecoded = MovedWhenLookedAt()
+    assert cursor.alive

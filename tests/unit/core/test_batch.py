@@ -25,19 +25,42 @@ def batch_of(documents: list[Any], options: CodecOptions[Any]) -> UndecodedBatch
     return batch
 
 
+def decoded(batch: UndecodedBatch) -> list[Any]:
+    """Return the documents of the next portion."""
+    documents: list[Any] = []
+    batch.decode_some(documents)
+    return documents
+
+
 def test_it_shrinks_as_it_is_decoded() -> None:
     batch = batch_of(DOCUMENTS, DEFAULT_CODEC_OPTIONS)
     assert len(batch) == 25
-    assert batch.decode_some() == DOCUMENTS[:10]
+    assert decoded(batch) == DOCUMENTS[:10]
     assert len(batch) == 15
-    assert batch.decode_some() + batch.decode_some() == DOCUMENTS[10:]
+    assert decoded(batch) + decoded(batch) == DOCUMENTS[10:]
+    assert not batch
+
+
+def test_at_no_time_are_documents_neither_here_nor_there() -> None:
+    """Another thread may look at any moment."""
+    batch = batch_of(DOCUMENTS[:10], DEFAULT_CODEC_OPTIONS)
+    left: list[int] = []
+
+    class Watched(list[Any]):
+        def extend(self, documents: Any) -> None:
+            left.append(len(batch))
+            super().extend(documents)
+            left.append(len(batch))
+
+    batch.decode_some(Watched())
+    assert left == [10, 10]
     assert not batch
 
 
 @pytest.mark.parametrize("kind", [OrderedDict, RawBSONDocument])
 def test_documents_are_of_the_users_class(kind: type[Any]) -> None:
     batch = batch_of(DOCUMENTS, CodecOptions(document_class=kind))
-    documents = batch.decode_some()
+    documents = decoded(batch)
     assert {type(each) for each in documents} == {kind}
     assert [each["n"] for each in documents] == list(range(10))
 
@@ -50,7 +73,8 @@ def test_what_is_not_bson_is_the_servers_fault() -> None:
     batch = UndecodedBatch(DEFAULT_CODEC_OPTIONS, ("home", 27017))
     batch.add((1, taken[2]))
     with pytest.raises(ProtocolError, match=r"home:27017: .*utf-8"):
-        batch.decode_some()
+        decoded(batch)
+    assert not batch
 
 
 @pytest.mark.parametrize(("size", "turns"), [(PORTION, 5), (PORTION // 4, 1), (10, 0)])
