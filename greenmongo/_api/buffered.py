@@ -119,14 +119,14 @@ class BufferedCursor(Generic[DocT]):
     def _advance(self) -> None:
         """Decode some more of what is here, or else fetch one batch."""
         if self._undecoded:
-            self._undecoded.decode_some(self._buffer)
+            self._undecoded.decode_some(self._receive)
             # Other callers, before the next portion; nothing is lost if this one leaves here.
             give_way()
         else:
             self._round_trip()
 
     def _receive(self, documents: list[Any] | UndecodedBatch) -> None:
-        """Keep documents that have arrived to be handed out."""
+        """Keep documents that have arrived, or have been decoded, to be handed out."""
         if isinstance(documents, UndecodedBatch):
             self._undecoded = documents
         else:

@@ -50,8 +50,8 @@ class UndecodedBatch:
         self._portions.append(portion)
         self._count += portion[0]
 
-    def decode_some(self, documents: deque[Any] | list[Any]) -> None:
-        """Move the documents of the next portion to the end of `documents`.
+    def decode_some(self, receive: Callable[[list[Any]], object]) -> None:
+        """Hand the documents of the next portion over.
 
         Whoever looks from another thread meanwhile sees them here or there, or both.
 
@@ -60,9 +60,7 @@ class UndecodedBatch:
         """
         count, elements = self._portions.popleft()
         try:
-            documents.extend(bson.decode(as_document(elements), self._options)[""])
-        except BSONError as error:
-            raise ProtocolError(f"{format_address(self._address)}: {error}") from error
+            receive(self._decode(elements))
         finally:
             self._count -= count
 
@@ -74,8 +72,15 @@ class UndecodedBatch:
         """
         documents: list[Any] = []
         while self:
-            self.decode_some(documents)
+            self.decode_some(documents.extend)
             give_way()
+        return documents
+
+    def _decode(self, elements: memoryview) -> list[Any]:
+        try:
+            documents: list[Any] = bson.decode(as_document(elements), self._options)[""]
+        except BSONError as error:
+            raise ProtocolError(f"{format_address(self._address)}: {error}") from error
         return documents
 
 
