@@ -67,7 +67,7 @@ def test_S38_the_ship_of_theseus(theseus: MongoServer, client_of: Connect) -> No
 
     reconfigure(theseus, {member.host for member in theseus.members}, config)
     wait_until(lambda: len(client.nodes) == 6, PATIENCE)
-    everywhere = client.test.get_collection("c", write_concern=WriteConcern(6))
+    everywhere = client.test.get_collection("c", write_concern=WriteConcern(6, j=True))
     everywhere.insert_one({"_id": 2})
     for member in old:
         member.kill()
