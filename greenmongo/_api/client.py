@@ -20,9 +20,9 @@ from greenmongo._api.configured import Configured, name_of
 from greenmongo._api.database import Database
 from greenmongo._api.request import Request
 from greenmongo._core.commands.admin import drop_database, list_databases
-from greenmongo._core.emulations import emulation_notice
-from greenmongo._core.option_texts import option_texts
 from greenmongo._core.options import ClientOptions
+from greenmongo._core.options.emulations import emulation_notice
+from greenmongo._core.options.repr import option_texts
 from greenmongo._core.sdam.description import (
     ServerDescription,
     ServerKind,

@@ -11,7 +11,7 @@ from greenmongo._core.pool_rules import PoolState
 from greenmongo._net.executor import Executor
 
 if TYPE_CHECKING:
-    from greenmongo._core.credentials import Credentials
+    from greenmongo._core.options.credentials import Credentials
     from greenmongo._net.engine import Engine
     from greenmongo._net.pool import Pool
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from bson.objectid import ObjectId
 
-    from greenmongo._core.credentials import Credentials
+    from greenmongo._core.options.credentials import Credentials
     from greenmongo._core.sdam.description import ServerDescription
     from greenmongo._core.types import Address, Conversation, Document
     from greenmongo._net.command_events import CommandEvents

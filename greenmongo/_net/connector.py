@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from gevent.hub import Hub
 
-    from greenmongo._core.credentials import Credentials
     from greenmongo._core.options import ClientOptions
+    from greenmongo._core.options.credentials import Credentials
     from greenmongo._core.types import Address, Document
     from greenmongo._net.command_events import CommandEvents
     from greenmongo._net.metadata import ClientMetadata

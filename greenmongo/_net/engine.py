@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from bson.codec_options import CodecOptions
 
     from greenmongo._core.command import Command, Reply
-    from greenmongo._core.credentials import Credentials
     from greenmongo._core.options import ClientOptions
+    from greenmongo._core.options.credentials import Credentials
     from greenmongo._core.pool_rules import Opening
     from greenmongo._core.types import Address, SessionLike
     from greenmongo._hub.thread import HubThread

@@ -10,7 +10,7 @@ import gevent
 from gevent.event import Event
 from pymongo.errors import ConfigurationError, ServerSelectionTimeoutError
 
-from greenmongo._core.srv import (
+from greenmongo._core.options.srv import (
     choose_hosts,
     read_txt,
     rescan_delay,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from greenmongo._core.options import ClientOptions
-    from greenmongo._core.srv import SrvOptions
+    from greenmongo._core.options.srv import SrvOptions
     from greenmongo._core.types import Address
 
 __all__ = ["SeedList"]

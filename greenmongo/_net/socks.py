@@ -13,7 +13,7 @@ from pymongo.errors import ConfigurationError
 if TYPE_CHECKING:
     import socket
 
-    from greenmongo._core.proxy import ProxyOptions
+    from greenmongo._core.options.proxy import ProxyOptions
     from greenmongo._core.types import Address
     from greenmongo._net.stream import Wait
 

@@ -20,7 +20,7 @@ from greenmongo._net.socket_calls import receive_some, send_some
 if TYPE_CHECKING:
     import socket
 
-    from greenmongo._core.tls_options import TlsOptions
+    from greenmongo._core.options.tls import TlsOptions
 
 __all__ = ["TlsSocket", "build_context"]
 

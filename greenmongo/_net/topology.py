@@ -21,6 +21,7 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
 )
 
+from greenmongo._core.options.srv import apply_hosts, is_polled
 from greenmongo._core.pool_rules import Opening
 from greenmongo._core.retry import is_overload
 from greenmongo._core.sdam.description import ServerDescription, TopologyDescription, TopologyKind
@@ -39,7 +40,6 @@ from greenmongo._core.sdam.transitions import (
 )
 from greenmongo._core.selection import choose, suitable_servers
 from greenmongo._core.selection_failure import describe_failure
-from greenmongo._core.srv import apply_hosts, is_polled
 from greenmongo._net.closed import used_after_close
 from greenmongo._net.monitor import Monitor
 from greenmongo._net.seed_list import SeedList

@@ -13,9 +13,9 @@ from urllib.parse import unquote_plus
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from greenmongo._core.connection_string import read_uri
-from greenmongo._core.option_values import spelled
 from greenmongo._core.options import ClientOptions
+from greenmongo._core.options.connection_string import read_uri
+from greenmongo._core.options.validation import spelled
 
 __all__ = [
     "concerns_from_uri",

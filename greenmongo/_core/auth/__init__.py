@@ -17,7 +17,7 @@ from greenmongo._core.auth.scram import (
 from greenmongo._core.auth.x509 import x509_command, x509_conversation
 
 if TYPE_CHECKING:
-    from greenmongo._core.credentials import Credentials
+    from greenmongo._core.options.credentials import Credentials
     from greenmongo._core.types import Conversation, Document
 
 __all__ = ["KeyCache", "authenticate", "negotiation_user", "speculative_document"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from pymongo.errors import ConfigurationError
 
-from greenmongo._core.credentials import build_credentials
+from greenmongo._core.options.credentials import build_credentials
 from greenmongo._core.types import DocT
 from greenmongo._legacy.database.base import LegacyDatabaseBase
 

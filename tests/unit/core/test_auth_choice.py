@@ -6,7 +6,7 @@ import pytest
 from pymongo.errors import ConfigurationError, OperationFailure
 
 from greenmongo._core.auth import KeyCache, authenticate, negotiation_user, speculative_document
-from greenmongo._core.credentials import Credentials
+from greenmongo._core.options.credentials import Credentials
 
 if TYPE_CHECKING:
     from greenmongo._core.types import Conversation, Document

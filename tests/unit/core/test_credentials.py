@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pymongo.errors import ConfigurationError
 
-from greenmongo._core.credentials import Credentials, build_credentials
+from greenmongo._core.options.credentials import Credentials, build_credentials
 
 
 def credentials(

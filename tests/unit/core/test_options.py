@@ -22,10 +22,10 @@ from pymongo.server_api import ServerApi
 from pymongo.uri_parser import validate_options
 from pymongo.write_concern import WriteConcern
 
-from greenmongo._core.connection_string import read_uri
 from greenmongo._core.options import ClientOptions
-from greenmongo._core.srv import SrvOptions
-from greenmongo._core.tls_options import TlsOptions
+from greenmongo._core.options.connection_string import read_uri
+from greenmongo._core.options.srv import SrvOptions
+from greenmongo._core.options.tls import TlsOptions
 
 build: Callable[..., ClientOptions] = ClientOptions.build
 URI = "mongodb://localhost/?"
@@ -362,7 +362,8 @@ def test_what_may_be_a_piece_of_a_password_is_not_shown(uri: str) -> None:
 
 
 def test_a_compressor_without_its_library_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("greenmongo._core.option_values.is_available", lambda name: name == "zlib")
+    module = "greenmongo._core.options.validation"
+    monkeypatch.setattr(f"{module}.is_available", lambda name: name == "zlib")
     with pytest.warns(UserWarning, match="snappy is not available"):
         assert build(compressors=["snappy", "zlib"]).compressors == ("zlib",)
 

@@ -6,15 +6,7 @@ from typing import Any
 import pytest
 from pymongo.errors import ConfigurationError, InvalidURI
 
-from greenmongo._core.sdam.description import ServerDescription, TopologyDescription, TopologyKind
-from greenmongo._core.sdam.transitions import (
-    Change,
-    CloseServer,
-    OpenServer,
-    TopologyChanged,
-    initial_topology,
-)
-from greenmongo._core.srv import (
+from greenmongo._core.options.srv import (
     SrvOptions,
     apply_hosts,
     check_name,
@@ -25,6 +17,14 @@ from greenmongo._core.srv import (
     rescan_delay,
     usable_hosts,
     verified_hosts,
+)
+from greenmongo._core.sdam.description import ServerDescription, TopologyDescription, TopologyKind
+from greenmongo._core.sdam.transitions import (
+    Change,
+    CloseServer,
+    OpenServer,
+    TopologyChanged,
+    initial_topology,
 )
 from greenmongo._core.types import Address
 

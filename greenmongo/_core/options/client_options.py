@@ -18,12 +18,12 @@ from pymongo.read_preferences import (
 )
 from pymongo.write_concern import WriteConcern
 
-from greenmongo._core.connection_string import Target, read_hosts
-from greenmongo._core.credentials import Credentials, build_credentials
-from greenmongo._core.option_values import read_keywords, spelled
-from greenmongo._core.proxy import ProxyOptions, build_proxy_options
-from greenmongo._core.srv import TXT_OPTIONS, SrvOptions, check_name, check_suffix
-from greenmongo._core.tls_options import TlsOptions, build_tls_options
+from greenmongo._core.options.connection_string import Target, read_hosts
+from greenmongo._core.options.credentials import Credentials, build_credentials
+from greenmongo._core.options.proxy import ProxyOptions, build_proxy_options
+from greenmongo._core.options.srv import TXT_OPTIONS, SrvOptions, check_name, check_suffix
+from greenmongo._core.options.tls import TlsOptions, build_tls_options
+from greenmongo._core.options.validation import read_keywords, spelled
 
 if TYPE_CHECKING:
     from pymongo.monitoring import (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pymongo.errors import ConfigurationError, InvalidURI
 from pymongo.uri_parser import parse_uri, split_hosts
 
-from greenmongo._core.option_values import read_uri_options
+from greenmongo._core.options.validation import read_uri_options
 
 if TYPE_CHECKING:
     from greenmongo._core.types import Address

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo.errors import ConfigurationError
 
-from greenmongo._core.option_values import read_uri_options, spelled
+from greenmongo._core.options.validation import read_uri_options, spelled
 from greenmongo._core.sdam.description import ServerDescription, TopologyDescription, TopologyKind
 from greenmongo._core.sdam.transitions import Change, CloseServer, OpenServer, TopologyChanged
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pymongo.errors import ConfigurationError, InvalidURI
 
-from greenmongo._core.option_values import spelled
+from greenmongo._core.options.validation import spelled
 
 __all__ = ["TlsOptions", "build_tls_options"]
 
