@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from greenmongo._core.options.credentials import Credentials
     from greenmongo._core.sdam.description import ServerDescription
     from greenmongo._core.types import Address, Conversation, Document
-    from greenmongo._net.command_events import CommandEvents
+    from greenmongo._net.observers.command import CommandEvents
     from greenmongo._net.request_table import RequestRow
     from greenmongo._net.stream import Stream
 

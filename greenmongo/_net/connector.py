@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from greenmongo._core.options import ClientOptions
     from greenmongo._core.options.credentials import Credentials
     from greenmongo._core.types import Address, Document
-    from greenmongo._net.command_events import CommandEvents
     from greenmongo._net.metadata import ClientMetadata
+    from greenmongo._net.observers.command import CommandEvents
     from greenmongo._net.stream import Tunnel
 
 __all__ = ["Connector"]

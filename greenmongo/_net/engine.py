@@ -15,10 +15,10 @@ from greenmongo._hub.context import current_context
 from greenmongo._hub.workers import Worker
 from greenmongo._net.abandon import Abandoned
 from greenmongo._net.closed import used_after_close
-from greenmongo._net.command_events import CommandEvents
 from greenmongo._net.connector import Connector
 from greenmongo._net.cursor_pins import CursorPins
 from greenmongo._net.housekeeping import Housekeeper
+from greenmongo._net.observers.command import CommandEvents
 from greenmongo._net.operation import Operation
 from greenmongo._net.pool import Pool
 from greenmongo._net.request_table import RequestTable
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from greenmongo._hub.thread import HubThread
     from greenmongo._net.connection import Connection
     from greenmongo._net.metadata import ClientMetadata
-    from greenmongo._net.publisher import Publisher
+    from greenmongo._net.observers.publisher import Publisher
     from greenmongo._net.request_table import RequestRow
 
 __all__ = ["Engine"]

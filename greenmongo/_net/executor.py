@@ -25,7 +25,7 @@ from greenmongo._net.closed import used_after_close
 from greenmongo._net.dns_records import import_dnspython
 from greenmongo._net.engine import Engine
 from greenmongo._net.metadata import ClientMetadata
-from greenmongo._net.publisher import Publisher
+from greenmongo._net.observers.publisher import Publisher
 from greenmongo._net.socks import import_socksio
 from greenmongo._net.statistics import ClientStatistics, gather_statistics
 from greenmongo._net.time_limit import is_limited

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from greenmongo._core.types import Address, Document
     from greenmongo._net.connection import Connection
     from greenmongo._net.connector import Connector
-    from greenmongo._net.topology_events import TopologyEvents
+    from greenmongo._net.observers.topology import TopologyObserver
 
 __all__ = ["CheckCancelled", "Monitor"]
 
@@ -56,7 +56,7 @@ class Monitor:
         *,
         report: Callable[[ServerDescription], object],
         report_failure: Callable[[Address, Exception], bool],
-        events: TopologyEvents,
+        events: TopologyObserver,
     ) -> None:
         self._address = address
         self._connector = connector

@@ -63,9 +63,9 @@ if TYPE_CHECKING:
     from greenmongo._core.options import ClientOptions
     from greenmongo._core.session import ServerSession
     from greenmongo._core.types import Address, Document, ReadMode, SessionLike
-    from greenmongo._net.command_events import CommandEvents
     from greenmongo._net.connection import Connection
     from greenmongo._net.cursor_pins import CursorPins, PinnedId
+    from greenmongo._net.observers.command import CommandEvents
     from greenmongo._net.request_table import RequestRow
     from greenmongo._net.server import Server
     from greenmongo._net.sessions import Sessions

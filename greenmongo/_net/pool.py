@@ -35,8 +35,8 @@ from greenmongo._core.pool_rules import (
 )
 from greenmongo._core.request_errors import ExceededMaxWaiters
 from greenmongo._core.types import format_address
-from greenmongo._net.pool_events import PoolEvents
-from greenmongo._net.publisher import Publisher
+from greenmongo._net.observers.pool import PoolObserver
+from greenmongo._net.observers.publisher import Publisher
 from greenmongo._net.standstill import break_standstill
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Pool:
         self._establishing = 0
         self._establishing_minimum = 0
         self._connecting: dict[greenlet, Opening] = {}
-        self._events = PoolEvents(publisher or Publisher(), address)
+        self._events = PoolObserver(publisher or Publisher(), address)
         self._events.pool_created(limits)
 
     def __repr__(self) -> str:

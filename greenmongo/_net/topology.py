@@ -42,9 +42,10 @@ from greenmongo._core.selection import choose, suitable_servers
 from greenmongo._core.selection_failure import describe_failure
 from greenmongo._net.closed import used_after_close
 from greenmongo._net.monitor import Monitor
+from greenmongo._net.observers.server_selection import log_selection
+from greenmongo._net.observers.topology import TopologyObserver
 from greenmongo._net.seed_list import SeedList
 from greenmongo._net.server import Server
-from greenmongo._net.topology_events import TopologyEvents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -53,9 +54,9 @@ if TYPE_CHECKING:
     from greenmongo._core.types import Address, ReadMode
     from greenmongo._net.connection import Connection
     from greenmongo._net.connector import Connector
+    from greenmongo._net.observers.publisher import Publisher
+    from greenmongo._net.observers.server_selection import SelectionLog
     from greenmongo._net.pool import Pool
-    from greenmongo._net.publisher import Publisher
-    from greenmongo._net.topology_events import SelectionLog
 
 __all__ = ["Topology", "initial_description"]
 
@@ -89,7 +90,7 @@ class Topology:
         self._on_options = on_options
         self._changed = Event()
         self._is_closed = False
-        self._events = TopologyEvents(publisher)
+        self._events = TopologyObserver(publisher)
         self._events.opened()
         self._seed_list: SeedList | None = None
         if options.srv is None or options.seeds:
@@ -138,7 +139,9 @@ class Topology:
             ConfigurationError: the servers are too old or too new, or the options cannot be met,
                 or the DNS does not tell the hosts of a `mongodb+srv://` URI.
         """
-        log = self._events.selection(self.description, preference, operation, operation_id)
+        log = log_selection(
+            self._events.publisher, self.description, preference, operation, operation_id
+        )
         try:
             server = self._find(preference, only, avoid)
             if server is None:

@@ -19,7 +19,7 @@ from pymongo.errors import (
 
 from bridge import AsyncMongoClient
 from greenmongo import hub
-from greenmongo._net.publisher import Publisher
+from greenmongo._net.observers.publisher import Publisher
 from tests.support.fix_doors import in_hub, start
 from tests.support.fix_hub import Client, Connect
 from tests.support.fix_leaks import wait_until

@@ -17,8 +17,8 @@ from greenmongo._core.options import ClientOptions
 from greenmongo._core.pool_rules import Opening, PoolCleared, PoolClosed, PoolLimits
 from greenmongo._core.types import Document
 from greenmongo._net.connection import Connection
+from greenmongo._net.observers.publisher import Publisher
 from greenmongo._net.pool import Pool
-from greenmongo._net.publisher import Publisher
 from greenmongo._net.stream import Stream
 from tests.spec.pool_log import PoolLog
 

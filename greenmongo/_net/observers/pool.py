@@ -1,4 +1,6 @@
-"""Tells of one pool and its connections: to pool listeners and to `greenmongo.connection`."""
+"""Publishes what becomes of one pool: to pool listeners and to the logger `greenmongo.connection`.
+
+Connection Monitoring and Pooling, "Connection Pool Monitoring" and "Connection Pool Logging"."""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ from greenmongo._core.events import (
     pool_options,
 )
 from greenmongo._core.log_message import address_fields
-from greenmongo._net.publisher import CONNECTION, DEBUG
+from greenmongo._net.observers.publisher import CONNECTION, DEBUG
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -39,12 +41,12 @@ if TYPE_CHECKING:
     from greenmongo._core.pool_rules import PoolLimits
     from greenmongo._core.types import Address
     from greenmongo._net.connection import Connection
-    from greenmongo._net.publisher import Publisher
+    from greenmongo._net.observers.publisher import Publisher
 
-__all__ = ["PoolEvents"]
+__all__ = ["PoolObserver"]
 
 
-class PoolEvents:
+class PoolObserver:
     """One pool's events. Hub side only.
 
     As a context manager it holds the deliveries, as `Publisher` does.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from greenmongo._core.events import CommandFacts, failure_document, is_sensitive
 from greenmongo._core.log_message import LogMessage
-from greenmongo._net.publisher import COMMAND, DEBUG
+from greenmongo._net.observers.publisher import COMMAND, DEBUG
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from greenmongo._core.command import Command
     from greenmongo._core.types import Document
     from greenmongo._net.connection import Connection
-    from greenmongo._net.publisher import Publisher
+    from greenmongo._net.observers.publisher import Publisher
 
 __all__ = ["CommandEvents", "WatchedCommand"]
 

@@ -1,11 +1,10 @@
-"""Tells of the deployment: topology, server and heartbeat listeners, and two loggers.
+"""Publishes how the deployment changes: to topology, server and heartbeat listeners, and the log.
 
-The loggers are `greenmongo.topology` and `greenmongo.serverSelection`.
+Server Discovery and Monitoring Logging and Monitoring; the logger is `greenmongo.topology`.
 """
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, cast
 
 from pymongo.monitoring import (
@@ -21,19 +20,19 @@ from pymongo.monitoring import (
 )
 
 from greenmongo._core.log_message import address_fields
-from greenmongo._net.publisher import DEBUG, SERVER_SELECTION, TOPOLOGY
+from greenmongo._net.observers.publisher import DEBUG, TOPOLOGY
 
 if TYPE_CHECKING:
     from greenmongo._core.hello_reply import HelloReply
     from greenmongo._core.sdam.description import ServerDescription, TopologyDescription
-    from greenmongo._core.types import Address, Document, ReadMode
+    from greenmongo._core.types import Address, Document
     from greenmongo._net.connection import Connection
-    from greenmongo._net.publisher import Publisher
+    from greenmongo._net.observers.publisher import Publisher
 
-__all__ = ["SelectionLog", "TopologyEvents"]
+__all__ = ["TopologyObserver"]
 
 
-class TopologyEvents:
+class TopologyObserver:
     """One deployment's events. Hub side only."""
 
     __slots__ = ("_heartbeat_listeners", "_server_listeners", "_topology_listeners", "publisher")
@@ -165,76 +164,3 @@ class TopologyEvents:
             publisher.put_log(
                 TOPOLOGY, {"message": message, "topologyId": publisher.id, **(fields or {})}
             )
-
-    # ---- server selection -------------------------------------------------------------------
-
-    def selection(
-        self,
-        topology: TopologyDescription,
-        preference: ReadMode | None,
-        operation: str,
-        operation_id: int | None,
-    ) -> SelectionLog | None:
-        """Log that a server is wanted; return where to log what comes of it, None if nowhere."""
-        if not SERVER_SELECTION.isEnabledFor(logging.INFO):
-            return None
-        log = SelectionLog(self.publisher, preference, operation, operation_id)
-        log.started(topology)
-        return log
-
-
-class SelectionLog:
-    """The messages about the selection of one server, for the logger of that name."""
-
-    __slots__ = ("_has_waited", "_operation", "_operation_id", "_preference", "_publisher")
-
-    def __init__(
-        self,
-        publisher: Publisher,
-        preference: ReadMode | None,
-        operation: str,
-        operation_id: int | None,
-    ) -> None:
-        self._publisher = publisher
-        self._preference = preference
-        self._operation = operation
-        self._operation_id = operation_id
-        self._has_waited = False
-
-    def started(self, topology: TopologyDescription) -> None:
-        """Log that a server is wanted."""
-        self._log("Server selection started", topology)
-
-    def succeeded(self, topology: TopologyDescription, address: Address) -> None:
-        """Log which server it is."""
-        self._log("Server selection succeeded", topology, address_fields(address))
-
-    def failed(self, topology: TopologyDescription, error: Exception) -> None:
-        """Log that there is none."""
-        self._log("Server selection failed", topology, {"failure": str(error)})
-
-    def waiting(self, topology: TopologyDescription, remaining: float) -> None:
-        """Log, once, that none suits and how many seconds are left to find one."""
-        if not self._has_waited:
-            self._has_waited = True
-            fields = {"remainingTimeMS": int(remaining * 1000)}
-            message = "Waiting for suitable server to become available"
-            self._log(message, topology, fields, logging.INFO)
-
-    def _log(
-        self,
-        message: str,
-        topology: TopologyDescription,
-        fields: Document | None = None,
-        level: int = DEBUG,
-    ) -> None:
-        if SERVER_SELECTION.isEnabledFor(level):
-            preference = self._preference
-            common: Document = {
-                "message": message,
-                "selector": "writable server" if preference is None else repr(preference),
-                "operation": self._operation,
-                "operationId": self._operation_id,
-                "topologyDescription": str(topology),
-            }
-            self._publisher.put_log(SERVER_SELECTION, {**common, **(fields or {})}, level)
