@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from greenmongo._core.options.credentials import Credentials
     from greenmongo._core.sdam.description import ServerDescription
     from greenmongo._core.types import Address, Conversation, Document
-    from greenmongo._net.observers.command import CommandEvents
+    from greenmongo._net.observers.command import CommandMonitoring
     from greenmongo._net.request_table import RequestRow
     from greenmongo._net.stream import Stream
 
@@ -66,13 +66,13 @@ class Connection:
         "created_at",
         "credentials",
         "description",
-        "events",
         "generation",
         "idle_since",
         "in_use",
         "is_draining",
         "is_established",
         "is_watched",
+        "monitoring",
         "number",
         "owner",
         "pending",
@@ -109,8 +109,8 @@ class Connection:
         self.in_use = False
         """Checked out; still true while a late reply is being waited for."""
         self.is_draining = False
-        self.events: CommandEvents | None = None
-        """Whom to tell of the driver's own commands; None for checks and greetings."""
+        self.monitoring: CommandMonitoring | None = None
+        """Observes the driver's own commands; None for heartbeats and handshakes."""
         self.is_established = False
         """Shaken hands and logged in."""
         self.is_watched = False
@@ -178,17 +178,17 @@ class Connection:
         message = encode_op_msg(request_id, bson.encode(body))
         if self.compressor is not None:
             message = self.compress(message, next(iter(document)))
-        events = self.events
-        if events is None or not events.is_wanted():
+        monitoring = self.monitoring
+        if monitoring is None or not monitoring.is_wanted():
             return self._decode(document, self.exchange(message, request_id))
-        watched = events.watch(self, body, db, request_id)
+        observer = monitoring.observe(self, body, db, request_id)
         try:
-            watched.started(body)
+            observer.started(body)
             reply = self._decode(document, self.exchange(message, request_id))
         except BaseException as error:
-            watched.failed(error)
+            observer.failed(error)
             raise
-        watched.answered(reply)
+        observer.answered(reply)
         return reply
 
     def legacy_hello(self, document: Document, timeout: float | None) -> Document:

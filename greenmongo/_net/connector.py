@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from greenmongo._core.options.credentials import Credentials
     from greenmongo._core.types import Address, Document
     from greenmongo._net.metadata import ClientMetadata
-    from greenmongo._net.observers.command import CommandEvents
+    from greenmongo._net.observers.command import CommandMonitoring
     from greenmongo._net.stream import Tunnel
 
 __all__ = ["Connector"]
@@ -58,10 +58,14 @@ class Connector:
     """What all connections of one client have in common. Hub side only."""
 
     def __init__(
-        self, hub: Hub, options: ClientOptions, events: CommandEvents, metadata: ClientMetadata
+        self,
+        hub: Hub,
+        options: ClientOptions,
+        monitoring: CommandMonitoring,
+        metadata: ClientMetadata,
     ) -> None:
         self._hub = hub
-        self._events = events
+        self._monitoring = monitoring
         self.options = options
         """Exchanged when the DNS has added to them, before anything connects."""
         self._tls = None if options.tls is None else build_context(options.tls)
@@ -174,7 +178,7 @@ class Connector:
         # What a server says of itself is no bound for what it may make us hold.
         largest = min(description.max_message_size, DEFAULT_MAX_MESSAGE_SIZE)
         connection.stream.max_message_size = int(largest) + 16 * 1024
-        connection.events = self._events
+        connection.monitoring = self._monitoring
         connection.credentials = credentials
         connection.sasl_mechanisms = reply.get("saslSupportedMechs") or ()
         return connection, reply

@@ -18,7 +18,7 @@ from greenmongo._net.closed import used_after_close
 from greenmongo._net.connector import Connector
 from greenmongo._net.cursor_pins import CursorPins
 from greenmongo._net.housekeeping import Housekeeper
-from greenmongo._net.observers.command import CommandEvents
+from greenmongo._net.observers.command import CommandMonitoring
 from greenmongo._net.operation import Operation
 from greenmongo._net.pool import Pool
 from greenmongo._net.request_table import RequestTable
@@ -62,8 +62,8 @@ class Engine:
         self.plain_options: CodecOptions[Any] = DEFAULT_CODEC_OPTIONS
         """Options that were found to suit a whole reply, envelope included."""
         self._limits = PoolLimits.of(options)
-        self.command_events = CommandEvents(publisher)
-        self._connector = Connector(thread.hub, options, self.command_events, metadata)
+        self.command_monitoring = CommandMonitoring(publisher)
+        self._connector = Connector(thread.hub, options, self.command_monitoring, metadata)
         self._abandoned = Abandoned(self._connector)
         self._is_closed = False
         self.topology = Topology(

@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from greenmongo._core.types import Address, Document, ReadMode, SessionLike
     from greenmongo._net.connection import Connection
     from greenmongo._net.cursor_pins import CursorPins, PinnedId
-    from greenmongo._net.observers.command import CommandEvents
+    from greenmongo._net.observers.command import CommandMonitoring
     from greenmongo._net.request_table import RequestRow
     from greenmongo._net.server import Server
     from greenmongo._net.sessions import Sessions
@@ -86,7 +86,7 @@ class Surroundings(Protocol):
     options: ClientOptions
     topology: Topology
     sessions: Sessions
-    command_events: CommandEvents
+    command_monitoring: CommandMonitoring
     cursor_pins: CursorPins
     plain_options: CodecOptions[Any]
     """Options that were found to suit a whole reply, envelope included."""
@@ -190,7 +190,7 @@ class Operation:
                     avoid |= {server.address}
             if pause:
                 gevent.sleep(pause)
-            self._engine.command_events.retrying(self._command, self._id, attempt)
+            self._engine.command_monitoring.retrying(self._command, self._id, attempt)
         raise AssertionError("there is always another attempt, or an error")
 
     def _judge_of_failures(self) -> Retrying:
@@ -334,7 +334,7 @@ class Operation:
                 _check_unheard(command, len(message), known)
         if connection.compressor is not None:
             message = connection.compress(message, command.name)
-        if engine.command_events.is_wanted():
+        if engine.command_monitoring.is_wanted():
             document = self._send_watched(connection, message, request_id, timeout, body)
         else:
             document = self._send(connection, message, request_id, timeout)
@@ -434,17 +434,17 @@ class Operation:
         if self._id is None:
             self._id = request_id
         document = as_sent(command, body, give_way)
-        watched = self._engine.command_events.watch(
+        observer = self._engine.command_monitoring.observe(
             connection, document, command.db, request_id, self._id
         )
         try:
-            watched.started(document)
+            observer.started(document)
             reply = self._send(connection, message, request_id, timeout)
             decode_batch(reply)
         except BaseException as error:
-            watched.failed(error)
+            observer.failed(error)
             raise
-        watched.answered(reply, command.tolerates)
+        observer.answered(reply, command.tolerates)
         return reply
 
     def _decode(self, body: bytes) -> Document:

@@ -1,32 +1,49 @@
-"""Tells of commands: to command listeners and to the logger `greenmongo.command`.
+"""Observes commands: makes events for listeners of each one, and log messages.
 
-Unlike other events these are told at once, in the greenlet that runs the operation, where the
-caller's context variables are in force.
+Command Logging and Monitoring. Unlike other events these are published at once, in the greenlet
+that runs the operation, where the caller's context variables are in force.
 """
 
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from greenmongo._core.events import CommandFacts, failure_document, is_sensitive
 from greenmongo._core.log_message import LogMessage
 from greenmongo._net.observers.publisher import COMMAND, DEBUG
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
+    from collections.abc import Callable, Sequence
+
+    from pymongo.monitoring import CommandListener
 
     from greenmongo._core.command import Command
     from greenmongo._core.types import Document
     from greenmongo._net.connection import Connection
     from greenmongo._net.observers.publisher import Publisher
 
-__all__ = ["CommandEvents", "WatchedCommand"]
+__all__ = ["CommandMonitoring", "CommandObserver", "CommandRecord"]
 
 
-class CommandEvents:
-    """The commands of one client. Hub side only."""
+class CommandRecord(Protocol):
+    """What one maker makes of one command. Calls none of its methods but in this order.
+
+    A new kind of telemetry implements this, and `CommandMonitoring.observe` creates it.
+    """
+
+    def started(self, document: Document) -> None:
+        """Record that the command is about to be sent."""
+
+    def succeeded(self, duration: float, reply: Document) -> None:
+        """Record the reply of a command that the server took as valid."""
+
+    def failed(self, duration: float, failure: Document) -> None:
+        """Record the server's refusal, or what stands for a reply that never came."""
+
+
+class CommandMonitoring:
+    """Who observes the commands of one client. Hub side only."""
 
     __slots__ = ("_listeners", "publisher")
 
@@ -35,18 +52,18 @@ class CommandEvents:
         self._listeners = publisher.command_listeners
 
     def is_wanted(self) -> bool:
-        """Tell whether anybody listens or logs."""
+        """Return whether anybody listens or logs."""
         return bool(self._listeners) or COMMAND.isEnabledFor(DEBUG)
 
-    def watch(
+    def observe(
         self,
         connection: Connection,
         document: Document,
         db: str,
         request_id: int,
         operation_id: int | None = None,
-    ) -> WatchedCommand:
-        """Return what is to be told of the beginning of a command, and then of its end."""
+    ) -> CommandObserver:
+        """Return the observer of one command that is about to be sent on a connection."""
         name = next(iter(document))
         facts = CommandFacts(
             name,
@@ -59,12 +76,16 @@ class CommandEvents:
             connection.service_id,
             is_sensitive(name, document),
         )
-        # Commands of the handshake are told to listeners but never logged.
-        is_logged = connection.is_established and COMMAND.isEnabledFor(DEBUG)
-        return WatchedCommand(self, facts, is_logged)
+        records: list[CommandRecord] = []
+        if self._listeners:
+            records.append(_Events(self.publisher, self._listeners, facts))
+        # "Log Messages": commands of the handshake are published but never logged.
+        if connection.is_established and COMMAND.isEnabledFor(DEBUG):
+            records.append(_Log(self.publisher, facts))
+        return CommandObserver(records, facts)
 
     def retrying(self, command: Command, operation_id: int | None, attempt: int) -> None:
-        """Tell that a command is about to be tried again; only the log does."""
+        """Log that a command is about to be sent again; there is no such event."""
         if COMMAND.isEnabledFor(DEBUG):
             fields = {
                 "message": f"Retrying {'write' if command.is_write else 'read'} attempt number"
@@ -73,67 +94,102 @@ class CommandEvents:
                 "commandName": command.name,
                 "operationId": operation_id,
             }
-            self.publisher.tell(COMMAND.debug, LogMessage(fields))
+            self.publisher.notify(COMMAND.debug, LogMessage(fields))
 
 
-class WatchedCommand:
-    """A command under way, of which somebody wants to know how it ends."""
+class CommandObserver:
+    """Measures one command, decides whether it succeeded, and has it recorded."""
 
-    __slots__ = ("_began", "_facts", "_is_logged", "_publisher")
+    __slots__ = ("_began", "_facts", "_records")
 
-    def __init__(self, events: CommandEvents, facts: CommandFacts, is_logged: bool) -> None:
-        self._publisher = events.publisher
+    def __init__(self, records: Sequence[CommandRecord], facts: CommandFacts) -> None:
+        self._records = records
         self._facts = facts
-        self._is_logged = is_logged
         self._began = 0.0
 
     def started(self, document: Document) -> None:
-        """Tell that the command is about to be sent."""
-        publisher = self._publisher
-        self._began = monotonic()
-        if publisher.command_listeners:
-            event = self._facts.started(document)
-            for listener in publisher.command_listeners:
-                publisher.tell(listener.started, event)
-        if self._is_logged:
-            shown = publisher.shorten(self._facts.shown(document))
-            self._log("Command started", {"command": shown})
-        # What the listeners took does not count.
+        """Record that the command is about to be sent."""
+        for record in self._records:
+            record.started(document)
+        # "duration": what the observers took is no part of it.
         self._began = monotonic()
 
     def answered(
         self, reply: Document, tolerates: Callable[[Document], bool] | None = None
     ) -> None:
-        """Tell of the server's reply, be it ok or not."""
+        """Record the server's reply, be it ok or not.
+
+        Args:
+            tolerates: says of a refusal that the caller takes it for a success, as PyMongo does.
+        """
         duration = monotonic() - self._began
-        if not reply.get("ok") and not (tolerates is not None and tolerates(reply)):
+        # "Succeeded or Failed": what is not ok has failed, while write errors are a success.
+        if reply.get("ok") or (tolerates is not None and tolerates(reply)):
+            for record in self._records:
+                record.succeeded(duration, reply)
+        else:
             self._fail(duration, self._facts.shown_failure(reply))
-            return
-        publisher = self._publisher
-        if publisher.command_listeners:
-            event = self._facts.succeeded(duration, reply)
-            for listener in publisher.command_listeners:
-                publisher.tell(listener.succeeded, event)
-        if self._is_logged:
-            shown = publisher.shorten(self._facts.shown(reply))
-            self._log("Command succeeded", {"durationMS": duration * 1000, "reply": shown})
 
     def failed(self, error: BaseException) -> None:
-        """Tell that no reply came, or none that made sense."""
+        """Record that no reply came, or none that made sense ("Error Handling")."""
         self._fail(monotonic() - self._began, failure_document(error))
 
-    def _log(self, message: str, fields: dict[str, Any]) -> None:
+    def _fail(self, duration: float, failure: Document) -> None:
+        for record in self._records:
+            record.failed(duration, failure)
+
+
+class _Events:
+    """The events of one command, for the client's command listeners."""
+
+    __slots__ = ("_facts", "_listeners", "_publisher")
+
+    def __init__(
+        self, publisher: Publisher, listeners: Sequence[CommandListener], facts: CommandFacts
+    ) -> None:
+        self._publisher = publisher
+        self._listeners = listeners
+        self._facts = facts
+
+    def started(self, document: Document) -> None:
+        event = self._facts.started(document)
+        for listener in self._listeners:
+            self._publisher.notify(listener.started, event)
+
+    def succeeded(self, duration: float, reply: Document) -> None:
+        event = self._facts.succeeded(duration, reply)
+        for listener in self._listeners:
+            self._publisher.notify(listener.succeeded, event)
+
+    def failed(self, duration: float, failure: Document) -> None:
+        event = self._facts.failed(duration, failure)
+        for listener in self._listeners:
+            self._publisher.notify(listener.failed, event)
+
+
+class _Log:
+    """The messages about one command, for the logger `greenmongo.command`."""
+
+    __slots__ = ("_facts", "_publisher")
+
+    def __init__(self, publisher: Publisher, facts: CommandFacts) -> None:
+        self._publisher = publisher
+        self._facts = facts
+
+    def started(self, document: Document) -> None:
+        shown = self._publisher.shorten(self._facts.shown(document))
+        self._log("Command started", {"command": shown})
+
+    def succeeded(self, duration: float, reply: Document) -> None:
+        shown = self._publisher.shorten(self._facts.shown(reply))
+        self._log("Command succeeded", {"durationMS": duration * 1000, "reply": shown})
+
+    def failed(self, duration: float, failure: Document) -> None:
+        shown = self._publisher.shorten(failure)
+        self._log("Command failed", {"durationMS": duration * 1000, "failure": shown})
+
+    def _log(self, message: str, fields: Document) -> None:
         publisher = self._publisher
         common = self._facts.log_fields(message)
         message_object = LogMessage({**common, "clientId": publisher.id, **fields})
-        publisher.tell(COMMAND.debug, message_object)
-
-    def _fail(self, duration: float, failure: Document) -> None:
-        publisher = self._publisher
-        if publisher.command_listeners:
-            event = self._facts.failed(duration, failure)
-            for listener in publisher.command_listeners:
-                publisher.tell(listener.failed, event)
-        if self._is_logged:
-            shown = publisher.shorten(failure)
-            self._log("Command failed", {"durationMS": duration * 1000, "failure": shown})
+        publisher.notify(COMMAND.debug, message_object)

@@ -88,7 +88,7 @@ class Publisher:
         """Log a message in its turn."""
         self.put(logger.log, level, LogMessage({**fields, "clientId": self.id}))
 
-    def tell(self, fn: Callable[..., object], *args: Any) -> None:
+    def notify(self, fn: Callable[..., object], *args: Any) -> None:
         """Call `fn` now, in the caller's greenlet, whatever else is under way."""
         try:
             fn(*args)
@@ -115,7 +115,7 @@ class Publisher:
         try:
             while queue:
                 fn, args = queue.popleft()
-                self.tell(fn, *args)
+                self.notify(fn, *args)
         finally:
             self._is_delivering = False
             if queue:
