@@ -22,7 +22,7 @@ from greenmongo._api.request import Request
 from greenmongo._core.commands.admin import drop_database, list_databases
 from greenmongo._core.options import ClientOptions
 from greenmongo._core.options.emulations import emulation_notice
-from greenmongo._core.options.repr import option_texts
+from greenmongo._core.options.repr import arguments_of
 from greenmongo._core.sdam.description import (
     ServerDescription,
     ServerKind,
@@ -412,7 +412,7 @@ class MongoClient(Configured, Generic[DocT]):
             f"tz_aware={options.codec_options.tz_aware!r}",
             f"connect={options.connect is not False!r}",
         ]
-        return ", ".join(parts + option_texts(options.said))
+        return ", ".join(parts + arguments_of(options.said))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._arguments()})"

@@ -15,7 +15,7 @@ from pymongo.write_concern import WriteConcern
 
 from greenmongo._core.options import ClientOptions
 from greenmongo._core.options.connection_string import read_uri
-from greenmongo._core.options.validation import spelled
+from greenmongo._core.options.table import OPTIONS, documented_name
 
 __all__ = [
     "concerns_from_uri",
@@ -40,7 +40,9 @@ def parse_uri(uri: str) -> dict[str, Any]:
         "username": target.username,
         "password": target.password,
         "db": _database_name(uri, target.database),
-        "options": {spelled(name): _as_given(name, it) for name, it in target.options.items()},
+        "options": {
+            documented_name(name): _as_given(name, it) for name, it in target.options.items()
+        },
         "warning": bool(caught),
     }
 
@@ -54,9 +56,8 @@ def _database_name(uri: str, database: str | None) -> str | None:
 
 
 def _as_given(name: str, value: Any) -> Any:
-    # Durations are checked in milliseconds and kept in seconds, all but these two.
-    if name.endswith("ms") and name not in ("localthresholdms", "wtimeoutms"):
-        return None if value is None else round(value * 1000)
+    if OPTIONS[name].is_kept_in_seconds and value is not None:
+        return round(value * 1000)
     return value
 
 

@@ -22,8 +22,9 @@ from greenmongo._core.options.connection_string import Target, read_hosts
 from greenmongo._core.options.credentials import Credentials, build_credentials
 from greenmongo._core.options.proxy import ProxyOptions, build_proxy_options
 from greenmongo._core.options.srv import TXT_OPTIONS, SrvOptions, check_name, check_suffix
+from greenmongo._core.options.table import OPTIONS, documented_name
 from greenmongo._core.options.tls import TlsOptions, build_tls_options
-from greenmongo._core.options.validation import read_keywords, spelled
+from greenmongo._core.options.validation import read_keywords
 
 if TYPE_CHECKING:
     from pymongo.monitoring import (
@@ -91,7 +92,7 @@ class ClientOptions:
     max_connecting: int = 2
     wait_queue_timeout: float | None = None
     wait_queue_multiple: int | None = None
-    """Accepted for old configurations; waiting callers are not limited."""
+    """How many callers may wait for a connection, as a multiple of `max_pool_size`."""
 
     app_name: str | None = None
     driver_info: DriverInfoLike | None = None
@@ -138,9 +139,9 @@ class ClientOptions:
         srv = _srv_options(options, target)
         if srv is not None and not {"tls", "ssl"} & options.keys():
             options["tls"] = True
-        chosen = {attribute: options[name] for name, attribute in _PLAIN.items() if name in options}
+        copied = {into: options[name] for name, into in _FIELDS.items() if name in options}
         return cls(
-            **chosen,
+            **copied,
             **_deduced(options),
             said=options,
             seeds=target.seeds,
@@ -234,33 +235,11 @@ class ClientOptions:
         return self
 
 
-# Options whose checked value is the field's value.
-_PLAIN: Mapping[str, str] = {
-    "appname": "app_name",
-    "auto_start_request": "auto_start_request",
-    "connect": "connect",
-    "connecttimeoutms": "connect_timeout",
-    "directconnection": "direct_connection",
-    "driver": "driver_info",
-    "enableoverloadretargeting": "enable_overload_retargeting",
-    "event_listeners": "event_listeners",
-    "loadbalanced": "load_balanced",
-    "maxadaptiveretries": "max_adaptive_retries",
-    "maxconnecting": "max_connecting",
-    "maxidletimems": "max_idle_time",
-    "minpoolsize": "min_pool_size",
-    "retryreads": "retry_reads",
-    "retrywrites": "retry_writes",
-    "server_api": "server_api",
-    "server_selector": "server_selector",
-    "servermonitoringmode": "server_monitoring_mode",
-    "serverselectiontimeoutms": "server_selection_timeout",
-    "sockettimeoutms": "socket_timeout",
-    "timeoutms": "timeout",
-    "use_greenlets": "use_greenlets",
-    "waitqueuemultiple": "wait_queue_multiple",
-    "waitqueuetimeoutms": "wait_queue_timeout",
-    "zlibcompressionlevel": "zlib_level",
+_FIELDS: Mapping[str, str] = {
+    name: option.field for name, option in OPTIONS.items() if option.field is not None
+}
+_CODEC_OPTIONS: Mapping[str, str] = {
+    name: option.codec_option for name, option in OPTIONS.items() if option.codec_option is not None
 }
 
 _READ_MODES: Mapping[str, type[_TaggedMode]] = {
@@ -268,16 +247,6 @@ _READ_MODES: Mapping[str, type[_TaggedMode]] = {
     "secondary": Secondary,
     "secondaryPreferred": SecondaryPreferred,
     "nearest": Nearest,
-}
-
-_CODEC_OPTIONS: Mapping[str, str] = {
-    "document_class": "document_class",
-    "tz_aware": "tz_aware",
-    "uuidrepresentation": "uuid_representation",
-    "unicode_decode_error_handler": "unicode_decode_error_handler",
-    "tzinfo": "tzinfo",
-    "type_registry": "type_registry",
-    "datetime_conversion": "datetime_conversion",
 }
 
 _MIN_HEARTBEAT_INTERVAL = 0.5  # the specification's floor
@@ -365,7 +334,7 @@ def _srv_options(options: Mapping[str, Any], target: Target) -> SrvOptions | Non
             names.append("srv_host_validator")
         for name in names:
             raise ConfigurationError(
-                f"The {spelled(name)} option is only allowed with 'mongodb+srv://' URIs"
+                f"The {documented_name(name)} option is only allowed with 'mongodb+srv://' URIs"
             )
         return None
     if validator is not None and suffix is not None:
@@ -389,4 +358,4 @@ def _check_max_hosts(options: Mapping[str, Any], max_hosts: int) -> None:
     """Check that the number of hosts is not limited where all of them must be known."""
     for name in ("replicaset", "loadbalanced"):
         if max_hosts and options.get(name):
-            raise InvalidURI(f"You cannot specify {spelled(name)} with srvMaxHosts")
+            raise InvalidURI(f"You cannot specify {documented_name(name)} with srvMaxHosts")

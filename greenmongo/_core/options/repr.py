@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["option_texts"]
+from greenmongo._core.options.table import OPTIONS, Secrecy
 
-_NEVER_SHOWN = frozenset({"document_class", "tz_aware", "connect", "username", "password"})
-"""Secrets, and what is shown first."""
-_REDACTED = frozenset({"proxyusername", "proxypassword", "tlscertificatekeyfilepassword"})
+__all__ = ["arguments_of"]
+
+_SHOWN_FIRST = frozenset({"document_class", "tz_aware", "connect"})
+"""What the client itself puts at the beginning, said or not."""
 _HARMLESS_PROPERTIES = frozenset(
     {
         "ALLOWED_HOSTS",
@@ -21,39 +22,39 @@ _HARMLESS_PROPERTIES = frozenset(
         "TOKEN_RESOURCE",
     }
 )
-_KEPT_IN_SECONDS = frozenset(
-    {
-        "connecttimeoutms",
-        "heartbeatfrequencyms",
-        "maxidletimems",
-        "serverselectiontimeoutms",
-        "sockettimeoutms",
-        "timeoutms",
-        "waitqueuetimeoutms",
-    }
-)
 _HIDDEN = "<redacted>"
 
 
-def option_texts(said: Mapping[str, Any]) -> list[str]:
-    """Return `name=value` for each option; those that have parameters of their own are left out.
+def arguments_of(given: Mapping[str, Any]) -> list[str]:
+    """Return `name=value` for each option, without those that the client shows first.
 
     Args:
-        said: checked options under their lower-case names.
+        given: checked options under their lower-case names.
     """
-    return [f"{name}={_shown(name, it)!r}" for name, it in said.items() if name not in _NEVER_SHOWN]
+    return [
+        f"{name}={_shown(name, value)!r}"
+        for name, value in given.items()
+        if name not in _SHOWN_FIRST and OPTIONS[name].secrecy is not Secrecy.LEFT_OUT
+    ]
 
 
 def _shown(name: str, value: Any) -> Any:
-    if name in _REDACTED:
+    option = OPTIONS[name]
+    if option.secrecy is Secrecy.SOME_PROPERTIES:
+        return _without_secrets(value)
+    if option.secrecy is not Secrecy.NONE:
         return _HIDDEN
-    if name == "authmechanismproperties" and isinstance(value, Mapping):
-        return {
-            key: it if str(key).upper() in _HARMLESS_PROPERTIES else _HIDDEN
-            for key, it in value.items()
-        }
-    if name in _KEPT_IN_SECONDS and value is not None:
+    if option.is_kept_in_seconds and value is not None:
         return round(value * 1000)
     if name == "event_listeners" and value is not None:
         return list(value)
     return value
+
+
+def _without_secrets(properties: Any) -> Any:
+    if not isinstance(properties, Mapping):
+        return properties
+    return {
+        key: value if str(key).upper() in _HARMLESS_PROPERTIES else _HIDDEN
+        for key, value in properties.items()
+    }

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo.errors import ConfigurationError
 
-from greenmongo._core.options.validation import read_uri_options, spelled
+from greenmongo._core.options.table import documented_name
+from greenmongo._core.options.validation import read_uri_options
 from greenmongo._core.sdam.description import ServerDescription, TopologyDescription, TopologyKind
 from greenmongo._core.sdam.transitions import Change, CloseServer, OpenServer, TopologyChanged
 
@@ -174,7 +175,7 @@ def read_txt(records: Sequence[str]) -> dict[str, Any]:
     for option in records[0].replace(";", "&").split("&"):
         name = option.partition("=")[0]
         if name.lower() not in TXT_OPTIONS:
-            allowed = ", ".join(sorted(map(spelled, TXT_OPTIONS)))
+            allowed = ", ".join(sorted(map(documented_name, TXT_OPTIONS)))
             raise ConfigurationError(f"Only {allowed} may be set from a TXT record, not {name!r}")
     return read_uri_options(records[0])
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pymongo.errors import ConfigurationError, InvalidURI
 
-from greenmongo._core.options.validation import spelled
+from greenmongo._core.options.table import documented_name
 
 __all__ = ["TlsOptions", "build_tls_options"]
 
@@ -71,7 +71,7 @@ def _is_enabled(options: Mapping[str, Any]) -> bool:
     if said is None:
         return bool(implying)
     if not said and implying:
-        names = ", ".join(spelled(name) for name in implying)
+        names = ", ".join(documented_name(name) for name in implying)
         raise ConfigurationError(
             "TLS has not been enabled but the following tls parameters have been set: "
             f"{names}. Please set `tls=True` or remove."
@@ -91,7 +91,7 @@ def _check_conflicts(options: Mapping[str, Any]) -> None:
         for name in ("tlsinsecure", "tlsallowinvalidcertificates", "tlsdisableocspendpointcheck"):
             if options.get(name):
                 raise InvalidURI(
-                    f"URI option {spelled(name)}=True cannot be specified"
+                    f"URI option {documented_name(name)}=True cannot be specified"
                     " when CRL checking is enabled."
                 )
     if "ssl" in options and "tls" in options and options["ssl"] != options["tls"]:
@@ -100,5 +100,6 @@ def _check_conflicts(options: Mapping[str, Any]) -> None:
 
 def _not_together(one: str, other: str) -> InvalidURI:
     return InvalidURI(
-        f"URI options {spelled(one)} and {spelled(other)} cannot be specified simultaneously."
+        f"URI options {documented_name(one)} and {documented_name(other)}"
+        " cannot be specified simultaneously."
     )

@@ -362,7 +362,7 @@ def test_what_may_be_a_piece_of_a_password_is_not_shown(uri: str) -> None:
 
 
 def test_a_compressor_without_its_library_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = "greenmongo._core.options.validation"
+    module = "greenmongo._core.options.checks"
     monkeypatch.setattr(f"{module}.is_available", lambda name: name == "zlib")
     with pytest.warns(UserWarning, match="snappy is not available"):
         assert build(compressors=["snappy", "zlib"]).compressors == ("zlib",)
