@@ -80,10 +80,11 @@ def test_the_code_runs(block: Block, mongo_uri: str) -> None:
     assert done.stdout != ""
 
 
-def test_the_table_of_what_must_be_awaited_is_current() -> None:
-    script = ROOT / "docs" / "awaits.py"
-    done = subprocess.run([sys.executable, script, "--check"], cwd=ROOT, timeout=50, check=False)
-    assert done.returncode == 0, "run python docs/awaits.py"
+@pytest.mark.parametrize("script", ["awaits.py", "options.py"])
+def test_the_generated_tables_are_current(script: str) -> None:
+    path = ROOT / "docs" / script
+    done = subprocess.run([sys.executable, path, "--check"], cwd=ROOT, timeout=50, check=False)
+    assert done.returncode == 0, f"run python docs/{script}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
