@@ -412,7 +412,7 @@ class MongoClient(Configured, Generic[DocT]):
             f"tz_aware={options.codec_options.tz_aware!r}",
             f"connect={options.connect is not False!r}",
         ]
-        return ", ".join(parts + arguments_of(options.said))
+        return ", ".join(parts + arguments_of(options.given))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._arguments()})"

@@ -30,18 +30,18 @@ def parse_uri(uri: str) -> dict[str, Any]:
     """Return hosts, user, database, options as the tests spell them, and whether it warned."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        target = read_uri(uri)
+        parsed = read_uri(uri)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # For what only all options together show. Who logs in is another suite's business.
         ClientOptions.build(uri, username="u", password="p", authMechanism="DEFAULT")
     return {
-        "hosts": [{"host": host, "port": port} for host, port in target.seeds],
-        "username": target.username,
-        "password": target.password,
-        "db": _database_name(uri, target.database),
+        "hosts": [{"host": host, "port": port} for host, port in parsed.seeds],
+        "username": parsed.username,
+        "password": parsed.password,
+        "db": _database_name(uri, parsed.database),
         "options": {
-            documented_name(name): _as_given(name, it) for name, it in target.options.items()
+            documented_name(name): _as_given(name, it) for name, it in parsed.options.items()
         },
         "warning": bool(caught),
     }

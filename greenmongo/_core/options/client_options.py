@@ -18,7 +18,7 @@ from pymongo.read_preferences import (
 )
 from pymongo.write_concern import WriteConcern
 
-from greenmongo._core.options.connection_string import Target, read_hosts
+from greenmongo._core.options.connection_string import ParsedHosts, read_hosts
 from greenmongo._core.options.credentials import Credentials, build_credentials
 from greenmongo._core.options.proxy import ProxyOptions, build_proxy_options
 from greenmongo._core.options.srv import TXT_OPTIONS, SrvOptions, check_name, check_suffix
@@ -63,12 +63,12 @@ class ClientOptions:
 
     replica_set: str | None = None
     direct_connection: bool | None = None
-    """None: not said; a single seed is then not taken for a standalone server."""
+    """None: not given; a single seed is then not taken for a standalone server."""
     strict_primary: bool = False
     """A direct connection reads in mode primary only if it is to the primary, as in PyMongo 2.x."""
     load_balanced: bool = False
     connect: bool | None = None
-    """None: not said, so yes unless the environment freezes processes (FaaS)."""
+    """None: not given, so yes unless the environment freezes processes (FaaS)."""
 
     credentials: Credentials | None = None
     tls: TlsOptions | None = None
@@ -85,7 +85,7 @@ class ClientOptions:
     connect_timeout: float | None = 20.0
     socket_timeout: float | None = None
     timeout: float | None = None
-    """timeoutMS. 0.0 is said explicitly and means no limit."""
+    """timeoutMS. 0.0 is given explicitly and means no limit."""
     max_pool_size: int | None = 100
     min_pool_size: int = 0
     max_idle_time: float | None = None
@@ -116,8 +116,8 @@ class ClientOptions:
     use_greenlets: bool = False
     """Whether the context is always the greenlet, never the thread."""
 
-    said: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
-    """What URI and keywords say, by lower-case names: what a client shows of itself."""
+    given: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """What URI and keywords give, by lower-case names: what a client shows of itself."""
 
     @classmethod
     def build(
@@ -133,36 +133,36 @@ class ClientOptions:
             InvalidURI: a malformed connection string.
             TypeError, ValueError: a keyword's value is not one of that option.
         """
-        target = read_hosts(host, port)
-        options = {**target.options, **read_keywords(keywords)}
-        _check_deployment(options, target.seeds)
-        srv = _srv_options(options, target)
+        parsed = read_hosts(host, port)
+        options = {**parsed.options, **read_keywords(keywords)}
+        _check_deployment(options, parsed.seeds)
+        srv = _srv_options(options, parsed)
         if srv is not None and not {"tls", "ssl"} & options.keys():
             options["tls"] = True
         copied = {into: options[name] for name, into in _FIELDS.items() if name in options}
         return cls(
             **copied,
             **_deduced(options),
-            said=options,
-            seeds=target.seeds,
+            given=options,
+            seeds=parsed.seeds,
             srv=srv,
-            default_database=target.database,
+            default_database=parsed.database,
             tls=build_tls_options(options),
             proxy=build_proxy_options(options),
             credentials=build_credentials(
                 options,
-                username=options.get("username", target.username),
-                password=options.get("password", target.password),
-                database=target.database,
+                username=options.get("username", parsed.username),
+                password=options.get("password", parsed.password),
+                database=parsed.database,
             ),
         )
 
-    def with_hosts(self, hosts: Sequence[Address], told: Mapping[str, Any]) -> ClientOptions:
+    def with_hosts(self, hosts: Sequence[Address], txt_options: Mapping[str, Any]) -> ClientOptions:
         """Return the options of a `mongodb+srv://` URI once its records are known.
 
         Args:
             hosts: the hosts that the SRV records list.
-            told: what the TXT record says; what was said elsewhere goes before it.
+            txt_options: what the TXT record gives; what is given elsewhere goes before it.
 
         Raises:
             ConfigurationError: all of it together makes no sense.
@@ -170,15 +170,15 @@ class ClientOptions:
         srv = self.srv
         if srv is None:
             raise ConfigurationError("only the hosts of a mongodb+srv:// URI are looked up")
-        told = {name: value for name, value in told.items() if name not in srv.said}
+        added = {name: value for name, value in txt_options.items() if name not in srv.given}
         known = {
             "directconnection": self.direct_connection,
-            "loadbalanced": told.get("loadbalanced", self.load_balanced),
-            "replicaset": told.get("replicaset") or self.replica_set,
+            "loadbalanced": added.get("loadbalanced", self.load_balanced),
+            "replicaset": added.get("replicaset") or self.replica_set,
         }
         _check_deployment(known, tuple(hosts))
         _check_max_hosts(known, srv.max_hosts)
-        credentials, source = self.credentials, told.get("authsource")
+        credentials, source = self.credentials, added.get("authsource")
         if credentials is not None and source is not None:
             credentials = credentials.in_source(source)
         return replace(
@@ -290,9 +290,9 @@ def _deduced(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read_preference(options: Mapping[str, Any]) -> ReadMode:
     """Return the read preference object, or the one that the separate options describe."""
-    given: ReadMode | None = options.get("read_preference")
-    if given is not None:
-        return given
+    whole: ReadMode | None = options.get("read_preference")
+    if whole is not None:
+        return whole
     name = options.get("readpreference", "primary")
     tag_sets = options.get("readpreferencetags")
     max_staleness = options.get("maxstalenessseconds", -1)
@@ -323,13 +323,13 @@ def _check_deployment(options: Mapping[str, Any], seeds: Sequence[Address]) -> N
         raise ConfigurationError("Cannot specify replicaSet with loadBalanced=true")
 
 
-def _srv_options(options: Mapping[str, Any], target: Target) -> SrvOptions | None:
+def _srv_options(options: Mapping[str, Any], parsed: ParsedHosts) -> SrvOptions | None:
     """Return how to look the hosts up, or None if they are known."""
     validator = options.get("srv_host_validator")
     suffix = options.get("srvallowedhostssuffix")
-    if target.fqdn is None:
+    if parsed.fqdn is None:
         # As keywords they are harmless: configurations are shared between deployments.
-        names = [name for name in target.options if name.startswith("srv") and target.options[name]]
+        names = [name for name in parsed.options if name.startswith("srv") and parsed.options[name]]
         if validator is not None:
             names.append("srv_host_validator")
         for name in names:
@@ -341,16 +341,16 @@ def _srv_options(options: Mapping[str, Any], target: Target) -> SrvOptions | Non
         raise ConfigurationError("Cannot specify both srv_host_validator and srvAllowedHostsSuffix")
     if options.get("directconnection"):
         raise ConfigurationError("Cannot specify directConnection=true with mongodb+srv:// URIs")
-    check_name(target.fqdn)
+    check_name(parsed.fqdn)
     max_hosts = options.get("srvmaxhosts") or 0
     _check_max_hosts(options, max_hosts)
     return SrvOptions(
-        fqdn=target.fqdn,
+        fqdn=parsed.fqdn,
         service_name=options.get("srvservicename") or "mongodb",
         max_hosts=max_hosts,
         allowed_hosts_suffix=None if suffix is None else check_suffix(suffix),
         host_validator=validator,
-        said=TXT_OPTIONS & options.keys(),
+        given=TXT_OPTIONS & options.keys(),
     )
 
 

@@ -14,7 +14,7 @@ from greenmongo._core.options.validation import read_uri_options
 if TYPE_CHECKING:
     from greenmongo._core.types import Address
 
-__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "Target", "read_hosts", "read_uri"]
+__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "ParsedHosts", "read_hosts", "read_uri"]
 
 DEFAULT_HOST = "localhost"
 DEFAULT_PORT = 27017
@@ -24,7 +24,7 @@ _SRV_SCHEME = "mongodb+srv://"
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ParsedHosts:
     """What the `host` argument says: where to connect, as whom, and how."""
 
     seeds: tuple[Address, ...]
@@ -38,7 +38,7 @@ class Target:
     """The name whose SRV records list the hosts, for a `mongodb+srv://` URI."""
 
 
-def read_hosts(host: str | Sequence[str] | None, port: int | None) -> Target:
+def read_hosts(host: str | Sequence[str] | None, port: int | None) -> ParsedHosts:
     """Read the `host` and `port` arguments of a client.
 
     Raises:
@@ -54,29 +54,29 @@ def read_hosts(host: str | Sequence[str] | None, port: int | None) -> Target:
     # A host name holds no slash, so whatever does is a URI.
     if sum("/" in entry for entry in entries) > 1:
         raise ConfigurationError("host must not contain multiple MongoDB URIs")
-    target = Target(seeds=())
+    parsed = ParsedHosts(seeds=())
     seeds: list[Address] = []
     for entry in entries:
         if "/" in entry:
-            target = read_uri(entry, port)
-            seeds += target.seeds
+            parsed = read_uri(entry, port)
+            seeds += parsed.seeds
         else:
             seeds += split_hosts(entry, port)
-    if not seeds and target.fqdn is None:
+    if not seeds and parsed.fqdn is None:
         raise ConfigurationError("need to specify at least one host")
-    if seeds and target.fqdn is not None:
+    if seeds and parsed.fqdn is not None:
         raise ConfigurationError(f"host must not contain more than a {_SRV_SCHEME} URI")
-    return Target(
+    return ParsedHosts(
         seeds=_unique(seeds),
-        username=target.username,
-        password=target.password,
-        database=target.database,
-        options=target.options,
-        fqdn=target.fqdn,
+        username=parsed.username,
+        password=parsed.password,
+        database=parsed.database,
+        options=parsed.options,
+        fqdn=parsed.fqdn,
     )
 
 
-def read_uri(uri: str, default_port: int = DEFAULT_PORT) -> Target:
+def read_uri(uri: str, default_port: int = DEFAULT_PORT) -> ParsedHosts:
     """Read one connection string; unknown and invalid options warn, as the specification wants.
 
     Raises:
@@ -91,7 +91,7 @@ def read_uri(uri: str, default_port: int = DEFAULT_PORT) -> Target:
         base = _SCHEME + base[len(_SRV_SCHEME) :]
     parsed = parse_uri(base, None if is_srv else default_port)
     seeds: list[Address] = parsed["nodelist"]
-    return Target(
+    return ParsedHosts(
         seeds=() if is_srv else _unique(seeds),
         username=parsed["username"] or None,
         password=parsed["password"] or None,

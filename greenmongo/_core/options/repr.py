@@ -10,7 +10,7 @@ from greenmongo._core.options.table import OPTIONS, Secrecy
 __all__ = ["arguments_of"]
 
 _SHOWN_FIRST = frozenset({"document_class", "tz_aware", "connect"})
-"""What the client itself puts at the beginning, said or not."""
+"""What the client itself puts at the beginning, given or not."""
 _HARMLESS_PROPERTIES = frozenset(
     {
         "ALLOWED_HOSTS",

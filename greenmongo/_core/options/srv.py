@@ -60,7 +60,7 @@ class SrvOptions:
     """0: all of them."""
     allowed_hosts_suffix: str | None = None
     host_validator: Callable[[str], bool] | None = None
-    said: frozenset[str] = frozenset()
+    given: frozenset[str] = frozenset()
     """The options that a TXT record could set, and that were set already."""
 
     @property

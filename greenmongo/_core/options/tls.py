@@ -63,20 +63,20 @@ def build_tls_options(options: Mapping[str, Any]) -> TlsOptions | None:
 
 
 def _is_enabled(options: Mapping[str, Any]) -> bool:
-    """Tell whether tls is on: said, or implied by an option that makes no sense without it."""
-    said: bool | None = options.get("tls", options.get("ssl"))
+    """Tell whether tls is on: given, or implied by an option that makes no sense without it."""
+    given: bool | None = options.get("tls", options.get("ssl"))
     # A file is wanted for encryption; so is `tlsAllow...=False`, which asks for a check.
     implying = [name for name in _FILES if options.get(name)]
     implying += [name for name in _INSECURE if options.get(name) is False]
-    if said is None:
+    if given is None:
         return bool(implying)
-    if not said and implying:
+    if not given and implying:
         names = ", ".join(documented_name(name) for name in implying)
         raise ConfigurationError(
             "TLS has not been enabled but the following tls parameters have been set: "
             f"{names}. Please set `tls=True` or remove."
         )
-    return said
+    return given
 
 
 def _check_conflicts(options: Mapping[str, Any]) -> None:

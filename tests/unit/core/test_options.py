@@ -489,7 +489,7 @@ def test_what_the_txt_record_says_is_taken() -> None:
     assert (found.credentials.source, found.credentials.username) == ("there", "u")
     assert (found.replica_set, found.write_concern.document) == ("rs", {"w": 2})
     assert found.srv is not None
-    assert found.srv.said == frozenset()
+    assert found.srv.given == frozenset()
 
 
 def test_what_was_said_goes_before_the_txt_record() -> None:
@@ -497,8 +497,8 @@ def test_what_was_said_goes_before_the_txt_record() -> None:
         "mongodb+srv://u:p@cluster.example.com/?replicaSet=mine&loadBalanced=false",
         authSource="here",
     )
-    told = {"replicaset": "rs", "authsource": "there", "loadbalanced": True}
-    found = options.with_hosts(HOSTS, told)
+    txt_options = {"replicaset": "rs", "authsource": "there", "loadbalanced": True}
+    found = options.with_hosts(HOSTS, txt_options)
     assert found.credentials is not None
     assert found.credentials.source == "here"
     assert (found.replica_set, found.load_balanced) == ("mine", False)
@@ -516,7 +516,7 @@ def test_without_a_user_the_source_is_of_no_interest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "told", "count"),
+    ("query", "txt_options", "count"),
     [
         ("loadBalanced=true", {}, 2),
         ("", {"loadbalanced": True}, 2),
@@ -526,10 +526,10 @@ def test_without_a_user_the_source_is_of_no_interest() -> None:
         ("srvMaxHosts=1", {"loadbalanced": True}, 1),
     ],
 )
-def test_records_and_options_must_fit(query: str, told: dict[str, Any], count: int) -> None:
+def test_records_and_options_must_fit(query: str, txt_options: dict[str, Any], count: int) -> None:
     options = build(f"{SRV_URI}/?{query}")
     with pytest.raises(ConfigurationError):
-        options.with_hosts(HOSTS[:count], told)
+        options.with_hosts(HOSTS[:count], txt_options)
 
 
 def test_other_uris_have_no_hosts_to_look_up() -> None:
