@@ -23,8 +23,6 @@ class ServerSession:
     txn_number: int = 0
     is_dirty: bool = False
     """A network error hit a command of this session: it must not be pooled again."""
-    is_kept: bool = False
-    """An open cursor needs it: it goes back to the pool only with the cursor."""
     lsid: Document = field(init=False)
 
     def __post_init__(self) -> None:
@@ -43,6 +41,8 @@ class SessionState:
 
     server_session: ServerSession
     is_implicit: bool = True
+    is_kept: bool = False
+    """An open cursor needs it: it goes back to the pool only with the cursor."""
 
 
 def require_session(session: object) -> None:

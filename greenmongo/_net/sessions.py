@@ -8,6 +8,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from greenmongo._core.session import SessionState
 from greenmongo._core.session_pool import SessionPool
 from greenmongo._net.environment import new_session_id
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from greenmongo._core.command import Command
-    from greenmongo._core.session import ServerSession
     from greenmongo._core.types import Address, Document
     from greenmongo._net.topology import Topology
 
@@ -30,16 +30,12 @@ class Sessions:
         """The highest seen; every command with a session tells it to the server."""
         self._topology = topology
         self._free = SessionPool(new_session_id)
-        self._of_cursors: dict[tuple[Address, int], ServerSession] = {}
+        self._of_cursors: dict[tuple[Address, int], SessionState] = {}
 
     def __len__(self) -> int:
         return len(self._free)
 
-    @property
-    def _timeout_minutes(self) -> int | None:
-        return self._topology.description.logical_session_timeout_minutes
-
-    def acquire_for(self, command: Command, timeout: int | None) -> ServerSession | None:
+    def acquire_for(self, command: Command, timeout: int | None) -> SessionState | None:
         """Return a session for one command; None where the server has none.
 
         Args:
@@ -54,16 +50,18 @@ class Sessions:
                 return kept
         if timeout is None:
             return None
-        return self._free.acquire(monotonic(), self._timeout_minutes or timeout)
+        lifetime = self._topology.description.logical_session_timeout_minutes or timeout
+        return SessionState(self._free.acquire(monotonic(), lifetime))
 
-    def release(self, session: ServerSession) -> None:
+    def release(self, session: SessionState) -> None:
         """Take a session back, unless a cursor keeps it."""
         if session.is_kept:
             session.is_kept = False
             return
-        self._free.release(session, monotonic(), self._timeout_minutes)
+        lifetime = self._topology.description.logical_session_timeout_minutes
+        self._free.release(session.server_session, monotonic(), lifetime)
 
-    def keep_for_cursor(self, session: ServerSession, document: Document, address: Address) -> None:
+    def keep_for_cursor(self, session: SessionState, document: Document, address: Address) -> None:
         """Keep a session for as long as the cursor in a reply lives, if there is one."""
         cursor = document.get("cursor")
         cursor_id = cursor.get("id") if isinstance(cursor, dict) else None

@@ -1,0 +1,33 @@
+"""What an operation needs of the client it runs for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from bson.codec_options import CodecOptions
+
+    from greenmongo._core.options import ClientOptions
+    from greenmongo._net.connection import Connection
+    from greenmongo._net.cursor_pins import CursorPins
+    from greenmongo._net.observers.command import CommandMonitoring
+    from greenmongo._net.sessions import Sessions
+    from greenmongo._net.topology import Topology
+
+__all__ = ["OperationContext"]
+
+
+class OperationContext(Protocol):
+    """What an operation needs of the client it runs for."""
+
+    options: ClientOptions
+    topology: Topology
+    sessions: Sessions
+    command_monitoring: CommandMonitoring
+    cursor_pins: CursorPins
+    plain_options: CodecOptions[Any]
+    """Options that were found to suit a whole reply, envelope included."""
+
+    def log_in_again(self, connection: Connection, timeout: float | None) -> None:
+        """Renew what a connection is logged in with, because its server demands it."""
+        ...

@@ -1,0 +1,239 @@
+"""One command there and back on a connection: encode, observe, send, receive, decode, check.
+
+Hub side only. `round_trip` is the only way of an operation to the wire: whatever must see each
+command and each reply as documents belongs into it.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import bson
+from bson.errors import BSONError
+from pymongo.errors import ConfigurationError, ExecutionTimeout, NotPrimaryError
+
+from greenmongo._core.batch import PORTION
+from greenmongo._core.batching import check_message_size, check_statement_sizes
+from greenmongo._core.command_body import (
+    complete_body,
+    decode_reply,
+    decodes_plainly,
+    read_preference_field,
+)
+from greenmongo._core.events import as_sent
+from greenmongo._core.reply_shape import ShapeError, check_reply_shape
+from greenmongo._core.sdam.description import ServerDescription
+from greenmongo._core.sdam.kinds import ServerKind
+from greenmongo._core.types import format_address
+from greenmongo._hub.turn import give_way
+from greenmongo._net.large_reply import decode_batch, receive_large
+from greenmongo._wire.errors import WireError
+from greenmongo._wire.op_msg import MORE_TO_COME, encode_op_msg
+
+if TYPE_CHECKING:
+    from greenmongo._core.command import Command
+    from greenmongo._core.deadline import Deadline
+    from greenmongo._core.session import SessionState
+    from greenmongo._core.types import Address, Document, ReadMode
+    from greenmongo._net.connection import Connection
+    from greenmongo._net.operation_context import OperationContext
+
+__all__ = ["complete_for", "round_trip"]
+
+_SORTED_UPDATES = 25
+"""The wire version from which updates of one document may be sorted."""
+
+
+def complete_for(
+    context: OperationContext,
+    command: Command,
+    address: Address,
+    *,
+    preference: ReadMode | None,
+    session: SessionState | None,
+    txn_number: int | None,
+    deadline: Deadline | None,
+) -> tuple[Document, float | None]:
+    """Return a command's whole document as one server is to get it now, and its socket timeout.
+
+    Args:
+        context: the client.
+        command: what is sent.
+        address: the server.
+        preference: how it was chosen, None for an operation that needs a writable server.
+        session: what the command runs in.
+        txn_number: of a retryable write.
+        deadline: of the operation.
+
+    Raises:
+        ExecutionTimeout: there is no time left for the server.
+        NotPrimaryError: nobody would hear of the server's refusal.
+    """
+    topology = context.topology.description
+    # What left the deployment just now may still answer; that will be seen.
+    known = topology.servers.get(address) or ServerDescription.unknown(address)
+    if not command.acknowledged and known.kind is ServerKind.RS_SECONDARY:
+        raise NotPrimaryError("not primary: an unacknowledged write needs the primary")
+    timeout, max_time_ms = command.socket_timeout, None
+    if deadline is not None:
+        timeout, max_time_ms = _time_left(deadline, known)
+    mode: Document | None = None
+    if command.address is None:
+        # Otherwise it is getMore or killCursors: any member reads on what it has begun.
+        mode = read_preference_field(
+            preference, topology.kind, known.kind, strict_primary=context.options.strict_primary
+        )
+    body = complete_body(
+        command,
+        lsid=None if session is None else session.server_session.lsid,
+        txn_number=txn_number,
+        cluster_time=None if session is None else context.sessions.cluster_time,
+        read_preference=mode,
+        max_time_ms=max_time_ms,
+        server_api=context.options.server_api,
+    )
+    return body, timeout
+
+
+def _time_left(deadline: Deadline, server: ServerDescription) -> tuple[float, int]:
+    """Return the seconds for the exchange and the milliseconds for the server.
+
+    Raises:
+        ExecutionTimeout: there are none left for the server.
+    """
+    now = monotonic()
+    timeout = deadline.remaining(now)
+    max_time_ms = deadline.as_max_time_ms(now, server.min_round_trip_time or 0.0)
+    if max_time_ms <= 0:
+        raise ExecutionTimeout(
+            f"{format_address(server.address)}: the operation would exceed timeoutMS, "
+            f"remaining timeout: {timeout:.5f} s"
+        )
+    return timeout, max_time_ms
+
+
+def round_trip(
+    context: OperationContext,
+    connection: Connection,
+    command: Command,
+    body: Document,
+    *,
+    request_id: int,
+    operation_id: int,
+    session: SessionState | None,
+    timeout: float | None,
+) -> Document:
+    """Send a command and return the server's reply, whatever it says.
+
+    Args:
+        context: the client.
+        connection: where to.
+        command: what is sent.
+        body: its whole document, with all that was added to it for this server.
+        request_id: of the message.
+        operation_id: ties the commands of one operation together, for listeners.
+        session: what it runs in.
+        timeout: the seconds it may take.
+
+    Raises:
+        PyMongoError: it was not sent, or no reply came, or none that makes sense.
+    """
+    message = _encode(command, body, request_id)
+    known = connection.description
+    if known is not None and not command.is_batch:
+        # Whether one of many documents is too large, the server judges better.
+        check_message_size(command.name, len(message), known.max_bson_size)
+        if not command.acknowledged:
+            _check_unacknowledged(command, len(message), known)
+    if connection.compressor is not None:
+        message = connection.compress(message, command.name)
+    monitoring = context.command_monitoring
+    if not monitoring.is_wanted():
+        return _send_and_receive(
+            context, connection, command, message, request_id, session, timeout
+        )
+    document = as_sent(command, body, give_way)
+    observer = monitoring.observe(connection, document, command.db, request_id, operation_id)
+    try:
+        observer.started(document)
+        reply = _send_and_receive(
+            context, connection, command, message, request_id, session, timeout
+        )
+        decode_batch(reply)
+    except BaseException as error:
+        observer.failed(error)
+        raise
+    observer.answered(reply, command.tolerates)
+    return reply
+
+
+def _encode(command: Command, body: Document, request_id: int) -> bytes:
+    sequence = command.sequence
+    return encode_op_msg(
+        request_id,
+        bson.encode(body, codec_options=command.codec_options),
+        flags=0 if command.acknowledged else MORE_TO_COME,
+        sequence=None if sequence is None else (sequence.identifier, sequence.documents),
+    )
+
+
+def _check_unacknowledged(command: Command, size: int, server: ServerDescription) -> None:
+    """Refuse what the server would refuse without anybody hearing of it."""
+    statements = command.body.get("updates") or command.body.get("deletes") or ()
+    if size > server.max_bson_size:
+        sizes = [len(bson.encode(each, codec_options=command.codec_options)) for each in statements]
+        check_statement_sizes(command.name, sizes, server.max_bson_size)
+    if server.max_wire_version < _SORTED_UPDATES and any("sort" in each for each in statements):
+        raise ConfigurationError(
+            "Must be connected to MongoDB 8.0+ to use sort on unacknowledged update commands."
+        )
+
+
+def _send_and_receive(
+    context: OperationContext,
+    connection: Connection,
+    command: Command,
+    message: bytes,
+    request_id: int,
+    session: SessionState | None,
+    timeout: float | None,
+) -> Document:
+    if not command.acknowledged:
+        connection.send_only(message)
+        return {"ok": 1.0}
+    body = connection.exchange(
+        message,
+        request_id,
+        lsid=None if session is None else session.server_session.lsid,
+        is_exclusive=session is None or session.is_implicit,
+        timeout=timeout,
+    )
+    sequence = command.sequence
+    try:
+        if len(body) > PORTION and command.user_documents:
+            options = command.codec_options
+            reply = receive_large(
+                body, options, connection.address, lambda part: _decode(context, command, part)
+            )
+        else:
+            reply = _decode(context, command, bytes(body))
+        check_reply_shape(
+            command.body, reply, None if sequence is None else len(sequence.documents)
+        )
+    except (BSONError, ShapeError, WireError) as error:
+        raise connection.refuse(error) from error
+    return reply
+
+
+def _decode(context: OperationContext, command: Command, body: bytes) -> Document:
+    if not command.user_documents:
+        return bson.decode(body)
+    options = command.codec_options
+    if options is not context.plain_options:
+        if not decodes_plainly(options):
+            return decode_reply(body, options)
+        # Found out once: nearly all operations of a client share one options object.
+        context.plain_options = options
+    document: Document = bson.decode(body, options)
+    return document
