@@ -1,7 +1,8 @@
 """Every acceptance case is a test named after it, and goes through the doors that it should.
 
 A case is named in a test's name (`test_P02_P03_...`); its doors are read from the test's
-arguments and its kind. What this module says can be checked with `pytest --collect-only -k R17`.
+arguments and its kind. The text of each case stands in tests/README.md. What this module says can
+be checked with `pytest --collect-only -k R17`.
 """
 
 from __future__ import annotations
@@ -113,3 +114,14 @@ def test_every_case_is_a_test_and_goes_through_its_doors(name: str) -> None:
 
 def test_no_test_is_named_after_a_case_that_is_none() -> None:
     assert {case.name for case in FOUND} - set(CASES) == set()
+
+
+def test_every_case_has_a_text() -> None:
+    texts = re.findall(r"^\| ([PRGSAM]\d\d) \| \S", (TESTS / "README.md").read_text(), re.MULTILINE)
+    assert sorted(texts) == sorted(ALL)
+
+
+@pytest.mark.parametrize("where", sorted({case.where.partition("::")[0] for case in FOUND}))
+def test_a_module_with_cases_says_where_their_texts_are(where: str) -> None:
+    documentation = ast.get_docstring(ast.parse((TESTS / where).read_text())) or ""
+    assert "tests/README.md" in documentation, "add: The cases are listed in tests/README.md."

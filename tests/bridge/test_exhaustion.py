@@ -1,4 +1,7 @@
-"""S33 through the asynchronous doors: an exhausted pool is not a dead member."""
+"""S33 through the asynchronous doors: an exhausted pool is not a dead member.
+
+The cases are listed in tests/README.md.
+"""
 
 from __future__ import annotations
 

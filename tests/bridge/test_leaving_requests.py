@@ -1,4 +1,7 @@
-"""Cases R22 to R24 for tasks: what leaves an operation half-way leaves the request intact."""
+"""Cases R22 to R24 for tasks: what leaves an operation half-way leaves the request intact.
+
+The cases are listed in tests/README.md.
+"""
 
 from __future__ import annotations
 

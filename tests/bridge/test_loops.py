@@ -1,3 +1,8 @@
+"""Event loops as callers: several at once, and loops that close with calls under way.
+
+The cases are listed in tests/README.md.
+"""
+
 from __future__ import annotations
 
 import asyncio

@@ -2,6 +2,8 @@
 
 What the older designs call "the socket is closed" is, here, "the late reply is for nobody, and the
 connection is kept".
+
+The cases are listed in tests/README.md.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 Where versions of PyMongo 2 disagreed, these are tests of the one behaviour chosen here, which
 `docs/howto/migrate_from_pymongo2_gevent.md` tells.
+
+The cases are listed in tests/README.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The acceptance cases of replica sets (S) that need a set of another make, or use one up."""
+"""The acceptance cases of replica sets (S) that need a set of another make, or use one up.
+
+The cases are listed in tests/README.md.
+"""
 
 from __future__ import annotations
 

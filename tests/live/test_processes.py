@@ -1,4 +1,7 @@
-"""Requests across forks, interrupts and patching: cases that need a process of their own."""
+"""Requests across forks, interrupts and patching: cases that need a process of their own.
+
+The cases are listed in tests/README.md.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 Connections are told apart by the server's own number for them. Cases that need a misbehaving
 server run against a scripted one.
+
+The cases are listed in tests/README.md.
 """
 
 from __future__ import annotations

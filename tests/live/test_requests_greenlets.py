@@ -1,4 +1,7 @@
-"""The acceptance cases of requests that are about greenlets (G), with threads beside them."""
+"""The acceptance cases of requests that are about greenlets (G), with threads beside them.
+
+The cases are listed in tests/README.md.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Acceptance cases of requests (R) that are about the old classes, or about logging in."""
+"""Acceptance cases of requests (R) that are about the old classes, or about logging in.
+
+The cases are listed in tests/README.md.
+"""
 
 from __future__ import annotations
 

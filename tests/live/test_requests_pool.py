@@ -1,4 +1,7 @@
-"""The acceptance cases of requests that are about the pool (P)."""
+"""The acceptance cases of requests that are about the pool (P).
+
+The cases are listed in tests/README.md.
+"""
 
 from __future__ import annotations
 

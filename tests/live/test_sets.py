@@ -1,4 +1,7 @@
-"""The acceptance cases of replica sets (S) that need real members."""
+"""The acceptance cases of replica sets (S) that need real members.
+
+The cases are listed in tests/README.md.
+"""
 
 from __future__ import annotations
 

@@ -1,3 +1,8 @@
+"""One client's part of the hub thread, against scripted servers.
+
+The cases are listed in tests/README.md.
+"""
+
 from __future__ import annotations
 
 import time

@@ -1,3 +1,8 @@
+"""The pool of one server: checkouts, limits, the wait queue, clears.
+
+The cases are listed in tests/README.md.
+"""
+
 from __future__ import annotations
 
 import gevent

@@ -2,6 +2,8 @@
 
 A "checkout" is an operation: one that is under way when its reply is held back at a gate. The
 pool alone, with all its corners, is tested in `test_pool.py`.
+
+The cases are listed in tests/README.md.
 """
 
 from __future__ import annotations

@@ -1,3 +1,8 @@
+"""The requests of one client: contexts, counts, and the deaths of contexts.
+
+The cases are listed in tests/README.md.
+"""
+
 from __future__ import annotations
 
 import gc

@@ -1,4 +1,7 @@
-"""The acceptance cases of replica sets (S) that a scripted set can play, failures above all."""
+"""The acceptance cases of replica sets (S) that a scripted set can play, failures above all.
+
+The cases are listed in tests/README.md.
+"""
 
 from __future__ import annotations
 

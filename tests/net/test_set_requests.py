@@ -3,6 +3,8 @@
 Not here: S13, the looser pins of PyMongo 2.3, because there is one behaviour and no version switch
 (S12 is its opposite), and that part of S12 which changes the latency window, which a client keeps
 for life.
+
+The cases are listed in tests/README.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""S23 and S24: where reads go in each mode, by tags and distance, while members come and go."""
+"""S23 and S24: where reads go in each mode, by tags and distance, while members come and go.
+
+The cases are listed in tests/README.md.
+"""
 
 from __future__ import annotations
 

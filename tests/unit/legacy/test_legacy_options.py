@@ -1,4 +1,7 @@
-"""The old constructors' options, as they end up in the client; no server is asked."""
+"""The old constructors' options, as they end up in the client; no server is asked.
+
+The cases are listed in tests/README.md.
+"""
 
 from __future__ import annotations
 
