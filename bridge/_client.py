@@ -14,7 +14,7 @@ from bridge._errand import callers_variables
 from bridge._lane import Door
 from bridge._request import AsyncRequest
 from greenmongo import MongoClient
-from greenmongo.hub import is_open, request_depth, thread_of
+from greenmongo.lowlevel import is_open, request_depth, thread_of
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from bridge._database import AsyncDatabase
-    from greenmongo.hub import Address, ClientOptions, TopologyDescription
+    from greenmongo.lowlevel import Address, ClientOptions, TopologyDescription
 
 __all__ = ["AsyncMongoClient"]
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pymongo.write_concern import WriteConcern
 
     from bridge._database import AsyncDatabase
-    from greenmongo.hub import ReadMode
+    from greenmongo.lowlevel import ReadMode
 
 __all__ = ["AsyncCollection", "collection_of", "sibling_of"]
 

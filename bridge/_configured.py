@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pymongo.read_concern import ReadConcern
     from pymongo.write_concern import WriteConcern
 
-    from greenmongo.hub import ReadMode
+    from greenmongo.lowlevel import ReadMode
 
 __all__ = ["ConfiguredFacade"]
 

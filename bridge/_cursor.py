@@ -16,7 +16,7 @@ from pymongo.errors import InvalidOperation
 from bridge._delegate import Facade, Pending, awaits, chains, either
 from greenmongo import CommandCursor, Cursor, RawBatchCommandCursor, RawBatchCursor
 from greenmongo.errors import MisuseError
-from greenmongo.hub import is_open
+from greenmongo.lowlevel import is_open
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from bridge._collection import AsyncCollection
     from bridge._lane import Door
-    from greenmongo.hub import Address, SessionLike
+    from greenmongo.lowlevel import Address, SessionLike
 
 __all__ = [
     "AsyncCommandCursor",

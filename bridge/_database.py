@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from bridge._client import AsyncMongoClient
     from bridge._collection import AsyncCollection
-    from greenmongo.hub import ReadMode
+    from greenmongo.lowlevel import ReadMode
 
 __all__ = ["AsyncDatabase", "database_of", "sibling_of"]
 

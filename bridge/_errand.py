@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from bridge._wakeup import acting_for, running_loop
 from bridge.errors import LoopClosed
 from greenmongo.errors import MisuseError
-from greenmongo.hub import new_handover
+from greenmongo.lowlevel import new_handover
 
 if TYPE_CHECKING:
     from contextvars import Context

@@ -18,7 +18,7 @@ from gevent.hub import Waiter, getcurrent
 
 from bridge._wakeup import current_port
 from greenmongo.errors import MisuseError
-from greenmongo.hub import (
+from greenmongo.lowlevel import (
     Call,
     CallState,
     Context,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from bridge._wakeup import LoopPort
     from greenmongo import MongoClient
-    from greenmongo.hub import HubThread
+    from greenmongo.lowlevel import HubThread
 
 __all__ = ["Door", "Lane"]
 

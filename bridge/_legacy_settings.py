@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from pymongo.write_concern import WriteConcern
 
-    from greenmongo.hub import ReadMode
+    from greenmongo.lowlevel import ReadMode
 
 __all__ = ["LegacySettings", "itself"]
 

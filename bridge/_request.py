@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from greenmongo.hub import is_open
+from greenmongo.lowlevel import is_open
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from bridge._client import AsyncMongoClient
-    from greenmongo.hub import Request
+    from greenmongo.lowlevel import Request
 
 __all__ = ["AsyncRequest"]
 

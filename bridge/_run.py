@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from bridge._errand import callers_variables
 from bridge._wakeup import current_port
-from greenmongo.hub import acquire
+from greenmongo.lowlevel import acquire
 
 if TYPE_CHECKING:
     from collections.abc import Callable

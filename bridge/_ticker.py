@@ -14,7 +14,7 @@ from __future__ import annotations
 from time import monotonic, thread_time
 from typing import TYPE_CHECKING
 
-from greenmongo.hub import native_sleep
+from greenmongo.lowlevel import native_sleep
 
 if TYPE_CHECKING:
     import asyncio

@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary, ref
 from bridge._bell import new_bell
 from bridge._ticker import Ticker
 from greenmongo.errors import MisuseError
-from greenmongo.hub import Call, Port, ThreadLocal
+from greenmongo.lowlevel import Call, Port, ThreadLocal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import trio
 
-    from greenmongo.hub import Context, HubThread
+    from greenmongo.lowlevel import Context, HubThread
 
     Loop: TypeAlias = asyncio.AbstractEventLoop | trio.lowlevel.TrioToken
 

@@ -29,7 +29,7 @@ from bridge._wakeup import acting_for
 from greenmongo import Collection, CommandCursor, Cursor, Database, MongoClient
 
 if TYPE_CHECKING:
-    from greenmongo.hub import Address
+    from greenmongo.lowlevel import Address
 
 __all__ = [
     "AsyncIOMotorClient",

@@ -24,7 +24,7 @@ RANKS = {
     "greenmongo._net": 3,
     "greenmongo._api": 4,
     "greenmongo._legacy": 5,
-    "greenmongo": 6,  # the public face: __init__, errors, monitoring, hub, gridfs, embedded, cli
+    "greenmongo": 6,  # the public face: __init__, errors, monitoring, hub, lowlevel, embedded, cli
     "bridge": 7,
 }
 FACADE = 4
@@ -229,7 +229,7 @@ def test_a_seeded_violation_is_caught(module: str, source: str) -> None:
         ("greenmongo.embedded._threads", "import anyio.to_thread"),
         (
             "bridge._client",
-            "import greenmongo\nimport asyncio\nfrom greenmongo.hub import HubThread",
+            "import greenmongo\nimport asyncio\nfrom greenmongo.lowlevel import HubThread",
         ),
         ("bridge._client", "from bridge._database import AsyncDatabase"),
         ("bridge._lane", "import gevent\nfrom bridge._ticker import Ticker"),

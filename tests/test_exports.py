@@ -33,6 +33,7 @@ MODULES = [
     "greenmongo.embedded",
     "greenmongo.hub",
     "greenmongo.legacy",
+    "greenmongo.lowlevel",
     "greenmongo.mongo_client",
     *(f"greenmongo.{name}" for name in VALUES),
 ]

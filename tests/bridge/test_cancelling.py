@@ -12,7 +12,7 @@ import trio
 import trio.testing
 from gevent.event import Event
 
-from greenmongo.hub import CallAbandoned, thread_of
+from greenmongo.lowlevel import CallAbandoned, thread_of
 from tests.support.fix_loops import (
     ASYNCIO_LOOPS,
     TRIO,

@@ -6,7 +6,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from greenmongo.hub import is_open
+from greenmongo.lowlevel import is_open
 from tests.support.fix_loops import Connect, eventually
 from tests.support.fix_scripted import ScriptedServer
 

@@ -14,7 +14,7 @@ import pytest
 
 from bridge._lane import Lane
 from greenmongo._hub.workers import IDLE_LIMIT, Worker
-from greenmongo.hub import Call, Context, thread_of
+from greenmongo.lowlevel import Call, Context, thread_of
 from tests.support.fix_loops import Client, Connect, eventually
 from tests.support.fix_scripted import ScriptedServer
 

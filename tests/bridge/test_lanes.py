@@ -11,7 +11,7 @@ import pytest
 from bridge import AsyncMongoClient
 from bridge._lane import Lane
 from greenmongo._hub.context import Context
-from greenmongo.hub import Call, HubThread, acquire, thread_of
+from greenmongo.lowlevel import Call, HubThread, acquire, thread_of
 from tests.support.fix_leaks import wait_until
 from tests.support.fix_loops import TRIO, Client, Connect, Run, eventually
 from tests.support.fix_scripted import ScriptedServer

@@ -19,7 +19,7 @@ import trio
 from gevent.event import Event
 
 from bridge import AsyncMongoClient
-from greenmongo.hub import HubClosed, HubThread, thread_of
+from greenmongo.lowlevel import HubClosed, HubThread, thread_of
 from tests.support.fix_doors import in_hub, start
 from tests.support.fix_leaks import wait_until
 from tests.support.fix_loops import ASYNCIO_LOOPS, LOOPS, Client, Connect, Run, eventually

@@ -15,7 +15,7 @@ import pytest
 from gevent.event import Event
 
 from greenmongo.errors import MisuseError
-from greenmongo.hub import Call, thread_of
+from greenmongo.lowlevel import Call, thread_of
 from tests.support.fix_loops import ASYNCIO_LOOPS, Client, Connect, Run, eventually
 from tests.support.fix_scripted import ScriptedServer
 

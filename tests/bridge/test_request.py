@@ -8,7 +8,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from greenmongo.hub import thread_of
+from greenmongo.lowlevel import thread_of
 from tests.support.fix_loops import Client, Connect, eventually, standing_still
 from tests.support.fix_scripted import ScriptedServer
 

@@ -23,7 +23,7 @@ import pytest
 from gevent.event import Event
 from pymongo.write_concern import WriteConcern
 
-from greenmongo.hub import thread_of
+from greenmongo.lowlevel import thread_of
 from tests.support.fix_doors import in_hub, start
 from tests.support.fix_hub import run_script
 from tests.support.fix_loops import (

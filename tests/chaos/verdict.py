@@ -14,7 +14,8 @@ import pymongo
 
 from greenmongo import MongoClient
 from greenmongo.embedded import MongoServer
-from greenmongo.hub import ClientStatistics, statistics_of, thread_of
+from greenmongo.hub import ClientStatistics, statistics_of
+from greenmongo.lowlevel import thread_of
 from tests.chaos.ledger import SHOWN, Ledger
 from tests.chaos.steps import DATABASE
 

@@ -95,7 +95,7 @@ async def main():
     ENDING
 
 def workers():
-    from greenmongo.hub import acquire
+    from greenmongo.lowlevel import acquire
     thread = acquire()
     try:
         return thread.workers

@@ -18,7 +18,7 @@ from pymongo.errors import (
 )
 
 from bridge import AsyncMongoClient
-from greenmongo import hub
+from greenmongo import lowlevel
 from greenmongo._net.observers.publisher import Publisher
 from tests.support.fix_doors import in_hub, start
 from tests.support.fix_hub import Client, Connect
@@ -271,10 +271,10 @@ async def test_listeners_see_the_tasks_context_variables(scripted_server: Script
 def test_without_command_listeners_no_context_is_copied(
     scripted_server: ScriptedServer, client_of: Connect
 ) -> None:
-    assert not hub.watches_commands(client_of(scripted_server.uri))
+    assert not lowlevel.watches_commands(client_of(scripted_server.uri))
     pools = Recorder("pools").listeners
-    assert not hub.watches_commands(client_of(scripted_server.uri, event_listeners=pools))
-    assert hub.watches_commands(client_of(scripted_server.uri, event_listeners=[Watcher()]))
+    assert not lowlevel.watches_commands(client_of(scripted_server.uri, event_listeners=pools))
+    assert lowlevel.watches_commands(client_of(scripted_server.uri, event_listeners=[Watcher()]))
 
 
 def test_a_listener_that_fails_is_reported_and_harms_nobody(
@@ -309,7 +309,7 @@ def test_a_listener_may_use_the_client(scripted_server: ScriptedServer, client_o
     assert commands == ["ping", "whoami"]
 
 
-def test_a_listener_that_waits_keeps_the_order(hub_thread: hub.HubThread) -> None:
+def test_a_listener_that_waits_keeps_the_order(hub_thread: lowlevel.HubThread) -> None:
     told: list[int] = []
 
     def slowly(number: int) -> None:
@@ -325,7 +325,7 @@ def test_a_listener_that_waits_keeps_the_order(hub_thread: hub.HubThread) -> Non
     assert told == [0, 1, 2, 3, 4]
 
 
-def test_what_is_held_is_told_at_the_end(hub_thread: hub.HubThread) -> None:
+def test_what_is_held_is_told_at_the_end(hub_thread: lowlevel.HubThread) -> None:
     def tell() -> list[str]:
         told: list[str] = []
         publisher = Publisher()
@@ -338,7 +338,7 @@ def test_what_is_held_is_told_at_the_end(hub_thread: hub.HubThread) -> None:
     assert hub_thread.run(tell) == ["change", "event"]
 
 
-def test_a_listener_killed_at_work_takes_no_event_with_it(hub_thread: hub.HubThread) -> None:
+def test_a_listener_killed_at_work_takes_no_event_with_it(hub_thread: lowlevel.HubThread) -> None:
     def patiently() -> list[str]:
         publisher, told = Publisher(), list[str]()
         begun = Event()

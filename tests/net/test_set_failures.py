@@ -242,7 +242,7 @@ def test_S36_many_may_close_at_once(fake_replica_set: FakeReplicaSet, door: Door
 FORK = """
 import os, sys
 from greenmongo import ReplicaSetConnection
-from greenmongo.hub import thread_of
+from greenmongo.lowlevel import thread_of
 client = ReplicaSetConnection(sys.argv[1])
 assert client.alive()
 if not (child := os.fork()):

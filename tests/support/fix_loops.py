@@ -20,7 +20,7 @@ import pytest
 from bridge import AsyncMongoClient
 from greenmongo._hub.native import allocate_lock
 from greenmongo._hub.thread import HubThread
-from greenmongo.hub import thread_of
+from greenmongo.lowlevel import thread_of
 from tests.support.fix_doors import start
 from tests.support.fix_leaks import wait_until
 

@@ -1,0 +1,76 @@
+"""What `bridge` stands on, and whoever else brings callers of a new kind to the hub thread.
+
+It is public for integrators, not for applications: nothing here is needed to use a client. A caller
+of a new kind is a subclass of `Call` (how it gets its outcome) and one of `Port` (how a batch of
+outcomes wakes its side). `Context` is the identity that a request belongs to.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from greenmongo._api.request import Request
+from greenmongo._core.options import ClientOptions
+from greenmongo._core.sdam.description import TopologyDescription
+from greenmongo._core.types import Address, ReadMode, SessionLike
+from greenmongo._hub.call import Call, CallState
+from greenmongo._hub.context import Context
+from greenmongo._hub.errors import CallAbandoned, HubClosed, MisuseError
+from greenmongo._hub.handover import Handover, new_handover
+from greenmongo._hub.native import ThreadLocal
+from greenmongo._hub.native import sleep as native_sleep
+from greenmongo._hub.once import Once
+from greenmongo._hub.outbox import Port
+from greenmongo._hub.thread import HubThread, acquire
+from greenmongo._net.time_limit import is_limited
+
+if TYPE_CHECKING:
+    from greenmongo._api.client import MongoClient
+
+__all__ = [
+    "Address",
+    "Call",
+    "CallAbandoned",
+    "CallState",
+    "ClientOptions",
+    "Context",
+    "Handover",
+    "HubClosed",
+    "HubThread",
+    "MisuseError",
+    "Once",
+    "Port",
+    "ReadMode",
+    "Request",
+    "SessionLike",
+    "ThreadLocal",
+    "TopologyDescription",
+    "acquire",
+    "is_limited",
+    "is_open",
+    "native_sleep",
+    "new_handover",
+    "request_depth",
+    "thread_of",
+    "watches_commands",
+]
+
+
+def thread_of(client: MongoClient[Any]) -> HubThread:
+    """Return the hub thread a client lives on, opening the client if need be."""
+    return client._executor.thread
+
+
+def is_open(client: MongoClient[Any]) -> bool:
+    """Tell whether a client has been used and not been closed. Any side."""
+    return client._executor.is_open
+
+
+def request_depth(client: MongoClient[Any], context: Context) -> int:
+    """Return how deep in a request a context is. Neither crosses nor waits. Any side."""
+    return client._executor.request_depth(context)
+
+
+def watches_commands(client: MongoClient[Any]) -> bool:
+    """Tell whether a client has listeners that want to see the callers' context variables."""
+    return client._executor.watches_commands
