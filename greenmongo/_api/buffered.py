@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 
 from greenmongo._core.batch import UndecodedBatch
-from greenmongo._core.cursor_plan import CURSOR_GONE_CODES, CursorPlan
+from greenmongo._core.cursor_plan import CursorPlan
+from greenmongo._core.server_codes import CURSOR_GONE_CODES
 from greenmongo._core.types import DocT
 from greenmongo._hub.turn import give_way
 

@@ -11,7 +11,8 @@ from pymongo.errors import OperationFailure
 from greenmongo._api.checked import run_checked
 from greenmongo._core.commands.admin import drop_collection
 from greenmongo._core.commands.arguments import require_mapping
-from greenmongo._core.reply import NAMESPACE_NOT_FOUND, is_missing_namespace
+from greenmongo._core.reply import is_missing_namespace
+from greenmongo._core.server_codes import NAMESPACE_NOT_FOUND
 
 if TYPE_CHECKING:
     from greenmongo._api.configured import Runs

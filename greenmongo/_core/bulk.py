@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo.errors import BulkWriteError, OperationFailure
 
-from greenmongo._core.reply import RETRYABLE_CODES, write_concern_error
+from greenmongo._core.reply import write_concern_error
+from greenmongo._core.server_codes import ILLEGAL_OPERATION, RETRYABLE_CODES
 
 if TYPE_CHECKING:
     from greenmongo._core.types import Document
@@ -73,13 +74,13 @@ class BulkProgress:
         if not errors and not self.result["writeConcernErrors"]:
             return self.result
         errors.sort(key=lambda error: error["index"])
-        if errors and errors[0].get("code") == 20:
+        if errors and errors[0].get("code") == ILLEGAL_OPERATION:
             message = errors[0].get("errmsg", "")
             if message.startswith("Transaction numbers"):
                 raise OperationFailure(
                     "This MongoDB deployment does not support retryable writes. "
                     "Please add retryWrites=false to your connection string.",
-                    20,
+                    ILLEGAL_OPERATION,
                     self.result,
                 )
         raise BulkWriteError(self.result)

@@ -10,6 +10,7 @@ from bson.codec_options import TypeRegistry
 from bson.int64 import Int64
 from bson.raw_bson import RawBSONDocument
 
+from greenmongo._core.read_modes import PRIMARY
 from greenmongo._core.sdam.kinds import ServerKind, TopologyKind
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["complete_body", "decode_reply", "decodes_plainly", "read_preference_field"]
 
 _NO_DECODERS = TypeRegistry()
-_PRIMARY_MODE = 0
 _BATCHES = ("firstBatch", "nextBatch")
 _USER_VALUES = ("value", "values")
 
@@ -92,10 +92,10 @@ def read_preference_field(
     if topology is TopologyKind.SINGLE and server is not ServerKind.MONGOS:
         if server is ServerKind.STANDALONE:
             return None
-        if preference.mode == _PRIMARY_MODE:
+        if preference.mode == PRIMARY:
             return None if strict_primary else {"mode": "primaryPreferred"}
         return preference.document
-    return None if preference.mode == _PRIMARY_MODE else preference.document
+    return None if preference.mode == PRIMARY else preference.document
 
 
 def decodes_plainly(options: CodecOptions[Any]) -> bool:

@@ -15,11 +15,7 @@ if TYPE_CHECKING:
     from greenmongo._core.commands import Target
     from greenmongo._core.types import Address, Document, ReadMode
 
-__all__ = ["CURSOR_GONE_CODES", "CursorPlan"]
-
-CURSOR_GONE_CODES = frozenset({43, 175, 237, 28617, 17406, 96, 136})
-"""Errors after which the server holds no cursor: CursorNotFound, QueryPlanKilled, CursorKilled, and
-those of several server versions for a capped collection that overtook its reader."""
+__all__ = ["CursorPlan"]
 
 
 @dataclass(slots=True)

@@ -17,15 +17,19 @@ from pymongo.errors import (
     WTimeoutError,
 )
 
+from greenmongo._core.server_codes import (
+    CURSOR_NOT_FOUND,
+    DUPLICATE_KEY,
+    DUPLICATE_KEY_CODES,
+    MAX_TIME_MS_EXPIRED,
+    NAMESPACE_NOT_FOUND,
+    STATE_CHANGE_CODES,
+)
+
 if TYPE_CHECKING:
     from greenmongo._core.types import Document
 
 __all__ = [
-    "NAMESPACE_NOT_FOUND",
-    "NOT_PRIMARY_CODES",
-    "REAUTHENTICATION_REQUIRED",
-    "RETRYABLE_CODES",
-    "SHUTDOWN_CODES",
     "check_reply",
     "check_write",
     "check_write_concern",
@@ -35,25 +39,6 @@ __all__ = [
     "write_concern_failure",
     "write_error",
 ]
-
-SHUTDOWN_CODES = frozenset({11600, 91})
-"""SDAM, "node is shutting down": InterruptedAtShutdown, ShutdownInProgress."""
-
-NOT_PRIMARY_CODES = SHUTDOWN_CODES | {10058, 10107, 13435, 11602, 13436, 189}
-"""SDAM, "not writable primary" and "node is recovering": LegacyNotPrimary, NotWritablePrimary,
-NotPrimaryNoSecondaryOk, InterruptedDueToReplStateChange, NotPrimaryOrSecondary,
-PrimarySteppedDown."""
-
-RETRYABLE_CODES = NOT_PRIMARY_CODES | {7, 6, 89, 9001, 262, 134}
-"""Retryable writes: and HostNotFound, HostUnreachable, NetworkTimeout, SocketException,
-ExceededTimeLimit, ReadConcernMajorityNotAvailableYet."""
-
-NAMESPACE_NOT_FOUND = 26
-
-REAUTHENTICATION_REQUIRED = 391
-"""What the connection was logged in with has expired."""
-
-DUPLICATE_KEY_CODES = frozenset({11000, 11001, 12582})
 
 
 def check_reply(document: Document, max_wire_version: int | None = None) -> None:
@@ -70,16 +55,16 @@ def command_error(document: Document, max_wire_version: int | None = None) -> Py
         return OperationFailure(str(message), document.get("code"), document, max_wire_version)
     message = document.get("errmsg") or ""
     code = document.get("code")
-    if code in NOT_PRIMARY_CODES:
+    if code in STATE_CHANGE_CODES:
         return NotPrimaryError(message, document)
     if code is None and ("not master" in message or "node is recovering" in message):
         return NotPrimaryError(message, document)
     kind = OperationFailure
     if code in DUPLICATE_KEY_CODES:
         kind = DuplicateKeyError
-    elif code == 50:
+    elif code == MAX_TIME_MS_EXPIRED:
         kind = ExecutionTimeout
-    elif code == 43:
+    elif code == CURSOR_NOT_FOUND:
         kind = CursorNotFound
     return kind(message, code, document, max_wire_version)
 
@@ -117,7 +102,7 @@ def write_error(error: Mapping[str, Any]) -> WriteError:
     """Return the exception for one statement's failure."""
     message, code = error.get("errmsg", ""), error.get("code")
     # Only this code: PyMongo leaves the older two to be plain write errors here.
-    kind = DuplicateKeyError if code == 11000 else WriteError
+    kind = DuplicateKeyError if code == DUPLICATE_KEY else WriteError
     return kind(message, code, error)
 
 
@@ -132,4 +117,6 @@ def write_concern_error(document: Document) -> Document | None:
 
 def is_timeout(error: Mapping[str, Any]) -> bool:
     """Tell whether a write concern failed because its wtimeout elapsed."""
-    return error.get("code") == 50 or bool(error.get("errInfo", {}).get("wtimeout"))
+    return error.get("code") == MAX_TIME_MS_EXPIRED or bool(
+        error.get("errInfo", {}).get("wtimeout")
+    )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pymongo.errors import AutoReconnect, NotPrimaryError, OperationFailure
 
 from greenmongo._core.pool_rules import PoolCleared
-from greenmongo._core.reply import RETRYABLE_CODES
+from greenmongo._core.server_codes import RETRYABLE_CODES
 
 if TYPE_CHECKING:
     from pymongo.errors import PyMongoError

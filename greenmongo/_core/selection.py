@@ -10,6 +10,12 @@ from typing import TYPE_CHECKING
 
 from pymongo.errors import ConfigurationError
 
+from greenmongo._core.read_modes import (
+    PRIMARY,
+    PRIMARY_PREFERRED,
+    SECONDARY,
+    SECONDARY_PREFERRED,
+)
 from greenmongo._core.sdam.kinds import ServerKind, TopologyKind
 
 if TYPE_CHECKING:
@@ -28,9 +34,6 @@ SMALLEST_MAX_STALENESS = 90
 
 _RTT_WEIGHT = 0.2
 """Puts about 85% of the average's weight on the nine latest samples."""
-
-# pymongo's numbers for the read preference modes (`ReadPreference.X.mode`).
-_PRIMARY, _PRIMARY_PREFERRED, _SECONDARY, _SECONDARY_PREFERRED = range(4)
 
 _REPLICA_SETS = (TopologyKind.REPLICA_SET_WITH_PRIMARY, TopologyKind.REPLICA_SET_NO_PRIMARY)
 _NONE: frozenset[Address] = frozenset()
@@ -57,7 +60,7 @@ def suitable_servers(
         ConfigurationError: the read preference's maximum staleness is too small.
     """
     servers: Sequence[ServerDescription]
-    if read_preference is None or read_preference.mode == _PRIMARY:
+    if read_preference is None or read_preference.mode == PRIMARY:
         servers = topology.writable
         # The common case. Preferring another server is pointless where there is none.
         if len(servers) < 2:
@@ -114,15 +117,15 @@ def _matching(
         return _without(topology.writable, deprioritized)
     _check_max_staleness(preference, heartbeat_interval)
     primaries = _without(topology.writable, deprioritized)
-    if preference.mode == _PRIMARY_PREFERRED and primaries:
+    if preference.mode == PRIMARY_PREFERRED and primaries:
         return primaries
     candidates = _without(topology.secondaries, deprioritized)
-    if preference.mode not in (_PRIMARY_PREFERRED, _SECONDARY, _SECONDARY_PREFERRED):
+    if preference.mode not in (PRIMARY_PREFERRED, SECONDARY, SECONDARY_PREFERRED):
         candidates = [*primaries, *candidates]
     if preference.max_staleness > 0:
         candidates = _fresh(topology, candidates, preference.max_staleness, heartbeat_interval)
     eligible = _tagged(candidates, preference.tag_sets)
-    if preference.mode == _SECONDARY_PREFERRED and not eligible:
+    if preference.mode == SECONDARY_PREFERRED and not eligible:
         return primaries
     return eligible
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo.read_preferences import Primary
 
-from greenmongo._core.reply import NAMESPACE_NOT_FOUND
+from greenmongo._core.server_codes import NAMESPACE_NOT_FOUND
 from greenmongo._legacy._find_options import Decoding, take_decoding, take_origin
 
 if TYPE_CHECKING:

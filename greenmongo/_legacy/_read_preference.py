@@ -14,6 +14,14 @@ from pymongo.read_preferences import (
     SecondaryPreferred,
 )
 
+from greenmongo._core.read_modes import (
+    NEAREST,
+    PRIMARY,
+    PRIMARY_PREFERRED,
+    SECONDARY,
+    SECONDARY_PREFERRED,
+)
+
 if TYPE_CHECKING:
     from greenmongo._core.types import ReadMode
 
@@ -29,11 +37,11 @@ MODES: tuple[type[ReadMode], ...] = (
 """By their number since PyMongo 2.3 (in 2.2, 1 was what `SecondaryPreferred` is now)."""
 
 MODE_NUMBERS = {
-    "primary": 0,
-    "primaryPreferred": 1,
-    "secondary": 2,
-    "secondaryPreferred": 3,
-    "nearest": 4,
+    "primary": PRIMARY,
+    "primaryPreferred": PRIMARY_PREFERRED,
+    "secondary": SECONDARY,
+    "secondaryPreferred": SECONDARY_PREFERRED,
+    "nearest": NEAREST,
 }
 
 

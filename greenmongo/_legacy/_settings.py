@@ -11,6 +11,7 @@ from typing import Any
 from pymongo.write_concern import WriteConcern
 
 from greenmongo._api.configured import Configured
+from greenmongo._core.read_modes import PRIMARY
 from greenmongo._core.types import Document, ReadMode
 from greenmongo._legacy._acknowledgement import as_write_concern
 from greenmongo._legacy._read_preference import read_mode
@@ -93,7 +94,7 @@ class Settings(Configured):
     @property
     def slave_okay(self) -> bool:
         """Whether reads may go to a secondary."""
-        return self._read_preference.mode != 0
+        return self._read_preference.mode != PRIMARY
 
     @slave_okay.setter
     def slave_okay(self, value: bool) -> None:

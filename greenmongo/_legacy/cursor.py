@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, cast
 from pymongo.read_preferences import SecondaryPreferred
 
 from greenmongo._api.cursor import Cursor
+from greenmongo._core.read_modes import PRIMARY
 from greenmongo._core.types import DocT
 from greenmongo._legacy.removed import refuse
 
@@ -85,7 +86,7 @@ class LegacyCursor(Cursor[DocT], Generic[DocT]):
     def _next_command(self) -> Command:
         command = super()._next_command()
         preference = command.read_preference
-        if self._spec.flags & SLAVE_OKAY and preference is not None and preference.mode == 0:
+        if self._spec.flags & SLAVE_OKAY and preference is not None and preference.mode == PRIMARY:
             command.read_preference = self._plan.read_preference = SecondaryPreferred()
         command.socket_timeout = self._network_timeout
         return command

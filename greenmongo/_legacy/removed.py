@@ -7,13 +7,15 @@ from typing import NoReturn
 
 from pymongo.errors import OperationFailure
 
-__all__ = ["RemovedFromServer", "refuse"]
+from greenmongo._core.server_codes import (
+    CANNOT_CREATE_INDEX,
+    COMMAND_NOT_FOUND,
+    GET_LAST_ERROR_REMOVED,
+    IDL_UNKNOWN_FIELD,
+    INVALID_INDEX_SPECIFICATION_OPTION,
+)
 
-NO_SUCH_COMMAND = 59
-GET_LAST_ERROR_IS_GONE = 5739000
-UNKNOWN_FIELD = 40415
-CANNOT_CREATE_INDEX = 67
-INVALID_INDEX_OPTION = 197
+__all__ = ["RemovedFromServer", "refuse"]
 
 
 class RemovedFromServer(OperationFailure, NotImplementedError):
@@ -47,17 +49,19 @@ class Removal:
 _LAST_ERROR = "the result, or the exception, of an acknowledged write"
 
 REMOVALS = {
-    "copydb": Removal(NO_SUCH_COMMAND, "4.2", "mongodump and mongorestore"),
+    "copydb": Removal(COMMAND_NOT_FOUND, "4.2", "mongodump and mongorestore"),
     "dropDups": Removal(
-        INVALID_INDEX_OPTION, "3.0", "a query that removes duplicates before the index is built"
+        INVALID_INDEX_SPECIFICATION_OPTION,
+        "3.0",
+        "a query that removes duplicates before the index is built",
     ),
-    "eval": Removal(NO_SUCH_COMMAND, "4.2", "aggregate, or code in the application"),
+    "eval": Removal(COMMAND_NOT_FOUND, "4.2", "aggregate, or code in the application"),
     "geoHaystack": Removal(CANNOT_CREATE_INDEX, "5.0", "a 2d index"),
-    "getLastError": Removal(GET_LAST_ERROR_IS_GONE, "5.1", _LAST_ERROR),
-    "getPrevError": Removal(NO_SUCH_COMMAND, "4.2", _LAST_ERROR),
-    "group": Removal(NO_SUCH_COMMAND, "4.2", "aggregate with $group or $accumulator"),
-    "max_scan": Removal(UNKNOWN_FIELD, "4.2", "max_time_ms"),
-    "resetError": Removal(NO_SUCH_COMMAND, "4.2", _LAST_ERROR),
+    "getLastError": Removal(GET_LAST_ERROR_REMOVED, "5.1", _LAST_ERROR),
+    "getPrevError": Removal(COMMAND_NOT_FOUND, "4.2", _LAST_ERROR),
+    "group": Removal(COMMAND_NOT_FOUND, "4.2", "aggregate with $group or $accumulator"),
+    "max_scan": Removal(IDL_UNKNOWN_FIELD, "4.2", "max_time_ms"),
+    "resetError": Removal(COMMAND_NOT_FOUND, "4.2", _LAST_ERROR),
 }
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from bson.int64 import Int64
 from pymongo.errors import AutoReconnect, OperationFailure
 
-from greenmongo._core.cursor_plan import CURSOR_GONE_CODES
+from greenmongo._core.server_codes import CURSOR_GONE_CODES
 from greenmongo._net.request_table import RequestRow
 
 if TYPE_CHECKING:

@@ -21,18 +21,19 @@ from pymongo.errors import (
 )
 
 from greenmongo._core.command import Reply
-from greenmongo._core.reply import (
-    NOT_PRIMARY_CODES,
-    REAUTHENTICATION_REQUIRED,
-    command_error,
-    write_concern_failure,
-)
+from greenmongo._core.read_modes import PRIMARY
+from greenmongo._core.reply import command_error, write_concern_failure
 from greenmongo._core.retry import (
     RETRYABLE_WRITE_LABEL,
     error_to_tell,
     is_state_change,
 )
 from greenmongo._core.retrying import Retrying
+from greenmongo._core.server_codes import (
+    REAUTHENTICATION_REQUIRED,
+    SERVER_5_0_WIRE_VERSION,
+    STATE_CHANGE_CODES,
+)
 from greenmongo._net.connection import next_request_id
 from greenmongo._net.operation_session import (
     absorb_error,
@@ -56,8 +57,6 @@ if TYPE_CHECKING:
 __all__ = ["Operation"]
 
 _NOBODY: frozenset[Address] = frozenset()
-_OUT_ANYWHERE = 13
-"""The wire version from which every member runs an aggregate that writes."""
 
 
 class Operation:
@@ -197,7 +196,9 @@ class Operation:
         CRUD, "Read Preferences and Server Selection": since MongoDB 5.0 a secondary may.
         """
         servers = self._context.topology.description.servers.values()
-        return not any(s.is_data_bearing and s.max_wire_version < _OUT_ANYWHERE for s in servers)
+        return not any(
+            s.is_data_bearing and s.max_wire_version < SERVER_5_0_WIRE_VERSION for s in servers
+        )
 
     # ---- one attempt ------------------------------------------------------------------------
 
@@ -239,7 +240,7 @@ class Operation:
 
     def _needs_primary(self) -> bool:
         preference = self._command.read_preference
-        return self._command.address is None and (preference is None or preference.mode == 0)
+        return self._command.address is None and (preference is None or preference.mode == PRIMARY)
 
     def _on_connection_error(
         self, server: Server, connection: Connection, error: AutoReconnect
@@ -313,7 +314,7 @@ class Operation:
         After the last try the reply goes to the caller, who is told by it that the write happened.
         """
         failure = document["writeConcernError"]
-        if failure.get("code") in NOT_PRIMARY_CODES:
+        if failure.get("code") in STATE_CHANGE_CODES:
             version = document.get("topologyVersion")
             self._context.topology.report_error(
                 server.address,

@@ -25,6 +25,7 @@ from greenmongo._core.events import as_sent
 from greenmongo._core.reply_shape import ShapeError, check_reply_shape
 from greenmongo._core.sdam.description import ServerDescription
 from greenmongo._core.sdam.kinds import ServerKind
+from greenmongo._core.server_codes import SERVER_8_0_WIRE_VERSION
 from greenmongo._core.types import format_address
 from greenmongo._hub.turn import give_way
 from greenmongo._net.large_reply import decode_batch, receive_large
@@ -40,9 +41,6 @@ if TYPE_CHECKING:
     from greenmongo._net.operation_context import OperationContext
 
 __all__ = ["complete_for", "round_trip"]
-
-_SORTED_UPDATES = 25
-"""The wire version from which updates of one document may be sorted."""
 
 
 def complete_for(
@@ -184,7 +182,9 @@ def _check_unacknowledged(command: Command, size: int, server: ServerDescription
     if size > server.max_bson_size:
         sizes = [len(bson.encode(each, codec_options=command.codec_options)) for each in statements]
         check_statement_sizes(command.name, sizes, server.max_bson_size)
-    if server.max_wire_version < _SORTED_UPDATES and any("sort" in each for each in statements):
+    if server.max_wire_version < SERVER_8_0_WIRE_VERSION and any(
+        "sort" in each for each in statements
+    ):
         raise ConfigurationError(
             "Must be connected to MongoDB 8.0+ to use sort on unacknowledged update commands."
         )

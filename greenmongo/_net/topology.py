@@ -23,6 +23,7 @@ from pymongo.errors import (
 
 from greenmongo._core.options.srv import apply_hosts, is_polled
 from greenmongo._core.pool_rules import Opening
+from greenmongo._core.read_modes import PRIMARY
 from greenmongo._core.retry import is_overload
 from greenmongo._core.sdam.description import ServerDescription, TopologyDescription, TopologyKind
 from greenmongo._core.sdam.heartbeat import ErrorFact, ErrorKind, judge_check_failure, judge_error
@@ -40,6 +41,7 @@ from greenmongo._core.sdam.transitions import (
 )
 from greenmongo._core.selection import choose, suitable_servers
 from greenmongo._core.selection_failure import describe_failure
+from greenmongo._core.server_codes import AUTHENTICATION_CODES
 from greenmongo._net.closed import used_after_close
 from greenmongo._net.monitor import Monitor
 from greenmongo._net.observers.server_selection import log_selection
@@ -59,8 +61,6 @@ if TYPE_CHECKING:
     from greenmongo._net.pool import Pool
 
 __all__ = ["Topology", "initial_description"]
-
-_PRIMARY = 0
 
 
 class Topology:
@@ -187,7 +187,7 @@ class Topology:
 
     def suits(self, server: ServerDescription, preference: ReadMode) -> bool:
         """Tell whether a request's reads can stay on this member."""
-        if preference.mode == _PRIMARY:
+        if preference.mode == PRIMARY:
             return server.is_writable
         suitable = suitable_servers(
             self.description,
@@ -384,7 +384,7 @@ def _kind_of(error: Exception) -> ErrorKind:
         return ErrorKind.TIMEOUT
     if isinstance(error, AutoReconnect):
         return ErrorKind.NETWORK
-    if isinstance(error, OperationFailure) and error.code in {18, 8000}:
+    if isinstance(error, OperationFailure) and error.code in AUTHENTICATION_CODES:
         return ErrorKind.AUTHENTICATION
     return ErrorKind.COMMAND
 

@@ -19,7 +19,8 @@ from greenmongo._core.commands.index import (
     drop_index,
     list_indexes,
 )
-from greenmongo._core.reply import NAMESPACE_NOT_FOUND, is_missing_namespace
+from greenmongo._core.reply import is_missing_namespace
+from greenmongo._core.server_codes import NAMESPACE_NOT_FOUND
 from greenmongo._core.types import DocT
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from greenmongo._core.commands.aggregate import (
 from greenmongo._core.commands.arguments import Bounds, CollationIn, IndexKeys, Pipeline, Projection
 from greenmongo._core.commands.find import find_first
 from greenmongo._core.constants import CursorType
-from greenmongo._core.reply import NAMESPACE_NOT_FOUND
+from greenmongo._core.server_codes import NAMESPACE_NOT_FOUND
 from greenmongo._core.types import DocT
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from greenmongo._core.sdam.kinds import ServerKind
+from greenmongo._core.server_codes import SERVER_4_2_WIRE_VERSION, SERVER_9_0_WIRE_VERSION
 from greenmongo._core.types import format_address
 
 if TYPE_CHECKING:
@@ -20,10 +21,10 @@ __all__ = [
     "session_timeout",
 ]
 
-MIN_WIRE_VERSION = 8
+MIN_WIRE_VERSION = SERVER_4_2_WIRE_VERSION
 MIN_SERVER_VERSION = "4.2"
 """The server that first spoke `MIN_WIRE_VERSION`, for the error message."""
-MAX_WIRE_VERSION = 29
+MAX_WIRE_VERSION = SERVER_9_0_WIRE_VERSION
 
 # A load balancer's description is made up by the driver, so its versions mean nothing.
 _UNCHECKED = (ServerKind.UNKNOWN, ServerKind.LOAD_BALANCER)

@@ -11,6 +11,11 @@ from greenmongo._core.sdam.compatibility import MIN_WIRE_VERSION
 from greenmongo._core.sdam.freshness import compare_topology_versions
 from greenmongo._core.sdam.kinds import ServerKind
 from greenmongo._core.selection import updated_round_trip_time
+from greenmongo._core.server_codes import (
+    NODE_IS_SHUTTING_DOWN,
+    SERVER_4_2_WIRE_VERSION,
+    STATE_CHANGE_CODES,
+)
 
 if TYPE_CHECKING:
     from greenmongo._core.sdam.description import ServerDescription
@@ -29,13 +34,8 @@ __all__ = [
 MIN_HEARTBEAT_INTERVAL = 0.5
 """The least time between two checks of a server, in seconds; not configurable."""
 
-_SHUTTING_DOWN = frozenset({91, 11600})
-_RECOVERING = _SHUTTING_DOWN | {189, 11602, 13436}
-_NOT_WRITABLE_PRIMARY = frozenset({10058, 10107, 13435})
-_STATE_CHANGE = _RECOVERING | _NOT_WRITABLE_PRIMARY
-
-# MongoDB 4.2: a server that steps down keeps its connections open.
-_KEEPS_CONNECTIONS = 8
+# A server that steps down keeps its connections open since this version.
+_KEEPS_CONNECTIONS = SERVER_4_2_WIRE_VERSION
 
 
 class ErrorKind(Enum):
@@ -106,11 +106,12 @@ def judge_error(server: ServerDescription, fact: ErrorFact) -> ErrorVerdict:
         return _NOTHING
     if compare_topology_versions(server.topology_version, fact.topology_version) >= 0:
         return _NOTHING
-    if fact.kind is ErrorKind.COMMAND and fact.code in _STATE_CHANGE:
+    if fact.kind is ErrorKind.COMMAND and fact.code in STATE_CHANGE_CODES:
         return ErrorVerdict(
             mark_unknown=not fact.load_balanced,
             topology_version=fact.topology_version,
-            clear_pool=fact.code in _SHUTTING_DOWN or fact.max_wire_version < _KEEPS_CONNECTIONS,
+            clear_pool=fact.code in NODE_IS_SHUTTING_DOWN
+            or fact.max_wire_version < _KEEPS_CONNECTIONS,
             request_check=True,
         )
     if fact.is_overload or not (fact.before_handshake or fact.kind is ErrorKind.NETWORK):

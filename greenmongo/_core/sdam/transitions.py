@@ -19,6 +19,7 @@ from greenmongo._core.sdam.description import (
     TopologyKind,
 )
 from greenmongo._core.sdam.freshness import compare_topology_versions
+from greenmongo._core.server_codes import SERVER_6_0_WIRE_VERSION
 
 if TYPE_CHECKING:
     from greenmongo._core.types import Address
@@ -35,9 +36,6 @@ __all__ = [
     "apply_description",
     "initial_topology",
 ]
-
-# From this wire version on (MongoDB 6.0) the election id outranks the set version.
-_ELECTION_ID_FIRST = 17
 
 _STALE_PRIMARY = "primary marked stale due to electionId/setVersion mismatch"
 _FORMER_PRIMARY = "primary marked stale due to discovery of newer primary"
@@ -352,7 +350,8 @@ def _is_stale_primary(draft: _Draft, server: ServerDescription) -> bool:
 
     SDAM, "Using electionId and setVersion to detect stale primaries".
     """
-    if server.max_wire_version >= _ELECTION_ID_FIRST:
+    if server.max_wire_version >= SERVER_6_0_WIRE_VERSION:
+        # Since then the election id outranks the set version.
         reported = _rank(server.election_id), _rank(server.set_version)
         if reported < (_rank(draft.max_election_id), _rank(draft.max_set_version)):
             return True

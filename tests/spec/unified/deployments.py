@@ -14,6 +14,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.uri_parser import parse_uri
 from pymongo.write_concern import WriteConcern
 
+from greenmongo._core.server_codes import NAMESPACE_NOT_FOUND
 from tests.spec.unified.matching import is_same
 from tests.spec.unified.outcomes import Mismatch, NotApplicable
 from tests.spec.unified.requirements import Facts, unmet
@@ -23,7 +24,6 @@ __all__ = ["Candidate", "Deployment", "choose"]
 Document = dict[str, Any]
 Requirements = Sequence[Mapping[str, Any]] | None
 
-_NAMESPACE_NOT_FOUND = 26
 _UNAUTHORIZED = (13, 11601)
 
 
@@ -107,7 +107,7 @@ class Deployment:
         try:
             indexes = list(self._client[database][collection].list_indexes())
         except OperationFailure as error:
-            if error.code == _NAMESPACE_NOT_FOUND:
+            if error.code == NAMESPACE_NOT_FOUND:
                 return False
             raise
         return any(index["name"] == name for index in indexes)
