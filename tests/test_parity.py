@@ -248,7 +248,7 @@ def misfits(expected: list[inspect.Parameter], actual: list[inspect.Parameter]) 
 @pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("name", ["MongoClient", "Database"])  # for Collection see NEVER
 def test_the_constructors_take_pymongos_arguments(name: str, side: str) -> None:
-    constructors = [cls(name).__dict__["__init__"] for cls in SIDES[side]]
+    constructors = [cls(name).__init__ for cls in SIDES[side]]
 
     assert misfits(*map(parameters, constructors)) == []
 

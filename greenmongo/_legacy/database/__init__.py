@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
 from greenmongo._api.configured import name_of
 from greenmongo._core.types import DocT
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pymongo.write_concern import WriteConcern
 
     from greenmongo._api.client import MongoClient
+    from greenmongo._api.collection import Collection
     from greenmongo._core.types import Document, Named, ReadMode, SessionLike
 
 __all__ = ["LegacyDatabase"]
@@ -27,6 +28,8 @@ __all__ = ["LegacyDatabase"]
 
 class LegacyDatabase(Commands[DocT], Users[DocT], Generic[DocT]):
     """A `Database` that also has what databases of PyMongo 2.x had; so do its collections."""
+
+    _collection_class: ClassVar[type[Collection[Any]]] = LegacyCollection
 
     def __init__(
         self,

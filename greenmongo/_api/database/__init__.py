@@ -1,0 +1,86 @@
+"""Database: its collections, and commands on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
+
+from greenmongo._api.collection import Collection
+from greenmongo._api.database.collections import Collections
+from greenmongo._api.database.commands import Commands
+from greenmongo._core.types import DocT
+
+if TYPE_CHECKING:
+    from bson.codec_options import CodecOptions
+    from pymongo.read_concern import ReadConcern
+    from pymongo.write_concern import WriteConcern
+
+    from greenmongo._core.types import ReadMode
+
+__all__ = ["Database"]
+
+OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
+
+
+class Database(Commands[DocT], Collections[DocT], Generic[DocT]):
+    """A database. Creating one does no I/O; `database.name` is its collection `name`."""
+
+    @overload
+    def with_options(
+        self,
+        codec_options: None = None,
+        read_preference: ReadMode | None = ...,
+        write_concern: WriteConcern | None = ...,
+        read_concern: ReadConcern | None = ...,
+    ) -> Database[DocT]: ...
+
+    @overload
+    def with_options(
+        self,
+        codec_options: CodecOptions[OtherT],
+        read_preference: ReadMode | None = ...,
+        write_concern: WriteConcern | None = ...,
+        read_concern: ReadConcern | None = ...,
+    ) -> Database[OtherT]: ...
+
+    def with_options(
+        self,
+        codec_options: CodecOptions[Any] | None = None,
+        read_preference: ReadMode | None = None,
+        write_concern: WriteConcern | None = None,
+        read_concern: ReadConcern | None = None,
+    ) -> Database[Any]:
+        """Return the same database with other options."""
+        return Database(
+            self._client,
+            self._name,
+            codec_options or self._codec_options,
+            read_preference or self._read_preference,
+            write_concern or self._write_concern,
+            read_concern or self._read_concern,
+        )
+
+    def __getattr__(self, name: str) -> Collection[DocT]:
+        if name.startswith("_"):
+            raise AttributeError(
+                f"{type(self).__name__} has no attribute {name!r}. To access the {name} "
+                f"collection, use database[{name!r}]."
+            )
+        return self[name]
+
+    def __getitem__(self, name: str) -> Collection[DocT]:
+        return self._collection_class(self, name)
+
+    # Python would iterate by __getitem__, for ever.
+    __iter__ = None
+
+    def __next__(self) -> NoReturn:
+        raise TypeError(f"'{type(self).__name__}' object is not iterable")
+
+    next = __next__
+
+    def __bool__(self) -> NoReturn:
+        raise NotImplementedError(
+            f"{type(self).__name__} objects do not implement truth value testing or bool(). "
+            "Please compare with None instead: database is not None"
+        )

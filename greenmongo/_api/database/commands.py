@@ -1,0 +1,191 @@
+"""A database's commands: any by its name, and pipelines without a collection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+from bson.codec_options import DEFAULT_CODEC_OPTIONS
+from pymongo.errors import InvalidOperation, NotPrimaryError, OperationFailure
+from pymongo.read_preferences import ReadPreference
+
+from greenmongo._api.checked import run_checked
+from greenmongo._api.command_cursor import CommandCursor
+from greenmongo._api.database.base import DatabaseBase
+from greenmongo._api.redecode import redecode
+from greenmongo._core.commands.admin import run_command
+from greenmongo._core.commands.aggregate import aggregate
+from greenmongo._core.commands.arguments import Pipeline
+from greenmongo._core.types import DocT
+
+if TYPE_CHECKING:
+    from bson.codec_options import CodecOptions
+
+    from greenmongo._core.types import ReadMode, SessionLike
+
+__all__ = ["Commands"]
+
+OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
+
+
+class Commands(DatabaseBase[DocT], Generic[DocT]):
+    """Run commands and aggregate."""
+
+    def aggregate(
+        self, /, pipeline: Pipeline, session: SessionLike | None = None, **kwargs: Any
+    ) -> CommandCursor[DocT]:
+        """Run a pipeline that starts without a collection: `$currentOp`, `$documents`, ...
+
+        Args:
+            pipeline: a list of stages.
+            session: the session to run in.
+            **kwargs: options of the aggregate command, `comment` and `let` among them.
+
+        Raises:
+            ConfigurationError: a keyword would change what the command is.
+        """
+        plan = aggregate(self._target(), pipeline, options=kwargs)
+        reply = run_checked(self._executor, plan.command, session)
+        cursor = reply.document.get("cursor") or {"id": 0, "firstBatch": []}
+        return CommandCursor(
+            self._collection("$cmd.aggregate"),
+            cursor,
+            reply.address,
+            batch_size=plan.batch_size,
+            max_await_time_ms=plan.max_await_time_ms,
+            session=session,
+            comment=plan.comment,
+        )
+
+    @overload
+    def command(
+        self,
+        /,
+        command: str | MutableMapping[str, Any],
+        value: Any = ...,
+        check: bool = ...,
+        allowable_errors: Sequence[str | int] | None = ...,
+        read_preference: ReadMode | None = ...,
+        codec_options: None = None,
+        session: SessionLike | None = ...,
+        comment: Any | None = ...,
+        **kwargs: Any,
+    ) -> dict[str, Any]: ...
+
+    @overload
+    def command(
+        self,
+        /,
+        command: str | MutableMapping[str, Any],
+        value: Any = ...,
+        check: bool = ...,
+        allowable_errors: Sequence[str | int] | None = ...,
+        read_preference: ReadMode | None = ...,
+        *,
+        codec_options: CodecOptions[OtherT],
+        session: SessionLike | None = ...,
+        comment: Any | None = ...,
+        **kwargs: Any,
+    ) -> OtherT: ...
+
+    def command(
+        self,
+        /,
+        command: str | MutableMapping[str, Any],
+        value: Any = 1,
+        check: bool = True,
+        allowable_errors: Sequence[str | int] | None = None,
+        read_preference: ReadMode | None = None,
+        codec_options: CodecOptions[Any] | None = None,
+        session: SessionLike | None = None,
+        comment: Any | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Run any command and return the server's answer.
+
+        Nothing is inherited from this database's options, and nothing is retried.
+
+        Args:
+            command: the command's name, or all of it as a document.
+            value: the value of its first field, when a name is given.
+            check: raise if the server says that it failed.
+            allowable_errors: codes, or messages, that are no failure.
+            read_preference: which servers may answer; the primary by default.
+            codec_options: how the answer is decoded.
+            session: the session to run in.
+            comment: shown in the server's logs and profiles.
+            **kwargs: other fields of the command.
+
+        Raises:
+            OperationFailure: the command failed.
+        """
+        if comment is not None:
+            kwargs["comment"] = comment
+        built = run_command(
+            self._name,
+            command,
+            value,
+            read_preference=read_preference,
+            codec_options=codec_options,
+            options=kwargs,
+        )
+        if allowable_errors or not check:
+            built.tolerates = lambda reply: not check or is_allowed(reply, allowable_errors or ())
+        try:
+            document = self._executor.run(built, session).document
+        except (OperationFailure, NotPrimaryError) as error:
+            details: Any = error.details or {}
+            if built.tolerates is None or not built.tolerates(details):
+                raise
+            document = dict(details)
+        return redecode(document, codec_options or DEFAULT_CODEC_OPTIONS)
+
+    def cursor_command(
+        self,
+        /,
+        command: str | MutableMapping[str, Any],
+        value: Any = 1,
+        read_preference: ReadMode | None = None,
+        codec_options: CodecOptions[Any] | None = None,
+        session: SessionLike | None = None,
+        comment: Any | None = None,
+        max_await_time_ms: int | None = None,
+        **kwargs: Any,
+    ) -> CommandCursor[DocT]:
+        """Run any command that answers with a cursor, and return the cursor.
+
+        Raises:
+            InvalidOperation: the answer has no cursor.
+            OperationFailure: the command failed.
+        """
+        # As in PyMongo, the comment is for the batches that follow.
+        built = run_command(
+            self._name,
+            command,
+            value,
+            read_preference=read_preference,
+            codec_options=codec_options,
+            options=kwargs,
+        )
+        built.user_documents = True
+        reply = self._executor.run(built, session)
+        cursor = reply.document.get("cursor")
+        if not cursor:
+            raise InvalidOperation("Command does not return a cursor.")
+        collection = self._collection(
+            "$cmd", codec_options, read_preference or ReadPreference.PRIMARY
+        )
+        return CommandCursor(
+            collection,
+            cursor,
+            reply.address,
+            max_await_time_ms=max_await_time_ms,
+            session=session,
+            comment=comment,
+        )
+
+
+def is_allowed(reply: Mapping[str, Any], allowable: Sequence[str | int]) -> bool:
+    """Tell whether the caller said that this error is none; messages count only without a code."""
+    code = reply.get("code")
+    return (reply.get("errmsg") if code is None else code) in allowable
