@@ -9,26 +9,20 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
 from bson.codec_options import DEFAULT_CODEC_OPTIONS, TypeRegistry
 from pymongo.driver_info import DriverInfo
-from pymongo.errors import ConfigurationError, InvalidOperation
-from pymongo.read_concern import ReadConcern
+from pymongo.errors import ConfigurationError
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from greenmongo._api.checked import run_checked
 from greenmongo._api.command_cursor import CommandCursor
-from greenmongo._api.configured import Configured, name_of
+from greenmongo._api.configured import name_of
 from greenmongo._api.database import Database
+from greenmongo._api.deployment import Deployment
 from greenmongo._api.request import Request
 from greenmongo._core.commands.admin import drop_database, list_databases
 from greenmongo._core.options import ClientOptions
 from greenmongo._core.options.emulations import emulation_notice
 from greenmongo._core.options.repr import arguments_of
-from greenmongo._core.sdam.description import (
-    ServerDescription,
-    ServerKind,
-    TopologyDescription,
-    TopologyKind,
-)
 from greenmongo._core.types import DocT, format_address
 from greenmongo._net.executor import Executor
 
@@ -36,9 +30,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from bson.codec_options import CodecOptions
+    from pymongo.read_concern import ReadConcern
     from typing_extensions import Self
 
-    from greenmongo._core.types import Address, Named, ReadMode, SessionLike
+    from greenmongo._core.types import Named, ReadMode, SessionLike
 
 __all__ = ["MongoClient"]
 
@@ -47,13 +42,11 @@ _LOGGER = logging.getLogger("greenmongo.client")
 OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
 
 
-class MongoClient(Configured, Generic[DocT]):
+class MongoClient(Deployment, Generic[DocT]):
     """A MongoDB deployment, for any thread, greenlet or event loop; `client.name` is a database."""
 
     HOST = "localhost"
     PORT = 27017
-
-    _executor: Executor
 
     def __init__(
         self,
@@ -162,84 +155,6 @@ class MongoClient(Configured, Generic[DocT]):
     def use_greenlets(self) -> bool:
         """Whether requests always belong to the greenlet, never to the thread."""
         return self._options.use_greenlets
-
-    # The deployment, as last seen by its monitors. Only `address`, `is_primary` and `is_mongos`
-    # wait, until there is a server that takes writes, as PyMongo's do.
-
-    @property
-    def options(self) -> ClientOptions:
-        """The options of this client, with what the DNS has added to a `mongodb+srv://` URI."""
-        return self._executor.current_options
-
-    @property
-    def topology_description(self) -> TopologyDescription:
-        """What is known of the deployment."""
-        return self._executor.description
-
-    @property
-    def nodes(self) -> frozenset[Address]:
-        """The addresses of all servers that answer."""
-        servers = self._servers()
-        return frozenset(s.address for s in servers if s.kind is not ServerKind.UNKNOWN)
-
-    @property
-    def address(self) -> Address | None:
-        """The address of the standalone, primary or mongos; waits until there is one.
-
-        Raises:
-            InvalidOperation: there are several mongos; use `nodes`.
-            ServerSelectionTimeoutError: none appeared within serverSelectionTimeoutMS.
-        """
-        topology = self.topology_description
-        if topology.kind is TopologyKind.SHARDED and len(topology.servers) > 1:
-            raise InvalidOperation(
-                'Cannot use "address" property when load balancing among mongoses, '
-                'use "nodes" instead.'
-            )
-        return self._executor.select_address(None)
-
-    @property
-    def primary(self) -> Address | None:
-        """The address of the replica set's primary, or None."""
-        return next(iter(self._members(ServerKind.RS_PRIMARY)), None)
-
-    @property
-    def secondaries(self) -> set[Address]:
-        """The addresses of the replica set's secondaries."""
-        return self._members(ServerKind.RS_SECONDARY)
-
-    @property
-    def arbiters(self) -> set[Address]:
-        """The addresses of the replica set's arbiters."""
-        return self._members(ServerKind.RS_ARBITER)
-
-    @property
-    def is_primary(self) -> bool:
-        """Whether the server that operations go to takes writes; waits until there is one.
-
-        With a direct connection that is whatever server there is.
-
-        Raises:
-            ServerSelectionTimeoutError: none appeared within serverSelectionTimeoutMS.
-        """
-        address = self._executor.select_address(None)
-        return any(s.is_writable for s in self._servers() if s.address == address)
-
-    @property
-    def is_mongos(self) -> bool:
-        """Whether the deployment is reached through a mongos; waits until there is a server.
-
-        Raises:
-            ServerSelectionTimeoutError: none appeared within serverSelectionTimeoutMS.
-        """
-        self._executor.select_address(None)
-        return any(s.kind is ServerKind.MONGOS for s in self._servers())
-
-    def _servers(self) -> Sequence[ServerDescription]:
-        return tuple(self.topology_description.servers.values())
-
-    def _members(self, kind: ServerKind) -> set[Address]:
-        return {s.address for s in self._servers() if s.kind is kind}
 
     # Databases
 
