@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic
 
-from greenmongo._api.configured import Configured
+from greenmongo._api.configured import Configured, check_session
 from greenmongo._core.commands import Target
 from greenmongo._core.commands.arguments import check_collection_name
+from greenmongo._core.reply import check_write
 from greenmongo._core.types import DocT
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
     from greenmongo._api.configured import Runs
     from greenmongo._api.database import Database
-    from greenmongo._core.types import ReadMode
+    from greenmongo._core.command import Command
+    from greenmongo._core.types import Document, ReadMode, SessionLike
 
 __all__ = ["CollectionBase"]
 
@@ -56,6 +58,13 @@ class CollectionBase(Configured, Generic[DocT]):
             self._write_concern,
             self._read_concern.document,
         )
+
+    def _write(self, command: Command, session: SessionLike | None) -> Document:
+        """Run one write and raise what its reply reports."""
+        check_session(session, self._write_concern)
+        document = self._executor.run(command, session).document
+        check_write(document)
+        return document
 
     @property
     def name(self) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Generic
 import bson
 from bson.objectid import ObjectId
 from bson.raw_bson import RawBSONDocument
-from pymongo.collection import ReturnDocument
 from pymongo.errors import InvalidOperation, OperationFailure
 from pymongo.results import DeleteResult, InsertManyResult, InsertOneResult, UpdateResult
 from pymongo.write_concern import WriteConcern
@@ -22,35 +21,25 @@ from greenmongo._core.commands.arguments import (
     CollationIn,
     IndexKeys,
     Pipeline,
-    Projection,
     check_replacement,
     check_update,
     require_document,
     require_list,
     require_mapping,
 )
-from greenmongo._core.commands.write import delete, find_and_modify, insert, update
-from greenmongo._core.reply import check_write
+from greenmongo._core.commands.write import delete, insert, update
 from greenmongo._core.types import DocT
 from greenmongo._hub.turn import give_way
 from greenmongo._net.connection import next_request_id
 
 if TYPE_CHECKING:
-    from greenmongo._core.command import Command
-    from greenmongo._core.types import Document, SessionLike
+    from greenmongo._core.types import SessionLike
 
 __all__ = ["Writes"]
 
 
 class Writes(CollectionBase[DocT], Generic[DocT]):
     """insert, update, replace, delete and find-and-modify."""
-
-    def _write(self, command: Command, session: SessionLike | None) -> Document:
-        """Run one write and raise what its reply reports."""
-        check_session(session, self._write_concern)
-        document = self._executor.run(command, session).document
-        check_write(document)
-        return document
 
     def insert_one(
         self,
@@ -313,6 +302,13 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
             comment=comment,
         )
 
+    def _delete(
+        self, query: Mapping[str, Any], session: SessionLike | None, **options: Any
+    ) -> DeleteResult:
+        write_concern = self._write_concern
+        command = delete(self._target, query, write_concern, **options)
+        return DeleteResult(self._write(command, session), write_concern.acknowledged)
+
     def delete_one(
         self,
         filter: Mapping[str, Any],
@@ -323,17 +319,15 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
         comment: Any | None = None,
     ) -> DeleteResult:
         """Delete the first document that matches."""
-        command = delete(
-            self._target,
+        return self._delete(
             filter,
-            self._write_concern,
+            session,
             multi=False,
             collation=collation,
             hint=hint,
             let=let,
             comment=comment,
         )
-        return DeleteResult(self._write(command, session), self._write_concern.acknowledged)
 
     def delete_many(
         self,
@@ -345,118 +339,14 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
         comment: Any | None = None,
     ) -> DeleteResult:
         """Delete every document that matches."""
-        command = delete(
-            self._target,
+        return self._delete(
             filter,
-            self._write_concern,
+            session,
             multi=True,
             collation=collation,
             hint=hint,
             let=let,
             comment=comment,
-        )
-        return DeleteResult(self._write(command, session), self._write_concern.acknowledged)
-
-    def _find_and_modify(
-        self, filter: Mapping[str, Any], session: SessionLike | None, **arguments: Any
-    ) -> DocT | None:
-        command = find_and_modify(self._target, filter, **arguments)
-        document: DocT | None = self._write(command, session).get("value")
-        return document
-
-    def find_one_and_delete(
-        self,
-        /,
-        filter: Mapping[str, Any],
-        projection: Projection | None = None,
-        sort: IndexKeys | None = None,
-        hint: IndexKeys | None = None,
-        session: SessionLike | None = None,
-        let: Mapping[str, Any] | None = None,
-        comment: Any | None = None,
-        **kwargs: Any,
-    ) -> DocT | None:
-        """Delete the first document that matches and return it, or None."""
-        return self._find_and_modify(
-            filter,
-            session,
-            projection=projection,
-            sort=sort,
-            hint=hint,
-            let=let,
-            options=with_comment({**kwargs, "remove": True}, comment),
-        )
-
-    def find_one_and_replace(
-        self,
-        /,
-        filter: Mapping[str, Any],
-        replacement: Mapping[str, Any],
-        projection: Projection | None = None,
-        sort: IndexKeys | None = None,
-        upsert: bool = False,
-        return_document: bool = ReturnDocument.BEFORE,
-        hint: IndexKeys | None = None,
-        session: SessionLike | None = None,
-        let: Mapping[str, Any] | None = None,
-        comment: Any | None = None,
-        **kwargs: Any,
-    ) -> DocT | None:
-        """Replace the first document that matches; return the old one, or the new.
-
-        Raises:
-            DuplicateKeyError: a unique index has such a document already.
-            ValueError: `replacement` has update operators.
-        """
-        check_replacement(replacement)
-        return self._find_and_modify(
-            filter,
-            session,
-            projection=projection,
-            sort=sort,
-            upsert=upsert,
-            return_document=return_document,
-            hint=hint,
-            let=let,
-            options=with_comment({**kwargs, "update": replacement}, comment),
-        )
-
-    def find_one_and_update(
-        self,
-        /,
-        filter: Mapping[str, Any],
-        update: Mapping[str, Any] | Pipeline,
-        projection: Projection | None = None,
-        sort: IndexKeys | None = None,
-        upsert: bool = False,
-        return_document: bool = ReturnDocument.BEFORE,
-        array_filters: Sequence[Mapping[str, Any]] | None = None,
-        hint: IndexKeys | None = None,
-        session: SessionLike | None = None,
-        let: Mapping[str, Any] | None = None,
-        comment: Any | None = None,
-        **kwargs: Any,
-    ) -> DocT | None:
-        """Update the first document that matches; return it as it was, or as it is now.
-
-        Raises:
-            DuplicateKeyError: a unique index has such a document already.
-            ValueError: `update` has no update operators.
-        """
-        check_update(update)
-        if array_filters is not None:
-            require_list("array_filters", array_filters)
-        return self._find_and_modify(
-            filter,
-            session,
-            projection=projection,
-            sort=sort,
-            upsert=upsert,
-            return_document=return_document,
-            array_filters=array_filters,
-            hint=hint,
-            let=let,
-            options=with_comment({**kwargs, "update": update}, comment),
         )
 
 
@@ -469,10 +359,3 @@ def give_id(document: Any) -> Any:
     if "_id" not in document:
         document["_id"] = ObjectId()
     return document["_id"]
-
-
-def with_comment(options: Document, comment: Any) -> Document:
-    """Add a comment, if there is one, to a command's options."""
-    if comment is not None:
-        options["comment"] = comment
-    return options
