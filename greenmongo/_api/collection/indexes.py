@@ -12,6 +12,7 @@ from pymongo.read_preferences import ReadPreference
 from greenmongo._api.checked import run_checked
 from greenmongo._api.collection.base import CollectionBase
 from greenmongo._api.command_cursor import CommandCursor
+from greenmongo._api.open_cursor import empty_cursor, open_cursor
 from greenmongo._core.commands.arguments import IndexKeys
 from greenmongo._core.commands.index import (
     INDEX_CODEC,
@@ -110,15 +111,6 @@ class Indexes(CollectionBase[DocT], Generic[DocT]):
     ) -> CommandCursor[MutableMapping[str, Any]]:
         """Return a cursor over the index documents; none if there is no such collection."""
         command = list_indexes(self._target, comment=comment)
-        address = None
-        try:
-            reply = self._executor.run(command, session)
-        except OperationFailure as error:
-            if error.code != NAMESPACE_NOT_FOUND:
-                raise
-            cursor = {"id": 0, "firstBatch": []}
-        else:
-            cursor, address = reply.document["cursor"], reply.address
         collection: CollectionBase[Any] = CollectionBase(
             self._database,
             self._name,
@@ -127,7 +119,12 @@ class Indexes(CollectionBase[DocT], Generic[DocT]):
             self._write_concern,
             self._read_concern,
         )
-        return CommandCursor(collection, cursor, address, session=session, comment=comment)
+        try:
+            return open_cursor(collection, command, session, CommandCursor, comment=comment)
+        except OperationFailure as error:
+            if error.code != NAMESPACE_NOT_FOUND:
+                raise
+            return empty_cursor(collection, session, CommandCursor, comment=comment)
 
     def index_information(
         self, session: SessionLike | None = None, comment: Any | None = None

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Generic, cast
 
 from pymongo.errors import OperationFailure
 
-from greenmongo._api.checked import run_checked
 from greenmongo._api.collection.base import CollectionBase
 from greenmongo._api.command_cursor import CommandCursor
 from greenmongo._api.cursor import Cursor
+from greenmongo._api.open_cursor import open_aggregation
 from greenmongo._api.raw_batches import RawBatchCommandCursor, RawBatchCursor, undecoded
 from greenmongo._core.commands.aggregate import (
     aggregate,
@@ -215,26 +215,8 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
         Raises:
             ConfigurationError: a keyword would change what the command is.
         """
-        return CommandCursor(
-            self, *self._run_pipeline(pipeline, session, let=let, comment=comment, options=kwargs)
-        )
-
-    def _run_pipeline(
-        self, pipeline: Pipeline, session: SessionLike | None, **options: Any
-    ) -> tuple[Any, ...]:
-        """Send the first command of an aggregation; return what its cursor is made of."""
-        plan = aggregate(self._target, pipeline, **options)
-        reply = run_checked(self._executor, plan.command, session)
-        # An unacknowledged $out has no reply to speak of.
-        cursor = reply.document.get("cursor") or {"id": 0, "firstBatch": []}
-        return (
-            cursor,
-            reply.address,
-            plan.batch_size,
-            plan.max_await_time_ms,
-            session,
-            plan.comment,
-        )
+        plan = aggregate(self._target, pipeline, let=let, comment=comment, options=kwargs)
+        return open_aggregation(self, plan, session, CommandCursor)
 
     def find_raw_batches(self, *args: Any, **kwargs: Any) -> RawBatchCursor:
         """Return a cursor over batches of BSON, not decoded; the arguments are those of `find`."""
@@ -260,8 +242,8 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
             ConfigurationError: a keyword would change what the command is.
         """
         raw = undecoded(self._whole())
-        arguments = raw._run_pipeline(pipeline, session, comment=comment, options=kwargs)
-        return RawBatchCommandCursor(raw, *arguments)
+        plan = aggregate(raw._target, pipeline, comment=comment, options=kwargs)
+        return open_aggregation(raw, plan, session, RawBatchCommandCursor)
 
     def count_documents(
         self,

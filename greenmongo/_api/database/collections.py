@@ -15,6 +15,7 @@ from greenmongo._api.command_cursor import CommandCursor
 from greenmongo._api.configured import name_of
 from greenmongo._api.database.base import DatabaseBase
 from greenmongo._api.dropping import drop
+from greenmongo._api.open_cursor import open_cursor
 from greenmongo._core.commands.admin import (
     create_collection,
     list_collections,
@@ -130,15 +131,9 @@ class Collections(DatabaseBase[DocT], Generic[DocT]):
             kwargs["filter"] = filter
         if comment is not None:
             kwargs["comment"] = comment
-        reply = self._executor.run(list_collections(self._name, kwargs), session)
         collection = self._collection("$cmd", DEFAULT_CODEC_OPTIONS, ReadPreference.PRIMARY)
-        return CommandCursor(
-            collection,
-            reply.document["cursor"],
-            reply.address,
-            session=session,
-            comment=comment,
-        )
+        command = list_collections(self._name, kwargs)
+        return open_cursor(collection, command, session, CommandCursor, comment=comment)
 
     def list_collection_names(
         self,

@@ -9,9 +9,9 @@ from bson.codec_options import DEFAULT_CODEC_OPTIONS
 from pymongo.errors import InvalidOperation, NotPrimaryError, OperationFailure
 from pymongo.read_preferences import ReadPreference
 
-from greenmongo._api.checked import run_checked
 from greenmongo._api.command_cursor import CommandCursor
 from greenmongo._api.database.base import DatabaseBase
+from greenmongo._api.open_cursor import cursor_of, open_aggregation
 from greenmongo._api.redecode import redecode
 from greenmongo._core.commands.admin import run_command
 from greenmongo._core.commands.aggregate import aggregate
@@ -45,17 +45,8 @@ class Commands(DatabaseBase[DocT], Generic[DocT]):
             ConfigurationError: a keyword would change what the command is.
         """
         plan = aggregate(self._target(), pipeline, options=kwargs)
-        reply = run_checked(self._executor, plan.command, session)
-        cursor = reply.document.get("cursor") or {"id": 0, "firstBatch": []}
-        return CommandCursor(
-            self._collection("$cmd.aggregate"),
-            cursor,
-            reply.address,
-            batch_size=plan.batch_size,
-            max_await_time_ms=plan.max_await_time_ms,
-            session=session,
-            comment=plan.comment,
-        )
+        collection = self._collection("$cmd.aggregate")
+        return open_aggregation(collection, plan, session, CommandCursor)
 
     @overload
     def command(
@@ -169,18 +160,17 @@ class Commands(DatabaseBase[DocT], Generic[DocT]):
         )
         built.user_documents = True
         reply = self._executor.run(built, session)
-        cursor = reply.document.get("cursor")
-        if not cursor:
+        if not reply.document.get("cursor"):
             raise InvalidOperation("Command does not return a cursor.")
         collection = self._collection(
             "$cmd", codec_options, read_preference or ReadPreference.PRIMARY
         )
-        return CommandCursor(
+        return cursor_of(
             collection,
-            cursor,
-            reply.address,
+            reply,
+            session,
+            CommandCursor,
             max_await_time_ms=max_await_time_ms,
-            session=session,
             comment=comment,
         )
 

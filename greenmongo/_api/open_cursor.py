@@ -1,0 +1,93 @@
+"""Open a cursor: run the command that answers with one, and make the object that reads it.
+
+What returns a `CommandCursor` comes through here: `aggregate` of collections and databases, raw
+batches, `cursor_command`, and the lists of collections and indexes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from greenmongo._api.checked import run_checked
+from greenmongo._api.command_cursor import CommandCursor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from greenmongo._api.collection.base import CollectionBase
+    from greenmongo._core.command import Command, Reply
+    from greenmongo._core.commands.aggregate import Aggregation
+    from greenmongo._core.types import SessionLike
+
+__all__ = ["cursor_of", "empty_cursor", "open_aggregation", "open_cursor"]
+
+CursorT = TypeVar("CursorT", bound=CommandCursor[Any])
+
+NO_DOCUMENTS: Mapping[str, Any] = {"id": 0, "firstBatch": []}
+
+
+def open_aggregation(
+    collection: CollectionBase[Any],
+    plan: Aggregation,
+    session: SessionLike | None,
+    cursor_class: type[CursorT],
+) -> CursorT:
+    """Run a pipeline and return a cursor over its results.
+
+    Raises:
+        WriteConcernError: the pipeline wrote, and the write concern was not met.
+    """
+    return open_cursor(
+        collection,
+        plan.command,
+        session,
+        cursor_class,
+        batch_size=plan.batch_size,
+        max_await_time_ms=plan.max_await_time_ms,
+        comment=plan.comment,
+    )
+
+
+def open_cursor(
+    collection: CollectionBase[Any],
+    command: Command,
+    session: SessionLike | None,
+    cursor_class: type[CursorT],
+    **options: Any,
+) -> CursorT:
+    """Run a command and return the cursor that it answers with.
+
+    Args:
+        collection: what the cursor reads; its options decode the documents.
+        command: the command.
+        session: the session to run in, now and for the batches that follow.
+        cursor_class: what to make of it.
+        **options: `batch_size`, `max_await_time_ms` and `comment` of the batches that follow.
+
+    Raises:
+        WriteConcernError: the command wrote, and the write concern was not met.
+    """
+    reply = run_checked(collection._executor, command, session)
+    return cursor_of(collection, reply, session, cursor_class, **options)
+
+
+def cursor_of(
+    collection: CollectionBase[Any],
+    reply: Reply,
+    session: SessionLike | None,
+    cursor_class: type[CursorT],
+    **options: Any,
+) -> CursorT:
+    """Return the cursor of a reply. An unacknowledged `$out` has none: that one is empty."""
+    cursor = reply.document.get("cursor") or NO_DOCUMENTS
+    return cursor_class(collection, cursor, reply.address, session=session, **options)
+
+
+def empty_cursor(
+    collection: CollectionBase[Any],
+    session: SessionLike | None,
+    cursor_class: type[CursorT],
+    **options: Any,
+) -> CursorT:
+    """Return a cursor over nothing, which no server holds."""
+    return cursor_class(collection, NO_DOCUMENTS, None, session=session, **options)
