@@ -13,7 +13,7 @@ from greenmongo._core.commands.arguments import require_codec_options, require_r
 if TYPE_CHECKING:
     from bson.codec_options import CodecOptions
 
-    from greenmongo._core.batching import WriteLimits
+    from greenmongo._core.bulk.batches import WriteLimits
     from greenmongo._core.command import Command, Reply
     from greenmongo._core.types import Address, Named, ReadMode, SessionLike
 

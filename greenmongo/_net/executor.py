@@ -14,7 +14,7 @@ import gevent
 from pymongo.errors import PyMongoError
 from pymongo.monitoring import CommandListener
 
-from greenmongo._core.batching import WriteLimits
+from greenmongo._core.bulk.batches import WriteLimits
 from greenmongo._core.command import Command, Reply
 from greenmongo._core.session import require_session
 from greenmongo._hub.context import Context, current_context

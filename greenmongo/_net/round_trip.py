@@ -14,7 +14,7 @@ from bson.errors import BSONError
 from pymongo.errors import ConfigurationError, ExecutionTimeout, NotPrimaryError
 
 from greenmongo._core.batch import PORTION
-from greenmongo._core.batching import check_message_size, check_statement_sizes
+from greenmongo._core.bulk.batches import check_message_size, check_statement_sizes
 from greenmongo._core.command_body import (
     complete_body,
     decode_reply,

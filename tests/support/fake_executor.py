@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from greenmongo import Collection, Database, MongoClient
-from greenmongo._core.batching import WriteLimits
+from greenmongo._core.bulk.batches import WriteLimits
 from greenmongo._core.command import Command, Reply
 from greenmongo._core.reply import check_reply
 from greenmongo._core.types import Address, Document, SessionLike

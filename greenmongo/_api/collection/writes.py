@@ -15,8 +15,8 @@ from pymongo.write_concern import WriteConcern
 from greenmongo._api.collection.base import CollectionBase
 from greenmongo._api.configured import check_session
 from greenmongo._core.batch import paced
-from greenmongo._core.batching import DEFAULT_LIMITS, check_sizes, cut
-from greenmongo._core.bulk import BulkProgress
+from greenmongo._core.bulk.batches import DEFAULT_LIMITS, check_sizes, split_batches
+from greenmongo._core.bulk.progress import BulkProgress
 from greenmongo._core.commands.arguments import (
     CollationIn,
     IndexKeys,
@@ -130,7 +130,7 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
         check_sizes(encoded, limits, acknowledged=True)
         progress = BulkProgress(sources, ordered)
         operation_id = next_request_id()
-        for batch in cut(encoded, limits):
+        for batch in split_batches(encoded, limits):
             command = insert(
                 self._target,
                 batch,
@@ -151,7 +151,7 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
         """Insert without asking for an answer, except where the order depends on it."""
         limits = self._executor.limits()
         check_sizes(encoded, limits, acknowledged=False)
-        batches = list(cut(encoded, limits))
+        batches = list(split_batches(encoded, limits))
         operation_id = next_request_id()
         for number, batch in enumerate(batches, 1):
             # Only an answer tells whether to go on, so all but the last of an ordered insert

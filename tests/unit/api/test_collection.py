@@ -24,7 +24,7 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from greenmongo import Collection
-from greenmongo._core.batching import COMMAND_ROOM, WriteLimits
+from greenmongo._core.bulk.batches import COMMAND_ROOM, WriteLimits
 from tests.support.fake_executor import (
     HOME,
     FakeExecutor,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymongo.errors import PyMongoError
 
-from greenmongo._core.bulk import BulkProgress
+from greenmongo._core.bulk.progress import BulkProgress
 from greenmongo._core.reply import check_reply, check_write
 from greenmongo._core.reply_shape import ShapeError, check_reply_shape
 

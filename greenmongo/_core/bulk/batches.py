@@ -1,4 +1,4 @@
-"""Cut encoded documents into messages that a server accepts."""
+"""Split encoded documents into messages that a server accepts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = [
     "check_message_size",
     "check_sizes",
     "check_statement_sizes",
-    "cut",
+    "split_batches",
 ]
 
 COMMAND_ROOM = 16 * 1024
@@ -91,10 +91,10 @@ def too_large(name: str, size: int, max_bson_size: int) -> DocumentTooLarge:
     )
 
 
-def cut(documents: Sequence[bytes], limits: WriteLimits) -> Iterator[Sequence[bytes]]:
-    """Yield the documents in runs, each small enough for one message.
+def split_batches(documents: Sequence[bytes], limits: WriteLimits) -> Iterator[Sequence[bytes]]:
+    """Yield the documents in batches, each small enough for one message.
 
-    A document that is too large by itself still gets a run of its own.
+    A document that is too large by itself still gets a batch of its own.
     """
     room = limits.max_message_size - COMMAND_ROOM
     start = size = 0

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymongo.errors import DocumentTooLarge
 
-from greenmongo._core.batching import COMMAND_ROOM, WriteLimits, check_sizes, cut
+from greenmongo._core.bulk.batches import COMMAND_ROOM, WriteLimits, check_sizes, split_batches
 
 SMALL = WriteLimits(max_bson_size=50, max_message_size=COMMAND_ROOM + 100, max_batch_size=3)
 
@@ -16,30 +16,30 @@ def sizes(*lengths: int) -> list[bytes]:
 
 def test_everything_goes_into_one_message_if_it_fits() -> None:
     documents = sizes(10, 10)
-    (batch,) = cut(documents, SMALL)
+    (batch,) = split_batches(documents, SMALL)
     assert batch is documents
 
 
 def test_a_message_holds_no_more_documents_than_the_server_takes() -> None:
-    assert [len(batch) for batch in cut(sizes(*[1] * 7), SMALL)] == [3, 3, 1]
+    assert [len(batch) for batch in split_batches(sizes(*[1] * 7), SMALL)] == [3, 3, 1]
 
 
 def test_a_message_holds_no_more_bytes_than_the_server_takes() -> None:
-    assert [len(batch) for batch in cut(sizes(60, 40, 1, 60), SMALL)] == [2, 2]
+    assert [len(batch) for batch in split_batches(sizes(60, 40, 1, 60), SMALL)] == [2, 2]
 
 
 def test_a_document_too_large_for_any_message_goes_alone() -> None:
-    assert [len(batch) for batch in cut(sizes(1, 200, 1), SMALL)] == [1, 1, 1]
+    assert [len(batch) for batch in split_batches(sizes(1, 200, 1), SMALL)] == [1, 1, 1]
 
 
 def test_nothing_makes_no_message() -> None:
-    assert list(cut([], SMALL)) == []
+    assert list(split_batches([], SMALL)) == []
 
 
 @given(st.lists(st.integers(0, 120)))
 def test_no_document_is_lost_or_moved(lengths: list[int]) -> None:
     documents = sizes(*lengths)
-    batches = list(cut(documents, SMALL))
+    batches = list(split_batches(documents, SMALL))
     assert [d for batch in batches for d in batch] == documents
     assert all(batches)
     assert all(len(b) <= 3 and (len(b) == 1 or sum(map(len, b)) <= 100) for b in batches)

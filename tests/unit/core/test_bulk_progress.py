@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pymongo.errors import BulkWriteError, OperationFailure
 
-from greenmongo._core.bulk import BulkProgress, empty_result
+from greenmongo._core.bulk.progress import BulkProgress, empty_result
 
 OPERATIONS = ["zero", "one", "two", "three"]
 
