@@ -31,7 +31,6 @@ class AsyncRequest:
         self._strict = strict
         self._is_begun = False
         self._request: Request | None = None
-        self._was_awaited = False
 
     @property
     def connection(self) -> AsyncMongoClient[Any]:

@@ -63,7 +63,6 @@ class Connection:
 
     __slots__ = (
         "compressor",
-        "created_at",
         "credentials",
         "description",
         "generation",
@@ -102,7 +101,7 @@ class Connection:
         """The server's own id of this connection, as in its logs."""
         self.service_id: ObjectId | None = None
         """The server that was reached behind a load balancer; None without one."""
-        self.created_at = self.idle_since = monotonic()
+        self.idle_since = monotonic()
         self.owner: RequestRow | None = None
         """The request this connection is bound to."""
         self.pending: Exchange | None = None

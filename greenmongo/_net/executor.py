@@ -100,13 +100,13 @@ class Executor:
         """Return the context that a request of the caller belongs to."""
         return current_context(use_greenlets=self.options.use_greenlets)
 
-    def start_request(self, context: Context, *, strict: bool = False) -> int:
-        """Start a request for `context`, or nest one deeper; return the depth."""
+    def start_request(self, context: Context, *, strict: bool = False) -> None:
+        """Start a request for `context`, or nest one deeper."""
         engine = self.open()
         table, thread = engine.table, engine.thread
         start = Once(partial(table.start, context, strict=strict))
         try:
-            return int(thread.run(start))
+            thread.run(start)
         except BaseException:
             # Killed or timed out: nobody else would ever end what may have begun. This comes
             # behind the call, which by then has run or never will.
