@@ -57,15 +57,15 @@ class Contention:
         self.is_on = False
         self._left = 0
 
-    def has_taken(self, seconds: float) -> bool:
-        """Note how long a send took; tell whether it was late."""
+    def record_send(self, seconds: float) -> bool:
+        """Record how long a send took; return whether it was late."""
         is_late = seconds > _LATE
         if is_late and _LIBRARY is not None:
             self.is_on, self._left = True, _TRUSTED
         return is_late
 
-    def has_kept(self) -> None:
-        """Note a send that kept the GIL."""
+    def record_kept_send(self) -> None:
+        """Record a send that kept the GIL."""
         self._left -= 1
         self.is_on = self._left > 0
 
@@ -82,7 +82,7 @@ def send_some(sock: socket.socket, data: bytes | memoryview) -> int:
         OSError: as `socket.send` does; also InterruptedError, where that tries again.
     """
     if CONTENTION.is_on and len(data) <= _SMALL:
-        CONTENTION.has_kept()
+        CONTENTION.record_kept_send()
         return _checked(_LIBRARY.send(sock.fileno(), bytes(data), len(data), _NO_SIGNAL))
     return sock.send(data)
 

@@ -129,7 +129,7 @@ class Stream:
             sent = 0
         except OSError as error:
             raise self._broken(error) from error
-        self._was_late = CONTENTION.has_taken(monotonic() - began)
+        self._was_late = CONTENTION.record_send(monotonic() - began)
         if sent < len(data):
             self._send_rest(memoryview(data)[sent:], timeout)
 

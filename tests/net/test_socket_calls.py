@@ -22,7 +22,7 @@ def sends_that_keep(contention: Contention) -> int:
     """Count how many sends keep the GIL until one has to try."""
     count = 0
     while contention.is_on:
-        contention.has_kept()
+        contention.record_kept_send()
         count += 1
     return count
 
@@ -35,9 +35,9 @@ def send_for_ever(sock: socket.socket) -> None:
 
 def test_a_late_send_has_the_next_ones_keep_the_gil() -> None:
     contention = Contention()
-    assert not contention.has_taken(0.0001)
+    assert not contention.record_send(0.0001)
     assert not contention.is_on
-    assert contention.has_taken(0.005)
+    assert contention.record_send(0.005)
     assert contention.is_on
     assert sends_that_keep(contention) == 50
 
@@ -45,9 +45,9 @@ def test_a_late_send_has_the_next_ones_keep_the_gil() -> None:
 def test_one_of_many_tries_again() -> None:
     contention = Contention()
     for _ in range(3):
-        assert contention.has_taken(0.005)
+        assert contention.record_send(0.005)
         assert sends_that_keep(contention) == 50
-    assert not contention.has_taken(0.0001)
+    assert not contention.record_send(0.0001)
     assert not contention.is_on
 
 
@@ -87,7 +87,7 @@ sys.modules["ctypes"] = None
 from greenmongo._net.socket_calls import CONTENTION, receive_some, send_some
 
 one, other = socket.socketpair()
-assert CONTENTION.has_taken(0.005)
+assert CONTENTION.record_send(0.005)
 buffer = memoryview(bytearray(10))
 assert send_some(one, b"hello") == receive_some(other, buffer) == 5
 print(bytes(buffer[:5]), CONTENTION.is_on)
