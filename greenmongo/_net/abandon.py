@@ -31,24 +31,34 @@ __all__ = ["Abandoned"]
 
 logger = logging.getLogger("greenmongo")
 
-GRACE = 0.1
-"""Seconds that an operation may go on after its caller has left."""
-
-COMMAND_TIMEOUT = 2.0
-"""Seconds that ending operations on a server may take."""
-
-ATTEMPTS = 5
-"""How often the server is told to end an operation."""
-
-ATTEMPT_WAIT = 1.0
-"""Seconds to wait each time for the reply."""
+ABANDON_GRACE = 0.1
 
 
 class Abandoned:
-    """The exchanges of one client that nobody waits for. Hub side only."""
+    """The exchanges of one client that nobody waits for. Hub side only.
 
-    def __init__(self, connector: Connector) -> None:
+    Args:
+        connector: opens the connections over which operations are ended.
+        grace: seconds that an operation may go on after its caller has left.
+        attempts: how often the server is told to end an operation.
+        attempt_wait: seconds to wait each time for the reply.
+        command_timeout: seconds that each command of ending operations may take.
+    """
+
+    def __init__(
+        self,
+        connector: Connector,
+        *,
+        grace: float = ABANDON_GRACE,
+        attempts: int = 5,
+        attempt_wait: float = 1.0,
+        command_timeout: float = 2.0,
+    ) -> None:
         self._connector = connector
+        self._grace = grace
+        self._attempts = attempts
+        self._attempt_wait = attempt_wait
+        self._command_timeout = command_timeout
         self._draining: set[gevent.Greenlet[[Pool, Connection], None]] = set()
         self._to_end: dict[Address, list[Binary]] = {}
 
@@ -68,11 +78,11 @@ class Abandoned:
 
     def _drain(self, pool: Pool, connection: Connection) -> None:
         try:
-            if not _finishes(connection, GRACE):
+            if not _finishes(connection, self._grace):
                 # Again and again: the server may not even have begun it the first time.
-                for _ in range(ATTEMPTS):
+                for _ in range(self._attempts):
                     self._end_on_server(connection)
-                    if _finishes(connection, ATTEMPT_WAIT):
+                    if _finishes(connection, self._attempt_wait):
                         break
         except (AutoReconnect, ProtocolError):
             connection.close()
@@ -96,7 +106,7 @@ class Abandoned:
     def _end_operations(self, address: Address) -> None:
         try:
             connection = self._connector.open_data(address, Opening(0, 0))
-            connection.timeout = COMMAND_TIMEOUT
+            connection.timeout = self._command_timeout
             try:
                 while sessions := self._to_end[address]:
                     self._to_end[address] = []

@@ -8,18 +8,21 @@ import pytest
 from gevent import Greenlet, GreenletExit
 
 from greenmongo._hub.thread import HubThread
-from greenmongo._net import abandon
+from greenmongo._net.abandon import Abandoned
 from greenmongo._net.pool import Pool
 from tests.support.fix_hub import Client, Connect
 from tests.support.fix_leaks import wait_until
 from tests.support.fix_scripted import Answer, Gate, Received, ScriptedServer, silently
 
+PATIENTLY: dict[str, Any] = {"attempt_wait": 60.0, "command_timeout": 60.0}
+"""The server is told once only to end an operation, however slow the machine is."""
 
-@pytest.fixture
-def patiently(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the server told once only to end an operation, however slow the machine is."""
-    monkeypatch.setattr(abandon, "ATTEMPT_WAIT", 60.0)
-    monkeypatch.setattr(abandon, "COMMAND_TIMEOUT", 60.0)
+
+def with_limits(client: Client, **limits: Any) -> Client:
+    """Give other limits to how long the client sees abandoned exchanges through."""
+    engine = client._executor.open()
+    engine._abandoned = Abandoned(engine._connector, **limits)
+    return client
 
 
 def pool_of(client: Client) -> Pool:
@@ -72,11 +75,10 @@ def sessions_asked_for(server: ScriptedServer) -> list[Any]:
     ]
 
 
-@pytest.mark.usefixtures("patiently")
 def test_a_long_operation_is_ended_on_the_server_and_its_connection_kept(
     scripted_server: ScriptedServer, client_of: Connect
 ) -> None:
-    client, gate = client_of(scripted_server.uri), Gate()
+    client, gate = with_limits(client_of(scripted_server.uri), **PATIENTLY), Gate()
 
     def kill(received: Received) -> dict[str, Any]:
         gate.open()
@@ -96,12 +98,12 @@ def test_a_long_operation_is_ended_on_the_server_and_its_connection_kept(
 
 
 def test_an_operation_the_server_has_not_begun_is_looked_for_again(
-    scripted_server: ScriptedServer, client_of: Connect, monkeypatch: pytest.MonkeyPatch
+    scripted_server: ScriptedServer, client_of: Connect
 ) -> None:
-    monkeypatch.setattr(abandon, "GRACE", 0.01)
-    monkeypatch.setattr(abandon, "ATTEMPTS", 1_000)
-    monkeypatch.setattr(abandon, "ATTEMPT_WAIT", 0.02)
-    client, gate = client_of(scripted_server.uri), Gate()
+    client, gate = (
+        with_limits(client_of(scripted_server.uri), grace=0.01, attempts=1_000, attempt_wait=0.02),
+        Gate(),
+    )
 
     def kill(received: Received) -> dict[str, Any]:
         gate.open()
@@ -129,11 +131,10 @@ def test_a_session_that_was_ended_is_not_used_again(
     assert one != other
 
 
-@pytest.mark.usefixtures("patiently")
 def test_operations_left_together_are_ended_together(
     scripted_server: ScriptedServer, client_of: Connect
 ) -> None:
-    client, gate = client_of(scripted_server.uri), Gate()
+    client, gate = with_limits(client_of(scripted_server.uri), **PATIENTLY), Gate()
 
     def kill(received: Received) -> dict[str, Any]:
         if scripted_server.count("killOp") == 20:
@@ -151,11 +152,9 @@ def test_operations_left_together_are_ended_together(
 
 
 def test_a_connection_whose_reply_never_comes_is_given_up(
-    scripted_server: ScriptedServer, client_of: Connect, monkeypatch: pytest.MonkeyPatch
+    scripted_server: ScriptedServer, client_of: Connect
 ) -> None:
-    monkeypatch.setattr(abandon, "GRACE", 0.01)
-    monkeypatch.setattr(abandon, "ATTEMPT_WAIT", 0.01)
-    client = client_of(scripted_server.uri)
+    client = with_limits(client_of(scripted_server.uri), grace=0.01, attempt_wait=0.01)
     scripted_server.script("find", Answer({}, silently))
     caller: Greenlet[..., Any] = gevent.spawn(find, client)
     wait_until(lambda: scripted_server.count("find"))
@@ -166,13 +165,10 @@ def test_a_connection_whose_reply_never_comes_is_given_up(
     wait_until(lambda: pool_of(client).size == 1)
 
 
-def test_without_sessions_the_reply_is_only_waited_for(
-    client_of: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(abandon, "GRACE", 0.01)
+def test_without_sessions_the_reply_is_only_waited_for(client_of: Connect) -> None:
     gate = Gate()
     with ScriptedServer({"logicalSessionTimeoutMinutes": None}) as server:
-        client = client_of(server.uri)
+        client = with_limits(client_of(server.uri), grace=0.01)
         server.script("find", Answer({"cursor": {"id": 0, "firstBatch": []}}, gate))
         leave(client, gate)
         client.admin.command("ping")
@@ -182,11 +178,12 @@ def test_without_sessions_the_reply_is_only_waited_for(
 
 
 def test_a_server_in_trouble_does_not_keep_the_connection_for_ever(
-    scripted_server: ScriptedServer, client_of: Connect, monkeypatch: pytest.MonkeyPatch
+    scripted_server: ScriptedServer, client_of: Connect
 ) -> None:
-    monkeypatch.setattr(abandon, "GRACE", 0.01)
-    monkeypatch.setattr(abandon, "ATTEMPT_WAIT", 0.05)
-    client, gate = client_of(scripted_server.uri), Gate()
+    client, gate = (
+        with_limits(client_of(scripted_server.uri), grace=0.01, attempt_wait=0.05),
+        Gate(),
+    )
     scripted_server.script("find", Answer({}, gate))
     caller: Greenlet[..., Any] = gevent.spawn(find, client)
     wait_until(lambda: gate.waiting)
