@@ -4,7 +4,7 @@
         |                       |
       left before start       left while running
         v                       v
-    CANCELLED (never runs)   ABANDONED (the worker is thrown out of its wait)
+    CANCELLED (never runs)   CANCELLED (the worker is thrown out of its wait)
 
 Only the hub thread moves the state. A caller that leaves submits `abandon`; since the inbox is
 in order, that job arrives after the call itself. So that a call whose caller has left already does
