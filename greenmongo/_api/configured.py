@@ -31,6 +31,10 @@ class Runs(Protocol):
         """Return what the deployment accepts in one write."""
         ...
 
+    def new_operation_id(self) -> int:
+        """Return a number that ties the commands of one operation together."""
+        ...
+
     def kill_cursor_later(
         self, address: Address | None, db: str, collection: str, cursor_id: int
     ) -> None:

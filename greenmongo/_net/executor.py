@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextvars import copy_context
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import gevent
@@ -22,6 +23,7 @@ from greenmongo._hub.errors import HubClosed
 from greenmongo._hub.once import Once
 from greenmongo._hub.thread import HubThread, acquire, process_generation
 from greenmongo._net.closed import used_after_close
+from greenmongo._net.connection import next_request_id
 from greenmongo._net.dns_records import import_dnspython
 from greenmongo._net.engine import Engine
 from greenmongo._net.metadata import ClientMetadata
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
     from greenmongo._core.types import Address, ReadMode, SessionLike
 
 __all__ = ["Executor"]
+
+_SIZES = attrgetter("max_bson_size", "max_message_size", "max_write_batch_size")
+"""Of a server's description, in the order of `WriteLimits`."""
 
 
 class Executor:
@@ -157,11 +162,12 @@ class Executor:
         writable = self.description.writable
         if not writable:
             return WriteLimits()
-        return WriteLimits(
-            min(server.max_bson_size for server in writable),
-            min(server.max_message_size for server in writable),
-            min(server.max_write_batch_size for server in writable),
-        )
+        # Of several mongos the smallest of each: nobody knows which one will be asked.
+        return WriteLimits(*map(min, zip(*map(_SIZES, writable), strict=True)))
+
+    def new_operation_id(self) -> int:
+        """Return a number that ties the commands of one operation together, for listeners."""
+        return next_request_id()
 
     def select_address(self, preference: ReadMode | None) -> Address:
         """Wait for a server that suits and return its address.

@@ -38,6 +38,9 @@ class FakeExecutor:
     def limits(self) -> WriteLimits:
         return self._limits
 
+    def new_operation_id(self) -> int:
+        return 1
+
     def kill_cursor_later(
         self, address: Address | None, db: str, collection: str, cursor_id: int
     ) -> None:

@@ -14,9 +14,10 @@ from pymongo.write_concern import WriteConcern
 
 from greenmongo._api.collection.base import CollectionBase
 from greenmongo._api.configured import check_session
+from greenmongo._api.run_batches import run_batches
 from greenmongo._core.batch import paced
 from greenmongo._core.bulk.batches import DEFAULT_LIMITS, check_sizes, split_batches
-from greenmongo._core.bulk.progress import BulkProgress
+from greenmongo._core.bulk.progress import InsertProgress, UnacknowledgedProgress
 from greenmongo._core.commands.arguments import (
     CollationIn,
     IndexKeys,
@@ -30,9 +31,9 @@ from greenmongo._core.commands.arguments import (
 from greenmongo._core.commands.write import delete, insert, update
 from greenmongo._core.types import DocT
 from greenmongo._hub.turn import give_way
-from greenmongo._net.connection import next_request_id
 
 if TYPE_CHECKING:
+    from greenmongo._core.command import Command
     from greenmongo._core.types import SessionLike
 
 __all__ = ["Writes"]
@@ -105,16 +106,18 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
             raise InvalidOperation("No operations to execute")
         encoded = list(paced(map(self._encode, sources), give_way))
         ids = [each["_id"] for each in sources if not isinstance(each, RawBSONDocument)]
-        options = (bypass_document_validation, comment)
-        if write_concern.acknowledged:
-            self._insert_batches(sources, encoded, ordered, options, session)
-        else:
-            self._insert_unheard(encoded, ordered, options)
+        options = {
+            "ordered": ordered,
+            "bypass_document_validation": bypass_document_validation,
+            "comment": comment,
+        }
+        self._insert_batches(sources, encoded, session, options)
         return InsertManyResult(ids, write_concern.acknowledged)
 
     def _encode(self, document: Any) -> bytes:
         """Give a document an id if it has none, and encode it."""
-        require_document("document", document)
+        if not isinstance(document, dict):  # as nearly all are; each document costs a call less
+            require_document("document", document)
         give_id(document)
         return bson.encode(document, codec_options=self._codec_options)
 
@@ -122,56 +125,24 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
         self,
         sources: Sequence[Any],
         encoded: Sequence[bytes],
-        ordered: bool,
-        options: tuple[bool | None, Any],
         session: SessionLike | None,
+        options: dict[str, Any],
     ) -> None:
+        write_concern, ordered = self._write_concern, options["ordered"]
+        acknowledged = write_concern.acknowledged
         limits = self._executor.limits()
-        check_sizes(encoded, limits, acknowledged=True)
-        progress = BulkProgress(sources, ordered)
-        operation_id = next_request_id()
-        for batch in split_batches(encoded, limits):
-            command = insert(
-                self._target,
-                batch,
-                self._write_concern,
-                ordered=ordered,
-                bypass_document_validation=options[0],
-                comment=options[1],
-            )
-            command.operation_id = operation_id
-            progress.absorb_insert(self._executor.run(command, session).document, len(batch))
-            if progress.is_halted:
-                break
-        progress.conclude()
+        check_sizes(encoded, limits, acknowledged=acknowledged)
+        batches = split_batches(encoded, limits)
 
-    def _insert_unheard(
-        self, encoded: Sequence[bytes], ordered: bool, options: tuple[bool | None, Any]
-    ) -> None:
-        """Insert without asking for an answer, except where the order depends on it."""
-        limits = self._executor.limits()
-        check_sizes(encoded, limits, acknowledged=False)
-        batches = list(split_batches(encoded, limits))
-        operation_id = next_request_id()
-        for number, batch in enumerate(batches, 1):
-            # Only an answer tells whether to go on, so all but the last of an ordered insert
-            # wait for one. The server itself keeps the order within a message.
-            heard = ordered and number < len(batches)
-            command = insert(
-                self._target,
-                batch,
-                WriteConcern() if heard else self._write_concern,
-                ordered=ordered,
-                bypass_document_validation=options[0],
-                comment=options[1],
-            )
-            command.operation_id = operation_id
-            try:
-                if self._executor.run(command).document.get("writeErrors"):
-                    return
-            except OperationFailure:
-                # Unacknowledged: the caller asked not to hear of it.
-                return
+        def build(batch: Sequence[bytes], operation_id: int) -> Command:
+            # Only an answer tells whether to go on, so all but the last message of an ordered
+            # insert ask for one. The server itself keeps the order within a message.
+            decides = ordered and batch is not batches[-1]
+            concern = WriteConcern() if decides and not acknowledged else write_concern
+            return insert(self._target, batch, concern, operation_id=operation_id, **options)
+
+        progress = InsertProgress(sources, ordered) if acknowledged else UnacknowledgedProgress()
+        run_batches(self._executor, batches, build, progress, session)
 
     def _update(
         self,

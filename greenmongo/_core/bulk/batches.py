@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pymongo.errors import DocumentTooLarge
@@ -91,18 +91,20 @@ def too_large(name: str, size: int, max_bson_size: int) -> DocumentTooLarge:
     )
 
 
-def split_batches(documents: Sequence[bytes], limits: WriteLimits) -> Iterator[Sequence[bytes]]:
-    """Yield the documents in batches, each small enough for one message.
+def split_batches(documents: Sequence[bytes], limits: WriteLimits) -> list[Sequence[bytes]]:
+    """Return the documents in batches, each small enough for one message.
 
     A document that is too large by itself still gets a batch of its own.
     """
     room = limits.max_message_size - COMMAND_ROOM
+    batches = []
     start = size = 0
     for index, document in enumerate(documents):
         length = len(document)
         if index > start and (size + length > room or index - start >= limits.max_batch_size):
-            yield documents[start:index]
+            batches.append(documents[start:index])
             start, size = index, 0
         size += length
     if start < len(documents):
-        yield documents[start:] if start else documents
+        batches.append(documents[start:] if start else documents)
+    return batches

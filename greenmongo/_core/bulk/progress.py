@@ -14,7 +14,7 @@ from greenmongo._core.server_codes import ILLEGAL_OPERATION, RETRYABLE_CODES
 if TYPE_CHECKING:
     from greenmongo._core.types import Document
 
-__all__ = ["BulkProgress", "empty_result"]
+__all__ = ["BulkProgress", "InsertProgress", "UnacknowledgedProgress", "empty_result"]
 
 
 def empty_result() -> Document:
@@ -43,13 +43,11 @@ class BulkProgress:
     """How many operations the messages before this one held."""
     is_halted: bool = False
 
-    def absorb_insert(self, reply: Document, count: int) -> None:
-        """Add the reply to a message that inserted the next `count` operations."""
-        self.result["nInserted"] += reply.get("n", 0)
-        self.absorb_errors(reply)
-        self.offset += count
+    def record_failure(self, error: OperationFailure) -> None:
+        """Raise what made a whole message fail: the rest is not sent."""
+        raise error
 
-    def absorb_errors(self, reply: Document) -> None:
+    def record_errors(self, reply: Document) -> None:
         """Add a reply's errors, renumbered to the caller's order."""
         errors = reply.get("writeErrors") or ()
         for error in errors:
@@ -84,3 +82,34 @@ class BulkProgress:
                     self.result,
                 )
         raise BulkWriteError(self.result)
+
+
+class InsertProgress(BulkProgress):
+    """Adds up the replies to inserts, which carry the operations one after another."""
+
+    __slots__ = ()
+
+    def record(self, batch: Sequence[bytes], reply: Document) -> None:
+        """Add the reply to a message that inserted these documents."""
+        self.result["nInserted"] += reply.get("n", 0)
+        self.record_errors(reply)
+        self.offset += len(batch)
+
+
+@dataclass(slots=True)
+class UnacknowledgedProgress:
+    """Knows when a write without a result must stop; nobody asked to hear why."""
+
+    is_halted: bool = False
+
+    def record(self, batch: object, reply: Document) -> None:
+        """Look whether the next message may follow this one."""
+        self.is_halted = bool(reply.get("writeErrors"))
+
+    def record_failure(self, error: OperationFailure) -> None:
+        """Send nothing more."""
+        self.is_halted = True
+
+    def conclude(self) -> Document:
+        """Return nothing: that is all there is to know."""
+        return {}

@@ -39,6 +39,7 @@ def write_command(
     *,
     may_retry: bool,
     sequence: DocumentSequence | None = None,
+    operation_id: int | None = None,
 ) -> Command:
     """Give a write its concern and send it to a writable server."""
     acknowledged = write_concern.acknowledged
@@ -57,6 +58,7 @@ def write_command(
         None,
         # Error details and upserted ids hold the user's values; the defaults decode them anyhow.
         codec_options is not DEFAULT_CODEC_OPTIONS,
+        operation_id,
     )
 
 
@@ -68,6 +70,7 @@ def insert(
     ordered: bool = True,
     bypass_document_validation: bool | None = None,
     comment: Any = None,
+    operation_id: int | None = None,
 ) -> Command:
     """Insert documents that are already BSON."""
     body: Document = {"insert": target.name, "ordered": ordered}
@@ -76,7 +79,14 @@ def insert(
     if bypass_document_validation is not None:
         body["bypassDocumentValidation"] = bypass_document_validation
     sequence = DocumentSequence("documents", documents)
-    return write_command(target, body, write_concern, may_retry=True, sequence=sequence)
+    return write_command(
+        target,
+        body,
+        write_concern,
+        may_retry=True,
+        sequence=sequence,
+        operation_id=operation_id,
+    )
 
 
 def update(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymongo.errors import PyMongoError
 
-from greenmongo._core.bulk.progress import BulkProgress
+from greenmongo._core.bulk.progress import InsertProgress
 from greenmongo._core.reply import check_reply, check_write
 from greenmongo._core.reply_shape import ShapeError, check_reply_shape
 
@@ -125,6 +125,6 @@ def test_what_is_let_through_does_no_harm_to_those_who_read_it(
         if name == "insert":
             with suppress(PyMongoError):
                 check_write(reply)
-            progress = BulkProgress([1, 2, 3])
-            progress.absorb_insert(reply, 3)
+            progress = InsertProgress([1, 2, 3])
+            progress.record([b""] * 3, reply)
             progress.conclude()
