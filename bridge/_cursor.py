@@ -16,7 +16,7 @@ from pymongo.errors import InvalidOperation
 from bridge._delegate import Facade, Pending, awaits, chains, either
 from greenmongo import CommandCursor, Cursor, RawBatchCommandCursor, RawBatchCursor
 from greenmongo.errors import MisuseError
-from greenmongo.lowlevel import is_open
+from greenmongo.lowlevel import CursorInternals, internals_of, is_open
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
@@ -51,6 +51,9 @@ class _Buffered(Facade[CursorT_co], Pending[Any], Generic[CursorT_co, DocT]):
     One that is collected unread is closed on the server, as its blocking half goes with it.
     """
 
+    _internals: CursorInternals
+    """The inside of `_it`."""
+
     if TYPE_CHECKING:
 
         def __await__(self) -> Generator[Any, Any, Self]: ...
@@ -61,9 +64,9 @@ class _Buffered(Facade[CursorT_co], Pending[Any], Generic[CursorT_co, DocT]):
         await self._opened()
         return self
 
-    async def _opened(self) -> CursorT_co:
-        """Return the blocking half, having sent the command that makes it if there is one."""
-        return self._it
+    async def _opened(self) -> CursorInternals:
+        """Return the inside of the cursor, having sent the command that makes it if need be."""
+        return self._internals
 
     @property
     def alive(self) -> bool:
@@ -89,10 +92,10 @@ class _Buffered(Facade[CursorT_co], Pending[Any], Generic[CursorT_co, DocT]):
         return self
 
     async def __anext__(self) -> DocT:
-        it = await self._opened() if self._is_unopened else self._it
-        buffer = it._buffer
+        internals = await self._opened() if self._is_unopened else self._internals
+        buffer = internals.buffer
         while not buffer:
-            if not it.alive or not await self._door.call(it._refill):
+            if not self._it.alive or not await self._door.call(internals.refill):
                 raise StopAsyncIteration
         document: DocT = buffer.popleft()
         return document
@@ -111,18 +114,17 @@ class _Buffered(Facade[CursorT_co], Pending[Any], Generic[CursorT_co, DocT]):
         Raises:
             ValueError: `length` is less than 1.
         """
-        it = await self._opened()
-        if it._is_complete:
-            return it.to_list(length)
-        return await self._door.call(it.to_list, length)
+        internals = await self._opened()
+        if internals.is_complete:
+            return self._it.to_list(length)
+        return await self._door.call(self._it.to_list, length)
 
     async def close(self) -> None:
         """Close this cursor, on the server as well."""
-        it = self._it
-        if it._killed or not is_open(self._door.client):
-            it.close()
+        if self._internals.is_closed or not is_open(self._door.client):
+            self._it.close()
         else:
-            await self._door.call_surely(it.close)
+            await self._door.call_surely(self._it.close)
 
     async def __aenter__(self) -> Self:
         return self
@@ -135,7 +137,7 @@ class _Buffered(Facade[CursorT_co], Pending[Any], Generic[CursorT_co, DocT]):
     ) -> None:
         if isinstance(exc, GeneratorExit):
             # The coroutine is being thrown away and may wait for nothing.
-            self._it._abandon()
+            self._internals.abandon()
         else:
             await self.close()
 
@@ -151,6 +153,7 @@ class AsyncCursor(_Buffered[Cursor[DocT], DocT], Generic[DocT]):
         """Make an unread cursor over a collection; the other arguments are those of `find`."""
         self._door = collection._door
         self._it = collection._it.find(*args, **kwargs)
+        self._internals = internals_of(self._it)
         self._collection: AsyncCollection[Any] = collection
 
     @property
@@ -180,7 +183,7 @@ class AsyncCursor(_Buffered[Cursor[DocT], DocT], Generic[DocT]):
     def rewind(self) -> Self:
         """Return this cursor to the state it had before its first document was read."""
         # The server is told in the background, so that nobody needs to wait.
-        self._it._abandon()
+        self._internals.abandon()
         self._it.rewind()
         return self
 
@@ -197,6 +200,7 @@ class AsyncCursor(_Buffered[Cursor[DocT], DocT], Generic[DocT]):
     def _twin(self, it: Cursor[DocT]) -> Self:
         twin = type(self).__new__(type(self))
         twin._door, twin._it, twin._collection = self._door, it, self._collection
+        twin._internals = internals_of(it)
         return twin
 
     distinct = awaits(Cursor[DocT].distinct)
@@ -226,21 +230,30 @@ class _Unopened:
     cursor_id = None
     address = None
     session = None
+    is_closed = False
 
     def __init__(self) -> None:
-        self._killed = False
-        self._buffer: deque[Any] = deque()
+        self.buffer: deque[Any] = deque()
 
     @property
     def alive(self) -> bool:
-        return not self._killed
+        return not self.is_closed
 
     @property
-    def _is_complete(self) -> bool:
-        return self._killed
+    def is_complete(self) -> bool:
+        return self.is_closed
+
+    def refill(self) -> bool:
+        return False
+
+    def waits_for_more(self) -> bool:
+        return False
+
+    def abandon(self) -> None:
+        self.close()
 
     def close(self) -> None:
-        self._killed = True
+        self.is_closed = True
 
     def to_list(self, _length: int | None) -> list[Any]:
         return []
@@ -257,12 +270,13 @@ class AsyncCommandCursor(_Buffered[CommandCursor[DocT], DocT], Generic[DocT]):
     def __init__(self, door: Door, open_it: Callable[[], CommandCursor[DocT]]) -> None:
         """Make a cursor that `open_it`, which blocks, will open."""
         self._door = door
-        self._it = cast("CommandCursor[DocT]", _Unopened())
+        self._internals = unopened = _Unopened()
+        self._it = cast("CommandCursor[DocT]", unopened)
         self._is_unopened = True
         self._open_it: Callable[[], CommandCursor[DocT]] | None = open_it
 
-    async def _opened(self) -> CommandCursor[DocT]:
-        if self._is_unopened and not self._it._killed:
+    async def _opened(self) -> CursorInternals:
+        if self._is_unopened and not self._internals.is_closed:
             open_it, self._open_it = self._open_it, None
             if open_it is None:
                 raise MisuseError(
@@ -271,10 +285,11 @@ class AsyncCommandCursor(_Buffered[CommandCursor[DocT], DocT], Generic[DocT]):
                     "call the method that made the cursor again",
                 )
             self._it = await self._door.call(open_it)
+            self._internals = internals_of(self._it)
             self._is_unopened = False
             if self._batch_size is not None:
                 self._it.batch_size(self._batch_size)
-        return self._it
+        return self._internals
 
     def batch_size(self, batch_size: int) -> Self:
         """Fetch this many documents per round trip from now on; 0 leaves it to the server.
@@ -289,10 +304,10 @@ class AsyncCommandCursor(_Buffered[CommandCursor[DocT], DocT], Generic[DocT]):
 
     async def try_next(self) -> DocT | None:
         """Return the next document, or None if one round trip brings none."""
-        it = await self._opened()
-        if it._is_complete and not it._buffer:
+        internals = await self._opened()
+        if internals.is_complete and not internals.buffer:
             return None
-        return await self._door.call(it.try_next)
+        return await self._door.call(self._it.try_next)
 
     async def close(self) -> None:
         """Close this cursor, on the server as well; a command that was not sent never will be."""
@@ -325,6 +340,7 @@ class AsyncRawBatchCursor(AsyncCursor[Any]):
         """Make an unread cursor over a collection; the other arguments are those of `find`."""
         self._door = collection._door
         self._it = collection._it.find_raw_batches(*args, **kwargs)
+        self._internals = internals_of(self._it)
         self._collection = collection
 
     async def explain(self) -> Any:
@@ -353,6 +369,7 @@ def cursor_of(parent: AsyncCollection[Any], it: Cursor[OtherT]) -> AsyncCursor[O
     """Give a blocking cursor its async face."""
     face: AsyncCursor[OtherT] = AsyncCursor.__new__(AsyncCursor)
     face._door, face._it, face._collection = parent._door, it, parent
+    face._internals = internals_of(it)
     return face
 
 
@@ -367,6 +384,7 @@ def opened_cursor_of(parent: Facade[Any], it: CommandCursor[OtherT]) -> AsyncCom
     """Give a blocking command cursor its async face."""
     face: AsyncCommandCursor[OtherT] = AsyncCommandCursor.__new__(AsyncCommandCursor)
     face._door, face._it = parent._door, it
+    face._internals = internals_of(it)
     return face
 
 
@@ -374,6 +392,7 @@ def raw_cursor_of(parent: AsyncCollection[Any], it: RawBatchCursor) -> AsyncRawB
     """Give a blocking cursor over batches its async face."""
     face = AsyncRawBatchCursor.__new__(AsyncRawBatchCursor)
     face._door, face._it, face._collection = parent._door, it, parent
+    face._internals = internals_of(it)
     return face
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from bridge._cursor import AsyncCursor
 from bridge._delegate import awaits, chains, own, reflects
 from greenmongo.legacy import LegacyCursor
+from greenmongo.lowlevel import internals_of
 
 if TYPE_CHECKING:
     from bridge._legacy_collection import AsyncLegacyCollection
@@ -34,4 +35,5 @@ def legacy_cursor_of(parent: AsyncLegacyCollection[Any], it: Any) -> AsyncLegacy
     """Give a blocking cursor its async face."""
     face: AsyncLegacyCursor[Any] = AsyncLegacyCursor.__new__(AsyncLegacyCursor)
     face._door, face._it, face._collection = parent._door, it, parent
+    face._internals = internals_of(it)
     return face

@@ -27,9 +27,10 @@ from bridge._database import AsyncDatabase
 from bridge._delegate import Facade, defers, derives, derives_awaited
 from bridge._wakeup import acting_for
 from greenmongo import Collection, CommandCursor, Cursor, Database, MongoClient
+from greenmongo.lowlevel import internals_of
 
 if TYPE_CHECKING:
-    from greenmongo.lowlevel import Address
+    from greenmongo.lowlevel import Address, CursorInternals
 
 __all__ = [
     "AsyncIOMotorClient",
@@ -108,6 +109,7 @@ def motor_cursor_of(
     """Give a blocking cursor its async face."""
     face: AsyncIOMotorCursor[OtherT] = AsyncIOMotorCursor.__new__(AsyncIOMotorCursor)
     face._door, face._it, face._collection = parent._door, it, parent
+    face._internals = internals_of(it)
     return face
 
 
@@ -302,8 +304,9 @@ class _MotorCursor(_Habits[Any]):
     """What Motor's cursors have besides."""
 
     if TYPE_CHECKING:
+        _internals: CursorInternals
 
-        async def _opened(self) -> Any: ...
+        async def _opened(self) -> CursorInternals: ...
         async def __anext__(self) -> Any: ...
 
     async def to_list(self, length: int | None = None) -> list[Any]:
@@ -315,12 +318,12 @@ class _MotorCursor(_Habits[Any]):
         """
         if length is not None and length < 0:
             raise ValueError(f"length must not be negative: {length}")
-        it = await self._opened()
-        if it._waits_for_more():
+        internals = await self._opened()
+        if internals.waits_for_more():
             raise InvalidOperation("to_list of a tailable cursor would never end")
         if length == 0:
             return []
-        result: list[Any] = await self._door.call(it.to_list, length)
+        result: list[Any] = await self._door.call(self._it.to_list, length)
         return result
 
     @property
@@ -330,15 +333,17 @@ class _MotorCursor(_Habits[Any]):
         return self._start(self._has_next())
 
     async def _has_next(self) -> bool:
-        it = await self._opened()
-        return bool(it._buffer) or (it.alive and await self._door.call(it._refill))
+        internals = await self._opened()
+        if internals.buffer:
+            return True
+        return bool(self._it.alive and await self._door.call(internals.refill))
 
     def next_object(self) -> Any:
         """Return a document that has been fetched, None if all were taken. Deprecated."""
         warnings.warn(
             "next_object is deprecated: use `async for`", DeprecationWarning, stacklevel=2
         )
-        buffer = self._it._buffer
+        buffer = self._internals.buffer
         return buffer.popleft() if buffer else None
 
     def each(self, callback: Callable[[Any, Exception | None], object]) -> None:

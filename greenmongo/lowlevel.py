@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from greenmongo._api.cursor_internals import CursorInternals, internals_of
 from greenmongo._api.request import Request
 from greenmongo._core.options import ClientOptions
 from greenmongo._core.sdam.description import TopologyDescription
@@ -34,6 +35,7 @@ __all__ = [
     "CallState",
     "ClientOptions",
     "Context",
+    "CursorInternals",
     "Handover",
     "HubClosed",
     "HubThread",
@@ -46,6 +48,7 @@ __all__ = [
     "ThreadLocal",
     "TopologyDescription",
     "acquire",
+    "internals_of",
     "is_limited",
     "is_open",
     "native_sleep",

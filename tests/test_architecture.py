@@ -6,6 +6,8 @@ The tables are the documentation. A new module needs a line here only if it is t
 from __future__ import annotations
 
 import ast
+import functools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,12 +142,44 @@ def package_violations(module: str, imported: Import) -> Iterator[str]:
         yield f"private name: {imported.module} ({imported.name})"
 
 
+def private_names(tree: ast.Module) -> tuple[set[str], dict[str, int]]:
+    """Return the names with one underscore that a module defines, and the attributes it uses."""
+    defined, used = set(), {}
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            defined.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            defined.add(node.id)
+        elif isinstance(node, ast.Attribute) and re.match(r"_[^_]", node.attr):
+            if isinstance(node.ctx, ast.Store):
+                defined.add(node.attr)
+            else:
+                used[node.attr] = node.lineno
+    return defined, used
+
+
+@functools.cache
+def names_of_the_bridge() -> set[str]:
+    """Return what private names the modules of `bridge` may use: their own."""
+    sources = (path.read_text(encoding="utf-8") for path in (ROOT / "bridge").rglob("*.py"))
+    return set().union(*(private_names(ast.parse(source))[0] for source in sources))
+
+
+def seam_violations(module: str, tree: ast.Module) -> Iterator[str]:
+    if is_within(module, ("bridge",)):
+        defined, used = private_names(tree)
+        for name in used.keys() - defined - names_of_the_bridge():
+            yield f"{module}:{used[name]}: private attribute of another package: {name}"
+
+
 def violations(module: str, source: str) -> list[str]:
     """Return what is wrong with the source text of `module`, one line each."""
     found = []
     if (length := len(source.splitlines())) > MAX_LINES:
         found.append(f"{module}: {length} lines, more than {MAX_LINES}")
-    for imported in imports_of(ast.parse(source)):
+    tree = ast.parse(source)
+    found += seam_violations(module, tree)
+    for imported in imports_of(tree):
         where = f"{module}:{imported.line}"
         if imported.relative:
             found.append(f"{where}: relative import")
@@ -193,6 +227,7 @@ def test_the_module_keeps_to_its_layer(module: str, path: Path) -> None:
         ("greenmongo._core.retry", "def f() -> None:\n    import random"),
         ("greenmongo._api.client", "from gevent.lock import RLock"),
         ("bridge._client", "import gevent"),
+        ("bridge._cursor", "def f(it: Any) -> None:\n    it._refill()"),
         ("greenmongo._hub.waiter", "import asyncio"),
         ("greenmongo.embedded._server", "import anyio.to_thread"),
         ("greenmongo._wire.op_msg", "from pymongo.errors import PyMongoError"),
