@@ -62,6 +62,7 @@ class Connection:
     """A socket to one server, ready for commands. Hub side only."""
 
     __slots__ = (
+        "checkout_published",
         "compressor",
         "credentials",
         "description",
@@ -70,7 +71,6 @@ class Connection:
         "in_use",
         "is_draining",
         "is_established",
-        "is_watched",
         "monitoring",
         "number",
         "owner",
@@ -112,8 +112,8 @@ class Connection:
         """Observes the driver's own commands; None for heartbeats and handshakes."""
         self.is_established = False
         """Shaken hands and logged in."""
-        self.is_watched = False
-        """Somebody was told that it was checked out."""
+        self.checkout_published = False
+        """Its checkout was published, so its return will be: CMAP, "Connection Pool Monitoring"."""
 
     def __repr__(self) -> str:
         state = "broken" if not self.stream.is_open else "pending" if self.pending else "ready"

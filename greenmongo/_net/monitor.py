@@ -93,7 +93,7 @@ class Monitor:
     def stop(self) -> None:
         """End the greenlets and close the connections. Does not wait."""
         if self._check_began is not None:
-            self._tell_failure(AutoReconnect("the monitor was stopped"))
+            self._publish_failure(AutoReconnect("the monitor was stopped"))
         self._measure_apart(False)
         self._greenlet.kill(block=False)
 
@@ -136,7 +136,7 @@ class Monitor:
             check_reply(reply)
             description = self._describe(reply, duration)
         except Exception as error:
-            self._tell_failure(error)
+            self._publish_failure(error)
             self._disconnect()
             self._times = RoundTripTimes()
             if isinstance(error, CheckCancelled):
@@ -182,7 +182,7 @@ class Monitor:
     def _take_sample(self, duration: float) -> None:
         self._times = self._times.with_sample(duration)
 
-    def _tell_failure(self, error: Exception) -> None:
+    def _publish_failure(self, error: Exception) -> None:
         began, self._check_began = self._check_began, None
         if began is not None:
             self._events.heartbeat_failed(

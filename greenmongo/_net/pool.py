@@ -153,7 +153,7 @@ class Pool:
         if row is not None and not row.is_over:
             row.bind(self, connection)
         if started is not None:
-            connection.is_watched = True
+            connection.checkout_published = True
             try:
                 self._events.checked_out(started, connection)
             except BaseException:
@@ -422,8 +422,8 @@ class Pool:
 
     def _take_back(self, connection: Connection) -> None:
         """Take a connection from whoever had it."""
-        if connection.is_watched:
-            connection.is_watched = False
+        if connection.checkout_published:
+            connection.checkout_published = False
             with self._events:
                 self._events.checked_in(connection)
                 self._give_back(connection)
