@@ -27,7 +27,7 @@ from greenmongo.lowlevel import (
     is_limited,
     is_open,
     thread_of,
-    watches_commands,
+    wants_context,
 )
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class Door:
     def __init__(self, client: MongoClient[Any]) -> None:
         self.client = client
         self._auto_start = client.auto_start_request
-        self._copies_variables = watches_commands(client)
+        self._copies_variables = wants_context(client)
         self._lanes: WeakKeyDictionary[Any, Lane] = WeakKeyDictionary()
 
     async def call(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -55,7 +55,7 @@ __all__ = [
     "new_handover",
     "request_depth",
     "thread_of",
-    "watches_commands",
+    "wants_context",
 ]
 
 
@@ -74,6 +74,6 @@ def request_depth(client: MongoClient[Any], context: Context) -> int:
     return client._executor.request_depth(context)
 
 
-def watches_commands(client: MongoClient[Any]) -> bool:
-    """Tell whether a client has listeners that want to see the callers' context variables."""
-    return client._executor.watches_commands
+def wants_context(client: MongoClient[Any]) -> bool:
+    """Return whether who observes a client's commands wants the callers' context variables."""
+    return client._executor.wants_context

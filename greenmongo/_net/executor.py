@@ -54,8 +54,8 @@ class Executor:
         self.options = options
         self.metadata = ClientMetadata(options)
         """What handshakes tell of the client."""
-        self.watches_commands = any(isinstance(x, CommandListener) for x in options.event_listeners)
-        """Whether command listeners want to see the callers' context variables."""
+        self.wants_context = any(isinstance(x, CommandListener) for x in options.event_listeners)
+        """Whether somebody who observes commands wants to see the callers' context variables."""
         if options.srv is not None:
             # Here, because the constructor never runs on the hub.
             import_dnspython()
@@ -85,7 +85,7 @@ class Executor:
             reply: Reply = thread.run(engine.execute, command, session)
         else:
             context = self._context_if_needed(engine)
-            if self.watches_commands or is_limited():
+            if self.wants_context or is_limited():
                 run = copy_context().run
                 reply = thread.run_as(context, run, engine.execute, command, session)
             else:

@@ -251,7 +251,7 @@ async def test_listeners_see_the_tasks_context_variables(scripted_server: Script
 def test_without_command_listeners_no_context_is_copied(
     scripted_server: ScriptedServer, client_of: Connect
 ) -> None:
-    assert not lowlevel.watches_commands(client_of(scripted_server.uri))
+    assert not lowlevel.wants_context(client_of(scripted_server.uri))
     pools = Recorder("pools").listeners
-    assert not lowlevel.watches_commands(client_of(scripted_server.uri, event_listeners=pools))
-    assert lowlevel.watches_commands(client_of(scripted_server.uri, event_listeners=[Watcher()]))
+    assert not lowlevel.wants_context(client_of(scripted_server.uri, event_listeners=pools))
+    assert lowlevel.wants_context(client_of(scripted_server.uri, event_listeners=[Watcher()]))

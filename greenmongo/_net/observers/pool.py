@@ -71,26 +71,26 @@ class PoolObserver:
         self._publisher.__exit__(exc_type, exc, traceback)
 
     def is_wanted(self) -> bool:
-        """Tell whether anybody listens or logs."""
+        """Return whether anybody listens or logs."""
         return bool(self._listeners) or CONNECTION.isEnabledFor(DEBUG)
 
     # ---- the pool ---------------------------------------------------------------------------
 
     def pool_created(self, limits: PoolLimits) -> None:
-        """Tell that there is a pool now."""
+        """Publish that there is a pool now."""
         options = pool_options(limits)
         if self._listeners:
             self._put("pool_created", PoolCreatedEvent(self._address, options))
         self._log("Connection pool created", options)
 
     def pool_ready(self) -> None:
-        """Tell that connections can be had from now on."""
+        """Publish that connections can be had from now on."""
         if self._listeners:
             self._put("pool_ready", PoolReadyEvent(self._address))
         self._log("Connection pool ready")
 
     def pool_cleared(self, *, interrupt: bool = False, service_id: ObjectId | None = None) -> None:
-        """Tell that all connections, or all to one server, have become stale."""
+        """Publish that all connections, or all to one server, have become stale."""
         if self._listeners:
             event = PoolClearedEvent(self._address, service_id, interrupt)
             self._put("pool_cleared", event)
@@ -98,7 +98,7 @@ class PoolObserver:
         self._log("Connection pool cleared", fields)
 
     def pool_closed(self) -> None:
-        """Tell that no connections can be had any more."""
+        """Publish that no connections can be had any more."""
         if self._listeners:
             self._put("pool_closed", PoolClosedEvent(self._address))
         self._log("Connection pool closed")
@@ -106,22 +106,23 @@ class PoolObserver:
     # ---- a connection -----------------------------------------------------------------------
 
     def created(self, number: int) -> None:
-        """Tell that a connection is about to be opened."""
+        """Publish that a connection is about to be opened."""
         if self._listeners:
             self._put("connection_created", ConnectionCreatedEvent(self._address, number))
         self._log("Connection created", {"driverConnectionId": number})
 
     def ready(self, number: int, created_at: float) -> None:
-        """Tell that a connection is open, `created_at` being when that began."""
+        """Publish that a connection is open, `created_at` being when that began."""
         if not self.is_wanted():
             return
+        # CMAP, ConnectionReadyEvent: from its creation, the handshake included.
         duration = monotonic() - created_at
         if self._listeners:
             self._put("connection_ready", ConnectionReadyEvent(self._address, number, duration))
         self._log("Connection ready", {"driverConnectionId": number, "durationMS": duration * 1000})
 
     def closed(self, number: int, reason: str, error: BaseException | None = None) -> None:
-        """Tell that a connection is no more."""
+        """Publish that a connection is no more."""
         if not self.is_wanted():
             return
         if self._listeners:
@@ -134,7 +135,7 @@ class PoolObserver:
     # ---- who has it -------------------------------------------------------------------------
 
     def checkout_started(self) -> float | None:
-        """Tell that somebody wants a connection; return when, None if nobody listens."""
+        """Publish that somebody wants a connection; return the time, None if nobody listens."""
         # Not `is_wanted()`: every operation comes by here.
         if not self._listeners and not CONNECTION.isEnabledFor(DEBUG):
             return None
@@ -146,8 +147,9 @@ class PoolObserver:
         return started
 
     def checkout_failed(self, started: float, error: BaseException) -> None:
-        """Tell that somebody got no connection."""
+        """Publish that somebody got no connection."""
         duration = monotonic() - started
+        # CMAP, "Events": the reason is one of three, whatever the error was.
         reason = checkout_failed_reason(error)
         if self._listeners:
             event = ConnectionCheckOutFailedEvent(self._address, reason, duration)
@@ -158,7 +160,7 @@ class PoolObserver:
         self._log("Connection checkout failed", fields)
 
     def checked_out(self, started: float, connection: Connection) -> None:
-        """Tell that somebody got a connection."""
+        """Publish that somebody got a connection."""
         duration = monotonic() - started
         number = connection.number
         if self._listeners:
@@ -170,7 +172,7 @@ class PoolObserver:
         )
 
     def checked_in(self, connection: Connection) -> None:
-        """Tell that a connection came back."""
+        """Publish that a connection came back."""
         number = connection.number
         if self._listeners:
             event = ConnectionCheckedInEvent(self._address, number)

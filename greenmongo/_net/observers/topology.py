@@ -46,13 +46,16 @@ class TopologyObserver:
     # ---- the topology -----------------------------------------------------------------------
 
     def opened(self) -> None:
-        """Tell that there is a topology now. Comes before everything else."""
+        """Publish that there is a topology now.
+
+        SDAM Logging and Monitoring, "Events": TopologyOpeningEvent comes before all others.
+        """
         for listener in self._topology_listeners:
             self.publisher.put(listener.opened, TopologyOpenedEvent(self.publisher.id))
         self._log("Starting topology monitoring")
 
     def changed(self, previous: TopologyDescription, current: TopologyDescription) -> None:
-        """Tell that the deployment is seen in another way now."""
+        """Publish that the deployment is seen in another way now."""
         if self._topology_listeners:
             # Ours have the attributes that PyMongo documents for its own.
             event = TopologyDescriptionChangedEvent(
@@ -67,7 +70,7 @@ class TopologyObserver:
             )
 
     def closed(self) -> None:
-        """Tell that there is no topology any more. Comes after everything else."""
+        """Publish that there is no topology any more. Comes after everything else."""
         for listener in self._topology_listeners:
             self.publisher.put(listener.closed, TopologyClosedEvent(self.publisher.id))
         self._log("Stopped topology monitoring")
@@ -75,7 +78,7 @@ class TopologyObserver:
     # ---- a server ---------------------------------------------------------------------------
 
     def server_opened(self, address: Address) -> None:
-        """Tell that a server belongs to the topology from now on."""
+        """Publish that a server belongs to the topology from now on."""
         if self._server_listeners:
             event = ServerOpeningEvent(address, self.publisher.id)
             for listener in self._server_listeners:
@@ -83,7 +86,7 @@ class TopologyObserver:
         self._log("Starting server monitoring", address_fields(address))
 
     def server_changed(self, previous: ServerDescription, current: ServerDescription) -> None:
-        """Tell that a server has become another. The logs leave this to the topology's change."""
+        """Publish that a server has changed. The log leaves this to the change of the topology."""
         if self._server_listeners:
             event = ServerDescriptionChangedEvent(
                 cast(Any, previous), cast(Any, current), current.address, self.publisher.id
@@ -92,7 +95,7 @@ class TopologyObserver:
                 self.publisher.put(listener.description_changed, event)
 
     def server_closed(self, address: Address) -> None:
-        """Tell that a server does not belong to the topology any more."""
+        """Publish that a server does not belong to the topology any more."""
         if self._server_listeners:
             event = ServerClosedEvent(address, self.publisher.id)
             for listener in self._server_listeners:
@@ -104,7 +107,7 @@ class TopologyObserver:
     def heartbeat_started(
         self, address: Address, connection: Connection | None, *, awaited: bool = False
     ) -> None:
-        """Tell that a server is about to be checked."""
+        """Publish that a server is about to be checked."""
         if self._heartbeat_listeners:
             event = ServerHeartbeatStartedEvent(address, awaited)
             for listener in self._heartbeat_listeners:
@@ -120,7 +123,7 @@ class TopologyObserver:
         *,
         awaited: bool = False,
     ) -> None:
-        """Tell that a server answered its check after `duration` seconds."""
+        """Publish that a server answered its check after `duration` seconds."""
         if self._heartbeat_listeners:
             event = ServerHeartbeatSucceededEvent(duration, cast(Any, reply), address, awaited)
             for listener in self._heartbeat_listeners:
@@ -139,7 +142,7 @@ class TopologyObserver:
         *,
         awaited: bool = False,
     ) -> None:
-        """Tell that a check failed after `duration` seconds."""
+        """Publish that a check failed after `duration` seconds."""
         if self._heartbeat_listeners:
             event = ServerHeartbeatFailedEvent(duration, error, address, awaited)
             for listener in self._heartbeat_listeners:
