@@ -99,10 +99,10 @@ def _drop_connections(engine: Engine, primary_only: bool) -> None:
 
 
 def _unbind(engine: Engine, pools: set[Pool]) -> None:
-    for row in engine.table.rows.values():
-        row.affinity = replace(row.affinity, pin=None)
-        for pool, connection in list(row.bound.items()):
+    for holder in engine.table.holders.values():
+        holder.affinity = replace(holder.affinity, pin=None)
+        for pool, connection in list(holder.bound.items()):
             if pool in pools and not connection.in_use:
                 # A strict request wants to be told, whoever asked for this.
-                row.unbind(pool, broken=True)
-                pool.unbind(connection)
+                holder.unbind(pool, broken=True)
+                pool.release(connection)

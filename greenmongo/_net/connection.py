@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from greenmongo._core.options.credentials import Credentials
     from greenmongo._core.sdam.description import ServerDescription
     from greenmongo._core.types import Address, Conversation, Document
+    from greenmongo._net.holder import Holder
     from greenmongo._net.observers.command import CommandMonitoring
-    from greenmongo._net.request_table import RequestRow
     from greenmongo._net.stream import Stream
 
 __all__ = ["Connection", "Exchange", "next_request_id"]
@@ -67,13 +67,13 @@ class Connection:
         "credentials",
         "description",
         "generation",
+        "holder",
         "idle_since",
         "in_use",
         "is_draining",
         "is_established",
         "monitoring",
         "number",
-        "owner",
         "pending",
         "sasl_mechanisms",
         "server_connection_id",
@@ -102,8 +102,8 @@ class Connection:
         self.service_id: ObjectId | None = None
         """The server that was reached behind a load balancer; None without one."""
         self.idle_since = monotonic()
-        self.owner: RequestRow | None = None
-        """The request this connection is bound to."""
+        self.holder: Holder | None = None
+        """What this connection is bound to."""
         self.pending: Exchange | None = None
         self.in_use = False
         """Checked out; still true while a late reply is being waited for."""

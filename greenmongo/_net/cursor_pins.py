@@ -14,10 +14,10 @@ from copy import copy
 from typing import TYPE_CHECKING
 
 from bson.int64 import Int64
-from pymongo.errors import AutoReconnect, OperationFailure
+from pymongo.errors import OperationFailure
 
 from greenmongo._core.server_codes import CURSOR_GONE_CODES
-from greenmongo._net.request_table import RequestRow
+from greenmongo._net.holder import CursorHolder
 
 if TYPE_CHECKING:
     from greenmongo._core.command import Command
@@ -29,44 +29,16 @@ if TYPE_CHECKING:
 __all__ = ["CursorPins", "PinnedId"]
 
 
-class CursorRow(RequestRow):
-    """What a connection is bound to while a cursor has it. In no table."""
-
-    __slots__ = ()
-
-    is_cursor = True
-
-    def __init__(self, pool: Pool, connection: Connection) -> None:
-        super().__init__()
-        self.is_over = True  # It binds no other connection.
-        self.bind(pool, connection)
-
-    def raise_if_strict(self) -> None:
-        """Tell that no other connection will do.
-
-        Raises:
-            AutoReconnect: always; this is asked only when there is none any more.
-        """
-        raise AutoReconnect("the connection that the cursor was open on is lost")
-
-    def let_go(self) -> None:
-        """Give the connection back: now, or when the operation that has it is done."""
-        for pool, connection in list(self.bound.items()):
-            self.unbind(pool)
-            pool.unbind(connection)
-        self.wake_those_who_wait()
-
-
 class PinnedId(Int64):
     """The id of a cursor that is open on a connection of its own. Nobody else sees a difference."""
 
-    row: CursorRow
+    holder: CursorHolder
     thread: HubThread
 
     def __del__(self) -> None:
-        row = self.__dict__.get("row")
-        if row is not None and row.bound:
-            self.thread.submit_quietly(row.let_go)
+        holder = self.__dict__.get("holder")
+        if holder is not None and holder.bound:
+            self.thread.submit_quietly(holder.release)
 
 
 class CursorPins:
@@ -97,14 +69,14 @@ class CursorPins:
         cursor = document.get("cursor")
         if not isinstance(cursor, dict) or not cursor.get("id"):
             if pin is not None:
-                pin.row.let_go()
+                pin.holder.release()
             return document
         if pin is None:
-            if connection.owner is not None:
+            if connection.holder is not None:
                 # In a request all goes over one connection anyway, as long as the request lasts.
                 return document
             pin = PinnedId(cursor["id"])
-            pin.row, pin.thread = CursorRow(pool, connection), self._thread
+            pin.holder, pin.thread = CursorHolder(pool, connection), self._thread
         changed, opened = copy(document), copy(cursor)
         changed["cursor"], opened["id"] = opened, pin
         return changed
@@ -113,4 +85,4 @@ class CursorPins:
     def failed(pin: PinnedId, error: Exception) -> None:
         """Take in an error: the cursor is lost, unless it is still to be closed on its server."""
         if not isinstance(error, OperationFailure) or error.code in CURSOR_GONE_CODES:
-            pin.row.let_go()
+            pin.holder.release()

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from greenmongo._core.types import Address, SessionLike
     from greenmongo._hub.thread import HubThread
     from greenmongo._net.connection import Connection
+    from greenmongo._net.holder import RequestHolder
     from greenmongo._net.metadata import ClientMetadata
     from greenmongo._net.observers.publisher import Publisher
-    from greenmongo._net.request_table import RequestRow
 
 __all__ = ["Engine"]
 
@@ -111,10 +111,14 @@ class Engine:
         """
         if self._is_closed:
             raise used_after_close()
-        row = self._row_of_caller() if self.table.rows or self.options.auto_start_request else None
-        return Operation(self, command, row, session).run()
+        holder = (
+            self._holder_of_caller()
+            if self.table.holders or self.options.auto_start_request
+            else None
+        )
+        return Operation(self, command, holder, session).run()
 
-    def _row_of_caller(self) -> RequestRow | None:
+    def _holder_of_caller(self) -> RequestHolder | None:
         current = getcurrent()
         if isinstance(current, Worker):
             context = current.context
@@ -122,11 +126,11 @@ class Engine:
             context = current_context(use_greenlets=True)
         if context is None:
             return None
-        row = self.table.rows.get(context.token)
-        if row is None and self.options.auto_start_request:
+        holder = self.table.holders.get(context.token)
+        if holder is None and self.options.auto_start_request:
             self.table.start(context)
-            row = self.table.rows[context.token]
-        return row
+            holder = self.table.holders[context.token]
+        return holder
 
     # ---- pools and the end ------------------------------------------------------------------
 

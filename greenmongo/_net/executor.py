@@ -93,9 +93,9 @@ class Executor:
         return reply
 
     def _context_if_needed(self, engine: Engine) -> Context | None:
-        # A context's own row was made by a call of its own that has returned, so an empty table
+        # A context's own holder was made by a call of its own that has returned, so an empty table
         # means that this caller is in no request.
-        if engine.table.rows or self.options.auto_start_request:
+        if engine.table.holders or self.options.auto_start_request:
             return self.identify()
         return None
 

@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from greenmongo._core.types import Address, Document, ReadMode, SessionLike
     from greenmongo._net.connection import Connection
     from greenmongo._net.cursor_pins import PinnedId
+    from greenmongo._net.holder import RequestHolder
     from greenmongo._net.operation_context import OperationContext
-    from greenmongo._net.request_table import RequestRow
     from greenmongo._net.server import Server
 
 __all__ = ["Operation"]
@@ -67,11 +67,11 @@ class Operation:
         "_context",
         "_deadline",
         "_explicit",
+        "_holder",
         "_id",
         "_pin",
         "_preference",
         "_retrying",
-        "_row",
         "_session",
         "_tries",
         "_txn_number",
@@ -81,12 +81,12 @@ class Operation:
         self,
         context: OperationContext,
         command: Command,
-        row: RequestRow | None,
+        holder: RequestHolder | None,
         explicit: SessionLike | None,
     ) -> None:
         self._context = context
         self._command = command
-        self._row = row
+        self._holder = holder
         self._explicit = explicit
         """The session the caller gave."""
         self._deadline = deadline_of_caller(context.options.timeout)
@@ -118,7 +118,7 @@ class Operation:
             raise
         finally:
             if self._pin is not None and self._command.name == "killCursors":
-                self._pin.row.let_go()
+                self._pin.holder.release()
             if self._session is not None and self._session.is_implicit:
                 self._context.sessions.release(self._session)
 
@@ -159,7 +159,7 @@ class Operation:
 
     def _judge_of_failures(self) -> Retrying:
         if self._retrying is None:
-            is_strict = self._row is not None and self._row.strict
+            is_strict = self._holder is not None and self._holder.strict
             options = self._context.options
             self._retrying = Retrying(self._command, options, self._deadline, is_strict=is_strict)
         return self._retrying
@@ -167,7 +167,7 @@ class Operation:
     # ---- where ------------------------------------------------------------------------------
 
     def _select(self, avoid: frozenset[Address]) -> Server:
-        command, row, topology = self._command, self._row, self._context.topology
+        command, holder, topology = self._command, self._holder, self._context.topology
         timeout = self._context.options.server_selection_timeout
         if self._deadline is not None:
             timeout = min(timeout, self._deadline.remaining(monotonic()))
@@ -175,8 +175,8 @@ class Operation:
         if command.is_write and preference is not None and not self._may_write_anywhere():
             preference = None
         self._preference = preference
-        if row is not None and preference is not None and command.address is None:
-            pinned = row.affinity.member_for(preference, topology.primary)
+        if holder is not None and preference is not None and command.address is None:
+            pinned = holder.affinity.member_for(preference, topology.primary)
             if pinned is not None and pinned not in avoid:
                 known = topology.description.servers.get(pinned)
                 if known is not None and topology.suits(known, preference):
@@ -203,12 +203,12 @@ class Operation:
     # ---- one attempt ------------------------------------------------------------------------
 
     def _attempt(self, server: Server) -> Reply:
-        command, row = self._command, self._row
+        command, holder = self._command, self._holder
         timeout = None if self._deadline is None else self._deadline.remaining(monotonic())
-        if row is not None and row.strict and self._needs_primary():
-            row.follow_primary(server.pool)
+        if holder is not None and holder.strict and self._needs_primary():
+            holder.follow_primary(server.pool)
         pin = self._pin
-        connection = server.pool.checkout(row if pin is None else pin.row, timeout)
+        connection = server.pool.checkout(holder if pin is None else pin.holder, timeout)
         server.operation_count += 1
         try:
             if self._session is None:
@@ -222,9 +222,9 @@ class Operation:
             self._on_connection_error(server, connection, error)
             raise
         except GreenletExit:
-            if row is not None and not connection.stream.is_open:
+            if holder is not None and not connection.stream.is_open:
                 # The caller has left, and was not told that its connection is lost.
-                row.is_broken = True
+                holder.is_broken = True
             raise
         finally:
             server.operation_count -= 1
@@ -232,8 +232,8 @@ class Operation:
                 # What runs in the session may run on for a while.
                 absorb_error(self._session)
             server.pool.checkin(connection)
-        if row is not None and not command.is_write and command.address is None:
-            row.affinity = row.affinity.after_read(
+        if holder is not None and not command.is_write and command.address is None:
+            holder.affinity = holder.affinity.after_read(
                 server.address, command.read_preference, self._context.topology.primary
             )
         return Reply(document, server.address)
@@ -246,9 +246,9 @@ class Operation:
         self, server: Server, connection: Connection, error: AutoReconnect
     ) -> None:
         """Draw the conclusions for connection, server, session and request."""
-        if self._row is not None:
+        if self._holder is not None:
             # It is being told now.
-            self._row.primary = None
+            self._holder.primary = None
         if not isinstance(error, NotPrimaryError):
             connection.close()
         if is_state_change(error):

@@ -35,6 +35,7 @@ from greenmongo._core.pool_rules import (
 )
 from greenmongo._core.request_errors import ExceededMaxWaiters
 from greenmongo._core.types import format_address
+from greenmongo._net.holder import HolderKind
 from greenmongo._net.observers.pool import PoolObserver
 from greenmongo._net.observers.publisher import Publisher
 from greenmongo._net.standstill import break_standstill
@@ -48,9 +49,13 @@ if TYPE_CHECKING:
 
     from greenmongo._core.types import Address
     from greenmongo._net.connection import Connection
-    from greenmongo._net.request_table import RequestRow
+    from greenmongo._net.holder import Holder
 
 __all__ = ["Pool"]
+
+_REQUEST = HolderKind.REQUEST
+_CURSOR = HolderKind.CURSOR
+_TRANSACTION = HolderKind.TRANSACTION
 
 
 class _Place:
@@ -128,7 +133,7 @@ class Pool:
         """Callers in line."""
         return len(self._line)
 
-    def checkout(self, row: RequestRow | None = None, timeout: float | None = None) -> Connection:
+    def checkout(self, holder: Holder | None = None, timeout: float | None = None) -> Connection:
         """Return a connection: the request's own, an idle one, or the next that becomes free.
 
         Raises:
@@ -137,21 +142,21 @@ class Pool:
             PoolCleared: the pool is paused because its server failed.
             AutoReconnect: connecting failed.
         """
-        if row is not None:
-            bound = row.bound.get(self)
-            if bound is not None and self._keep_bound(row, bound, timeout):
+        if holder is not None:
+            bound = holder.bound.get(self)
+            if bound is not None and self._keep_bound(holder, bound, timeout):
                 bound.in_use = True
                 return bound
-            row.raise_if_strict()
+            holder.raise_if_broken()
         started = self._events.checkout_started()
         try:
-            connection = self._obtain(row, timeout)
+            connection = self._obtain(holder, timeout)
         except BaseException as error:
             if started is not None:
                 self._events.checkout_failed(started, error)
             raise
-        if row is not None and not row.is_over:
-            row.bind(self, connection)
+        if holder is not None and not holder.is_over:
+            holder.bind(self, connection)
         if started is not None:
             connection.checkout_published = True
             try:
@@ -179,20 +184,20 @@ class Pool:
     def _finish(self, connection: Connection, *, was_left: bool = False) -> None:
         """Take a connection back; whoever left it has not been told how that ended."""
         connection.in_use = False
-        row = connection.owner
-        if row is not None:
-            row.wake_those_who_wait()
+        holder = connection.holder
+        if holder is not None:
+            holder.wake_those_who_wait()
             if connection.stream.is_open:
-                if row.waits_for is not None:
+                if holder.waits_for is not None:
                     # Its caller left this operation, and the next one waits for another member.
-                    break_standstill(row.waits_for)
+                    break_standstill(holder.waits_for)
                 return
-            row.unbind(self, broken=was_left)
+            holder.unbind(self, broken=was_left)
         self._take_back(connection)
 
-    def unbind(self, connection: Connection) -> None:
-        """Take a connection back at the end of the request it was bound to."""
-        connection.owner = None
+    def release(self, connection: Connection) -> None:
+        """Take a connection back at the end of what it was bound to."""
+        connection.holder = None
         if not connection.in_use and connection in self._all:
             self._take_back(connection)
 
@@ -257,11 +262,11 @@ class Pool:
                 if connection.in_use:
                     # Listeners hear of it when it comes back.
                     connection.close()
-                elif connection.owner is None:
+                elif connection.holder is None:
                     self._discard(connection, ConnectionClosedReason.POOL_CLOSED)
                 else:
                     # The server left the deployment; what a strict request wrote there is gone.
-                    connection.owner.unbind(self, broken=True)
+                    connection.holder.unbind(self, broken=True)
                     self._take_back(connection)
             self._events.pool_closed()
 
@@ -279,26 +284,26 @@ class Pool:
                 self._discard(connection)
             self._fill()
 
-    def _keep_bound(self, row: RequestRow, bound: Connection, timeout: float | None) -> bool:
+    def _keep_bound(self, holder: Holder, bound: Connection, timeout: float | None) -> bool:
         """Tell whether the request's connection can go on; wait for its own late reply first."""
-        while bound.in_use and row.bound.get(self) is bound:
-            row.wait_until_free(timeout)
-        if row.bound.get(self) is not bound:
+        while bound.in_use and holder.bound.get(self) is bound:
+            holder.wait_until_free(timeout)
+        if holder.bound.get(self) is not bound:
             return False
-        # A cursor cannot go anywhere else, so it stays while the connection works.
-        if bound.is_usable and (bound.generation == self.generation or row.is_cursor):
+        # Only a request can go on elsewhere: the others stay while the connection works.
+        if bound.is_usable and (bound.generation == self.generation or holder.kind is not _REQUEST):
             return True
-        row.unbind(self, broken=True)
+        holder.unbind(self, broken=True)
         self._take_back(bound)
         return False
 
-    def _obtain(self, row: RequestRow | None, timeout: float | None) -> Connection:
+    def _obtain(self, holder: Holder | None, timeout: float | None) -> Connection:
         """Return a connection that is the caller's from now on."""
         if self.state is not PoolState.READY:
             raise self._not_ready()
         connection = self._take_idle()
         if connection is None:
-            connection = self._wait_in_line(row, timeout)
+            connection = self._wait_in_line(holder, timeout)
         connection.in_use = True
         return connection
 
@@ -321,7 +326,7 @@ class Pool:
             limits=self.limits,
         )
 
-    def _wait_in_line(self, row: RequestRow | None, timeout: float | None) -> Connection:
+    def _wait_in_line(self, holder: Holder | None, timeout: float | None) -> Connection:
         if not may_wait(line=len(self._line), open_count=len(self._all), limits=self.limits):
             raise ExceededMaxWaiters(
                 f"{format_address(self.address)}: {self.limits.max_waiting} callers wait for a "
@@ -331,17 +336,17 @@ class Pool:
         self._line.append(place)
         self._fill()
         try:
-            if row is not None:
-                row.waits_for = self
-                if row.bound:
+            if holder is not None:
+                holder.waits_for = self
+                if holder.bound:
                     break_standstill(self)
             problem = self._wait_at(place, timeout)
         except BaseException:
             self._leave_line(place)
             raise
         finally:
-            if row is not None:
-                row.waits_for = None
+            if holder is not None:
+                holder.waits_for = None
         if problem is not None:
             raise problem
         assert place.connection is not None
@@ -386,32 +391,36 @@ class Pool:
         if not self._line or self._establishing or self._total != self.limits.max_size:
             return [None]
         return [
-            None if connection.in_use or connection.owner is None else connection.owner.waits_for
+            None if connection.in_use or connection.holder is None else connection.holder.waits_for
             for connection in self._all
         ]
 
     def take_from_a_request(self) -> None:
         """Give a bound connection that is not in use to those in line."""
-        bound = [c for c in self._all if not c.in_use and c.owner is not None]
+        bound = [c for c in self._all if not c.in_use and c.holder is not None]
         # Rather from one that does not insist on keeping it.
-        connection = min(bound, key=lambda c: (c.owner is not None and c.owner.strict, c.number))
-        if connection.owner is not None:
-            connection.owner.unbind(self, broken=True)
+        connection = min(bound, key=lambda c: (c.holder is not None and c.holder.strict, c.number))
+        if connection.holder is not None:
+            connection.holder.unbind(self, broken=True)
             self._take_back(connection)
 
     def _exhausted(self, limit: float) -> WaitQueueTimeoutError:
         busy = self._total - len(self._idle)
         use = f"in use or being opened: {busy}"
         if self.limits.load_balanced:
-            cursors = sum(c.owner is not None and c.owner.is_cursor for c in self._all)
+            cursors, transactions = self._count_held(_CURSOR), self._count_held(_TRANSACTION)
             use = (
-                f"connections in use by cursors: {cursors}, connections in use by transactions: 0, "
-                f"connections in use by other operations: {busy - cursors}"
+                f"connections in use by cursors: {cursors}, "
+                f"connections in use by transactions: {transactions}, "
+                f"connections in use by other operations: {busy - cursors - transactions}"
             )
         return WaitQueueTimeoutError(
             f"{format_address(self.address)}: timed out while checking out a connection from the "
             f"pool after {limit:.3g} s; maxPoolSize: {self.limits.max_size}, {use}"
         )
+
+    def _count_held(self, kind: HolderKind) -> int:
+        return sum(c.holder is not None and c.holder.kind is kind for c in self._all)
 
     def _leave_line(self, place: _Place) -> None:
         """A caller leaves; a connection already on its way to it goes to the next one."""
@@ -452,8 +461,8 @@ class Pool:
         if connection.in_use:
             return
         with self._events:
-            if connection.owner is not None:
-                connection.owner.unbind(self, broken=True)
+            if connection.holder is not None:
+                connection.holder.unbind(self, broken=True)
                 self._events.checked_in(connection)
             if connection in self._idle:
                 self._idle.remove(connection)

@@ -53,7 +53,7 @@ def gather_statistics(engine: Engine) -> ClientStatistics:
             )
             for server in engine.topology.servers.values()
         ),
-        len(engine.table.rows),
+        len(engine.table.holders),
         engine.abandoned_count,
         len(engine.sessions),
     )

@@ -481,7 +481,7 @@ async def test_a_request_ends_although_its_task_is_cancelled_inside(client: Clie
         group.cancel_scope.cancel()
     # Whoever is being cancelled cannot wait for the end, which is on its way nevertheless.
     assert "in_request" in state
-    await eventually(lambda: not client.sync._executor.open().table.rows)
+    await eventually(lambda: not client.sync._executor.open().table.holders)
 
 
 async def test_a_request_whose_start_was_cancelled_is_not_left_open(client: Client) -> None:
@@ -493,7 +493,7 @@ async def test_a_request_whose_start_was_cancelled_is_not_left_open(client: Clie
                 await client.start_request()
         await client.end_request()
         assert not client.in_request()
-    assert not client.sync._executor.open().table.rows
+    assert not client.sync._executor.open().table.holders
 
 
 async def steps_then_cancel(scope: anyio.CancelScope, steps: int) -> None:

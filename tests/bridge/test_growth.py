@@ -47,7 +47,7 @@ def alive(*kinds: type) -> Counter[str]:
 
 def rows(client: Client) -> int:
     """Return how many contexts are in a request."""
-    return len(client.sync._executor.open().table.rows)
+    return len(client.sync._executor.open().table.holders)
 
 
 async def in_crowds(count: int, size: int, task: Callable[[int], Any]) -> None:

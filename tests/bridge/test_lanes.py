@@ -100,7 +100,7 @@ def test_the_end_of_a_run_ends_its_requests_on_every_client(
     try:
         for client in clients:
             table = client.sync._executor.open().table
-            wait_until(lambda table=table: not table.rows)  # type: ignore[misc]
+            wait_until(lambda table=table: not table.holders)  # type: ignore[misc]
     finally:
         for client in clients:
             client.sync.close()

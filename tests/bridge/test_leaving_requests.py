@@ -126,5 +126,5 @@ async def test_R24_a_task_cancelled_during_an_operation_leaves_nothing(
     gate.open()
     assert await narrow.test.c.find_one() is None
     assert await sid(narrow) == before
-    rows = narrow.sync._executor.open().table.rows
-    await eventually(lambda: not rows)
+    holders = narrow.sync._executor.open().table.holders
+    await eventually(lambda: not holders)

@@ -145,7 +145,7 @@ def test_A10_loop_closed(
     assert asyncio.run(undisturbed()) == {"_id": "found"}
     assert thread_of(shared.sync) is thread
     # A task can be collected once the hub has the reply to its operation.
-    wait_until(lambda: gc.collect() >= 0 and not shared.sync._executor.open().table.rows)
+    wait_until(lambda: gc.collect() >= 0 and not shared.sync._executor.open().table.holders)
 
 
 async def eventually_on_asyncio(condition: Callable[[], object]) -> None:

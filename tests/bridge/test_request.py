@@ -100,7 +100,7 @@ async def test_a_task_that_ends_is_in_no_request_any_more(client: Client) -> Non
     gc.collect()
 
     table = client.sync._executor.open().table
-    await eventually(lambda: not table.rows)
+    await eventually(lambda: not table.holders)
 
 
 async def test_the_tasks_it_starts_have_no_part_in_it(client: Client) -> None:

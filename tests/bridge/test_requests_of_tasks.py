@@ -212,7 +212,7 @@ async def test_A04_task_id_reuse(client: Client, scripted_server: ScriptedServer
         async with anyio.create_task_group() as group:
             group.start_soon(leak)
     assert seen == [False] * 200
-    await eventually(lambda: not client.sync._executor.open().table.rows)
+    await eventually(lambda: not client.sync._executor.open().table.holders)
 
 
 @pytest.mark.parametrize("in_request", [False, True])

@@ -91,8 +91,8 @@ def judge_client(client: Client, server: MongoServer, cap: int) -> list[Finding]
 
 def owners_of_requests(client: Client) -> list[str]:
     """Return who is in a request still."""
-    rows = client._executor.open().table.rows
-    return [repr(row.owner and row.owner()) for row in list(rows.values())]
+    holders = client._executor.open().table.holders
+    return [repr(each.context and each.context()) for each in list(holders.values())]
 
 
 def is_at_rest(statistics: ClientStatistics) -> bool:

@@ -13,7 +13,8 @@ from greenmongo._core.pool_rules import PoolCleared, PoolState
 from greenmongo._core.request_errors import ExceededMaxWaiters, RequestBroken
 from greenmongo._hub.context import Context
 from greenmongo._hub.thread import HubThread
-from greenmongo._net.request_table import RequestRow, RequestTable
+from greenmongo._net.holder import RequestHolder
+from greenmongo._net.request_table import RequestTable
 from tests.support.hubside import hubside, op_msg, turn, until
 from tests.support.pool_bench import bench, leave_reply_outstanding, waiting, warm_up
 
@@ -418,173 +419,183 @@ def test_nobody_may_wait_if_the_multiple_is_zero(hub_thread: HubThread) -> None:
 
 
 @pytest.fixture
-def row() -> RequestRow:
-    row = RequestRow()
-    row.affinity = row.affinity.started()
-    return row
+def holder() -> RequestHolder:
+    holder = RequestHolder()
+    holder.affinity = holder.affinity.started()
+    return holder
 
 
-def end(row: RequestRow) -> None:
-    for pool, connection in list(row.bound.items()):
-        row.unbind(pool)
-        pool.unbind(connection)
+def end(holder: RequestHolder) -> None:
+    for pool, connection in list(holder.bound.items()):
+        holder.unbind(pool)
+        pool.release(connection)
 
 
 @hubside
-def test_P02_a_request_keeps_its_connection(hub_thread: HubThread, row: RequestRow) -> None:
+def test_P02_a_request_keeps_its_connection(hub_thread: HubThread, holder: RequestHolder) -> None:
     with bench() as it:
-        connection = it.pool.checkout(row)
+        connection = it.pool.checkout(holder)
         it.pool.checkin(connection)
         assert it.pool.idle_count == 0
-        assert it.pool.checkout(row) is connection
+        assert it.pool.checkout(holder) is connection
         assert it.pool.checkout() is not connection
 
 
 @hubside
-def test_P03_the_end_gives_the_connection_back(hub_thread: HubThread, row: RequestRow) -> None:
+def test_P03_the_end_gives_the_connection_back(
+    hub_thread: HubThread, holder: RequestHolder
+) -> None:
     with bench() as it:
-        connection = it.pool.checkout(row)
+        connection = it.pool.checkout(holder)
         it.pool.checkin(connection)
-        end(row)
+        end(holder)
         assert it.pool.idle_count == 1
         assert it.pool.checkout() is connection
         assert it.pool.checkout() is not connection
 
 
 @hubside
-def test_P06_binding_prefers_an_idle_connection(hub_thread: HubThread, row: RequestRow) -> None:
+def test_P06_binding_prefers_an_idle_connection(
+    hub_thread: HubThread, holder: RequestHolder
+) -> None:
     with bench() as it:
         (connection,) = warm_up(it.pool, 1)
-        assert it.pool.checkout(row) is connection
+        assert it.pool.checkout(holder) is connection
 
 
 @hubside
 @pytest.mark.parametrize("strict", [False, True])
 def test_P12_a_dead_bound_connection_is_replaced(
-    hub_thread: HubThread, row: RequestRow, strict: bool
+    hub_thread: HubThread, holder: RequestHolder, strict: bool
 ) -> None:
     with bench() as it:
-        row.strict = strict
-        dead = it.pool.checkout(row)
+        holder.strict = strict
+        dead = it.pool.checkout(holder)
         it.pool.checkin(dead)
         it.peers[1].close()
         until(lambda: not it.pool.size)
         if strict:
             with pytest.raises(RequestBroken):
-                it.pool.checkout(row)
-        connection = it.pool.checkout(row)
+                it.pool.checkout(holder)
+        connection = it.pool.checkout(holder)
         it.pool.checkin(connection)
         assert connection is not dead
-        assert it.pool.checkout(row) is connection
+        assert it.pool.checkout(holder) is connection
         it.pool.checkin(connection)
         assert it.pool.idle_count == 0
-        end(row)
+        end(holder)
         assert it.pool.idle_count == 1
 
 
 @hubside
 def test_P16_a_clear_closes_the_idle_at_once_and_the_bound_at_its_next_use(
-    hub_thread: HubThread, row: RequestRow
+    hub_thread: HubThread, holder: RequestHolder
 ) -> None:
     with bench() as it:
-        bound = it.pool.checkout(row)
+        bound = it.pool.checkout(holder)
         (idle,) = warm_up(it.pool, 1)
         it.pool.checkin(bound)
         it.pool.clear()
         assert not idle.stream.is_open
         assert bound.stream.is_open
         it.pool.ready()
-        fresh = it.pool.checkout(row)
+        fresh = it.pool.checkout(holder)
         assert fresh not in (bound, idle)
         assert not bound.stream.is_open
-        assert row.last_bound is fresh
+        assert holder.last_bound is fresh
 
 
 @hubside
 def test_P18_a_request_ended_across_a_clear_gives_nothing_back(
-    hub_thread: HubThread, row: RequestRow
+    hub_thread: HubThread, holder: RequestHolder
 ) -> None:
     with bench() as it:
-        bound = it.pool.checkout(row)
+        bound = it.pool.checkout(holder)
         it.pool.checkin(bound)
         it.pool.clear()
         it.pool.ready()
-        end(row)
+        end(holder)
         assert not bound.stream.is_open
         assert (it.pool.idle_count, it.pool.size) == (0, 0)
 
 
 @hubside
 def test_P19_a_request_whose_connection_broke_in_use_binds_another(
-    hub_thread: HubThread, row: RequestRow
+    hub_thread: HubThread, holder: RequestHolder
 ) -> None:
     with bench() as it:
-        row.strict = True  # The operation itself tells; nothing is left to be told.
-        broken = it.pool.checkout(row)
+        holder.strict = True  # The operation itself tells; nothing is left to be told.
+        broken = it.pool.checkout(holder)
         broken.close()
         it.pool.checkin(broken)
-        assert (row.bound, it.pool.size) == ({}, 0)
-        fresh = it.pool.checkout(row)
+        assert (holder.bound, it.pool.size) == ({}, 0)
+        fresh = it.pool.checkout(holder)
         it.pool.checkin(fresh)
-        assert it.pool.checkout(row) is fresh
+        assert it.pool.checkout(holder) is fresh
         it.pool.checkin(fresh)
-        end(row)
+        end(holder)
         assert (it.pool.idle_count, it.pool.size) == (1, 1)
 
 
 @hubside
-def test_P20_a_request_may_end_without_a_connection(hub_thread: HubThread, row: RequestRow) -> None:
+def test_P20_a_request_may_end_without_a_connection(
+    hub_thread: HubThread, holder: RequestHolder
+) -> None:
     with bench() as it:
-        broken = it.pool.checkout(row)
+        broken = it.pool.checkout(holder)
         broken.close()
         it.pool.checkin(broken)
-        end(row)
+        end(holder)
         assert (it.pool.idle_count, it.pool.size) == (0, 0)
 
 
 @hubside
-def test_P21_a_closed_connection_never_becomes_idle(hub_thread: HubThread, row: RequestRow) -> None:
+def test_P21_a_closed_connection_never_becomes_idle(
+    hub_thread: HubThread, holder: RequestHolder
+) -> None:
     with bench() as it:
-        bound = it.pool.checkout(row)
+        bound = it.pool.checkout(holder)
         it.pool.checkin(bound)
         bound.close()
-        end(row)
+        end(holder)
         assert (it.pool.idle_count, it.pool.size) == (0, 0)
 
 
 @hubside
-def test_P28_replacing_a_connection_keeps_its_place(hub_thread: HubThread, row: RequestRow) -> None:
+def test_P28_replacing_a_connection_keeps_its_place(
+    hub_thread: HubThread, holder: RequestHolder
+) -> None:
     with bench(max_size=1, wait_timeout=10.0) as it:
-        bound = it.pool.checkout(row)
+        bound = it.pool.checkout(holder)
         it.pool.checkin(bound)
         bound.close()
-        fresh = it.pool.checkout(row)
+        fresh = it.pool.checkout(holder)
         it.pool.checkin(fresh)
-        end(row)
+        end(holder)
         assert it.pool.checkout() is fresh
 
 
 @hubside
 def test_a_request_holds_its_place_between_operations(
-    hub_thread: HubThread, row: RequestRow
+    hub_thread: HubThread, holder: RequestHolder
 ) -> None:
     with bench(max_size=1, min_size=1, wait_timeout=0.01) as it:
         until(lambda: it.pool.idle_count == 1)
-        it.pool.checkin(it.pool.checkout(row))
+        it.pool.checkin(it.pool.checkout(holder))
         with pytest.raises(WaitQueueTimeoutError):
             it.pool.checkout()
-        it.pool.checkin(it.pool.checkout(row))
-        end(row)
+        it.pool.checkin(it.pool.checkout(holder))
+        end(holder)
         it.pool.checkin(it.pool.checkout())
 
 
 @hubside
-def test_the_end_of_a_request_serves_the_line(hub_thread: HubThread, row: RequestRow) -> None:
+def test_the_end_of_a_request_serves_the_line(hub_thread: HubThread, holder: RequestHolder) -> None:
     with bench(max_size=1) as it:
-        bound = it.pool.checkout(row)
+        bound = it.pool.checkout(holder)
         it.pool.checkin(bound)
         (caller,) = waiting(it.pool)
-        end(row)
+        end(holder)
         assert caller.get(timeout=5) is bound
 
 
@@ -618,12 +629,14 @@ def test_a_connection_that_could_not_be_drained_is_replaced(hub_thread: HubThrea
 
 
 @hubside
-def test_a_request_waits_for_its_own_late_reply(hub_thread: HubThread, row: RequestRow) -> None:
+def test_a_request_waits_for_its_own_late_reply(
+    hub_thread: HubThread, holder: RequestHolder
+) -> None:
     with bench() as it:
-        connection = it.pool.checkout(row)
+        connection = it.pool.checkout(holder)
         leave_reply_outstanding(connection)
         it.pool.checkin(connection)
-        later = gevent.spawn(it.pool.checkout, row)
+        later = gevent.spawn(it.pool.checkout, holder)
         turn()
         assert not later.ready()
         connection.pending = None
@@ -633,19 +646,19 @@ def test_a_request_waits_for_its_own_late_reply(hub_thread: HubThread, row: Requ
 
 @hubside
 def test_a_request_takes_another_connection_when_the_late_reply_never_comes(
-    hub_thread: HubThread, row: RequestRow
+    hub_thread: HubThread, holder: RequestHolder
 ) -> None:
     with bench() as it:
-        connection = it.pool.checkout(row)
+        connection = it.pool.checkout(holder)
         leave_reply_outstanding(connection)
         it.pool.checkin(connection)
-        later = gevent.spawn(it.pool.checkout, row)
+        later = gevent.spawn(it.pool.checkout, holder)
         turn()
         connection.close()
         it.pool.drained(connection)
         fresh = later.get(timeout=5)
         assert fresh is not connection
-        assert row.bound == {it.pool: fresh}
+        assert holder.bound == {it.pool: fresh}
 
 
 @hubside
@@ -654,12 +667,12 @@ def test_nobody_waits_for_a_late_reply_beyond_the_end_of_the_request(
 ) -> None:
     table, context = RequestTable(hub_thread), Context("test")
     table.start(context)
-    row = table.rows[context.token]
+    holder = table.holders[context.token]
     with bench() as it:
-        connection = it.pool.checkout(row)
+        connection = it.pool.checkout(holder)
         leave_reply_outstanding(connection)
         it.pool.checkin(connection)
-        later = gevent.spawn(it.pool.checkout, row)
+        later = gevent.spawn(it.pool.checkout, holder)
         turn()
         table.clear()
         assert later.get(timeout=5) is not connection
@@ -667,13 +680,13 @@ def test_nobody_waits_for_a_late_reply_beyond_the_end_of_the_request(
 
 @hubside
 def test_a_request_that_ends_while_its_late_reply_is_outstanding_lets_go_of_it(
-    hub_thread: HubThread, row: RequestRow
+    hub_thread: HubThread, holder: RequestHolder
 ) -> None:
     with bench() as it:
-        connection = it.pool.checkout(row)
+        connection = it.pool.checkout(holder)
         leave_reply_outstanding(connection)
         it.pool.checkin(connection)
-        end(row)
+        end(holder)
         assert it.pool.idle_count == 0
         connection.pending = None
         it.pool.drained(connection)
@@ -682,31 +695,31 @@ def test_a_request_that_ends_while_its_late_reply_is_outstanding_lets_go_of_it(
 
 @hubside
 def test_a_strict_request_is_told_that_the_late_reply_never_came(
-    hub_thread: HubThread, row: RequestRow
+    hub_thread: HubThread, holder: RequestHolder
 ) -> None:
     with bench() as it:
-        row.strict = True
-        connection = it.pool.checkout(row)
+        holder.strict = True
+        connection = it.pool.checkout(holder)
         leave_reply_outstanding(connection)
         it.pool.checkin(connection)
         connection.close()
         it.pool.drained(connection)
         with pytest.raises(RequestBroken):
-            it.pool.checkout(row)
-        assert it.pool.checkout(row) is not connection
+            it.pool.checkout(holder)
+        assert it.pool.checkout(holder) is not connection
 
 
 @hubside
 def test_a_strict_request_is_told_that_its_server_has_left(
-    hub_thread: HubThread, row: RequestRow
+    hub_thread: HubThread, holder: RequestHolder
 ) -> None:
-    row.strict = True
+    holder.strict = True
     with bench() as it, bench() as other:
-        it.pool.checkin(it.pool.checkout(row))
+        it.pool.checkin(it.pool.checkout(holder))
         it.pool.close()
         with pytest.raises(RequestBroken):
-            other.pool.checkout(row)
-        assert other.pool.checkout(row).owner is row
+            other.pool.checkout(holder)
+        assert other.pool.checkout(holder).holder is holder
 
 
 @hubside
@@ -717,7 +730,7 @@ def test_a_request_that_ended_while_its_operation_was_in_line_binds_nothing(
     table.start(context)
     with bench(max_size=1) as it:
         held = it.pool.checkout()
-        (caller,) = waiting(it.pool, row=table.rows[context.token])
+        (caller,) = waiting(it.pool, holder=table.holders[context.token])
         table.forget(context.token)
         it.pool.checkin(held)
         it.pool.checkin(caller.get(timeout=5))

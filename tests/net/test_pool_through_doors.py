@@ -71,8 +71,8 @@ def clear(client: Client) -> None:
 
 def bound(client: Client) -> NetConnection:
     """Return the connection of the only request."""
-    (row,) = client._executor.open().table.rows.values()
-    (connection,) = row.bound.values()
+    (holder,) = client._executor.open().table.holders.values()
+    (connection,) = holder.bound.values()
     return connection
 
 

@@ -19,7 +19,8 @@ from greenmongo._core.request_errors import RequestBroken
 from greenmongo._hub.context import Context, current_context
 from greenmongo._hub.thread import HubThread
 from greenmongo._net.connection import Connection
-from greenmongo._net.request_table import RequestRow, RequestTable
+from greenmongo._net.holder import RequestHolder
+from greenmongo._net.request_table import RequestTable
 from tests.support.fix_doors import Door, in_hub, start
 from tests.support.fix_leaks import wait_until
 from tests.support.hubside import hubside, open_connection
@@ -31,12 +32,12 @@ class NoPool:
     def __init__(self) -> None:
         self.given_back: list[Connection] = []
 
-    def unbind(self, connection: Connection) -> None:
+    def release(self, connection: Connection) -> None:
         self.given_back.append(connection)
 
 
-def bind(row: RequestRow, pool: NoPool, connection: Connection) -> None:
-    row.bind(pool, connection)  # type: ignore[arg-type]
+def bind(holder: RequestHolder, pool: NoPool, connection: Connection) -> None:
+    holder.bind(pool, connection)  # type: ignore[arg-type]
 
 
 @hubside
@@ -46,11 +47,11 @@ def test_requests_nest_and_surplus_ends_are_harmless(hub_thread: HubThread) -> N
     assert [table.start(context), table.start(context)] == [1, 2]
     assert table.depth(context) == 2
     assert [table.end(context) for _ in range(4)] == [1, 0, 0, 0]
-    assert table.rows == {}
+    assert table.holders == {}
 
 
 @hubside
-def test_contexts_have_rows_of_their_own(hub_thread: HubThread) -> None:
+def test_contexts_have_holders_of_their_own(hub_thread: HubThread) -> None:
     table, one, other = RequestTable(hub_thread), Context("test"), Context("test")
     table.start(one)
     assert (table.depth(one), table.depth(other)) == (1, 0)
@@ -62,28 +63,28 @@ def test_contexts_have_rows_of_their_own(hub_thread: HubThread) -> None:
 def test_the_end_gives_every_members_connection_back(hub_thread: HubThread) -> None:
     table, context = RequestTable(hub_thread), Context("test")
     table.start(context)
-    row, pools = table.rows[context.token], [NoPool(), NoPool()]
+    holder, pools = table.holders[context.token], [NoPool(), NoPool()]
     with open_connection() as (one, _), open_connection() as (other, _):
         other.server_connection_id = 7
-        bind(row, pools[0], one)
-        bind(row, pools[1], other)
+        bind(holder, pools[0], one)
+        bind(holder, pools[1], other)
         assert table.connection_id(context) == 7
         table.end(context)
         assert [pool.given_back for pool in pools] == [[one], [other]]
-        assert (one.owner, other.owner) == (None, None)
+        assert (one.holder, other.holder) == (None, None)
     assert table.connection_id(context) is None
 
 
 @hubside
-def test_clearing_empties_every_row(hub_thread: HubThread) -> None:
+def test_clearing_releases_every_holder(hub_thread: HubThread) -> None:
     table, contexts, pool = RequestTable(hub_thread), [Context("a"), Context("b")], NoPool()
     for context in contexts:
         table.start(context)
     with open_connection() as (connection, _):
-        bind(table.rows[contexts[0].token], pool, connection)
+        bind(table.holders[contexts[0].token], pool, connection)
         table.clear()
         assert pool.given_back == [connection]
-    assert table.rows == {}
+    assert table.holders == {}
 
 
 @hubside
@@ -91,28 +92,28 @@ def test_a_strict_request_is_told_once_of_each_loss(hub_thread: HubThread) -> No
     table, context, pool = RequestTable(hub_thread), Context("test"), NoPool()
     table.start(context)
     table.start(context, strict=True)
-    row = table.rows[context.token]
+    holder = table.holders[context.token]
     with open_connection() as (connection, _):
         for _ in range(2):
-            bind(row, pool, connection)
-            row.raise_if_strict()
-            row.unbind(pool, broken=True)  # type: ignore[arg-type]
+            bind(holder, pool, connection)
+            holder.raise_if_broken()
+            holder.unbind(pool, broken=True)  # type: ignore[arg-type]
             with pytest.raises(RequestBroken):
-                row.raise_if_strict()
-            row.raise_if_strict()
+                holder.raise_if_broken()
+            holder.raise_if_broken()
 
 
 @hubside
 def test_another_request_forgets_the_loss(hub_thread: HubThread) -> None:
     table, context, pool = RequestTable(hub_thread), Context("test"), NoPool()
     table.start(context)
-    row = table.rows[context.token]
+    holder = table.holders[context.token]
     with open_connection() as (connection, _):
-        bind(row, pool, connection)
-        row.unbind(pool, broken=True)  # type: ignore[arg-type]
-        row.raise_if_strict()
-        row.strict = True
-        row.raise_if_strict()
+        bind(holder, pool, connection)
+        holder.unbind(pool, broken=True)  # type: ignore[arg-type]
+        holder.raise_if_broken()
+        holder.strict = True
+        holder.raise_if_broken()
 
 
 # -- contexts and their death ----------------------------------------------------------------------
@@ -161,7 +162,9 @@ def test_a_call_on_the_hub_thread_is_its_callers_context(hub_thread: HubThread) 
     assert hub_thread.run(current_context, use_greenlets=False) is context
 
 
-def test_G04_G05_G06_a_context_that_died_leaves_its_row(hub_thread: HubThread, door: Door) -> None:
+def test_G04_G05_G06_a_context_that_died_leaves_its_request(
+    hub_thread: HubThread, door: Door
+) -> None:
     table = RequestTable(hub_thread)
 
     def leak(fails: bool) -> None:
@@ -175,7 +178,7 @@ def test_G04_G05_G06_a_context_that_died_leaves_its_row(hub_thread: HubThread, d
     gc.collect()
     gevent.sleep(0)
     # A thread ends after it has told its result.
-    wait_until(lambda: table.rows == {})
+    wait_until(lambda: table.holders == {})
 
 
 def test_G06_a_raw_greenlet_dies_with_its_memory(hub_thread: HubThread) -> None:
@@ -188,11 +191,11 @@ def test_G06_a_raw_greenlet_dies_with_its_memory(hub_thread: HubThread) -> None:
         raw = greenlet(in_request)
         raw.switch()
         hub_thread.run(int)
-        before = len(table.rows)
+        before = len(table.holders)
         del raw, in_request
         gc.collect()
         hub_thread.run(int)
-        return before, len(table.rows)
+        return before, len(table.holders)
 
     assert start(leak).result(5) == (1, 0)
 
@@ -220,7 +223,7 @@ def test_a_traceback_that_is_kept_keeps_no_request(hub_thread: HubThread, kind: 
     }
     kept = kinds[kind]()
     gc.collect()
-    wait_until(lambda: table.rows == {})
+    wait_until(lambda: table.holders == {})
     assert kept.__traceback__.tb_frame.f_locals["context"]
 
 
@@ -288,7 +291,7 @@ def test_G13_every_context_counts_for_itself(hub_thread: HubThread, door: Door) 
 
     for n, seen in enumerate(door.gather(*(partial(count, n) for n in range(10)))):
         assert seen == [0, *range(1, n + 1), *reversed(range(n)), 0]
-    assert table.rows == {}
+    assert table.holders == {}
 
 
 def test_a_context_that_is_dead_already_tells_at_once() -> None:
@@ -383,6 +386,6 @@ def test_G21_the_death_of_a_context_neither_waits_nor_switches(hub_thread: HubTh
 
     in_hub(die_in_the_hub)
     hub_thread.run(int)
-    assert table.rows == {}
+    assert table.holders == {}
     hub_thread.stop_and_join()
     table.forget_soon(1)

@@ -16,8 +16,8 @@ from greenmongo import Database
 from greenmongo._core.request_errors import RequestBroken
 from greenmongo._hub.thread import HubThread
 from greenmongo._net.connection import Connection
+from greenmongo._net.holder import Holder, RequestHolder
 from greenmongo._net.pool import Pool
-from greenmongo._net.request_table import RequestRow
 from tests.support.fix_doors import Door
 from tests.support.fix_hub import Connect
 from tests.support.fix_scripted import FakeReplicaSet
@@ -25,15 +25,15 @@ from tests.support.hubside import hubside, turn
 from tests.support.pool_bench import bench, leave_reply_outstanding
 
 
-def bound(row: RequestRow, pool: Pool) -> Connection:
+def bound(holder: RequestHolder, pool: Pool) -> Connection:
     """Bind a connection, as an operation that is over does."""
-    connection = pool.checkout(row)
+    connection = pool.checkout(holder)
     pool.checkin(connection)
     return connection
 
 
-def spawn(row: RequestRow, pool: Pool) -> Greenlet[..., Connection]:
-    greenlet: Greenlet[..., Connection] = gevent.spawn(partial(pool.checkout, row))
+def spawn(holder: Holder, pool: Pool) -> Greenlet[..., Connection]:
+    greenlet: Greenlet[..., Connection] = gevent.spawn(partial(pool.checkout, holder))
     turn()
     return greenlet
 
@@ -46,7 +46,7 @@ def two_pools() -> Iterator[tuple[Pool, Pool]]:
 
 @hubside
 def test_one_of_two_requests_that_wait_for_each_other_gives_way(hub_thread: HubThread) -> None:
-    mine, yours = RequestRow(), RequestRow()
+    mine, yours = RequestHolder(), RequestHolder()
     with two_pools() as (here, there):
         kept = bound(mine, here)
         bound(yours, there)
@@ -59,22 +59,22 @@ def test_one_of_two_requests_that_wait_for_each_other_gives_way(hub_thread: HubT
         # When you are done there, I go on.
         for pool, connection in list(yours.bound.items()):
             yours.unbind(pool)
-            pool.unbind(connection)
+            pool.release(connection)
         assert first.get(timeout=5) is not kept
 
 
 @hubside
 def test_a_strict_request_gives_way_last_and_is_told(hub_thread: HubThread) -> None:
-    strict, other = RequestRow(), RequestRow()
+    strict, other = RequestHolder(), RequestHolder()
     strict.strict = True
     with two_pools() as (here, there), bench(max_size=2) as third:
         kept, given = bound(strict, third.pool), bound(other, third.pool)
-        bound(RequestRow(), here)
-        bound(RequestRow(), there)
-        holders = [row for pool in (here, there) for row in owners(pool)]
+        bound(RequestHolder(), here)
+        bound(RequestHolder(), there)
+        holders = [holder for pool in (here, there) for holder in owners(pool)]
         spawn(strict, here)
         spawn(other, there)
-        waiting = [spawn(row, third.pool) for row in holders]
+        waiting = [spawn(holder, third.pool) for holder in holders]
         served = gevent.wait(waiting, timeout=5, count=1)
         assert [each.get() for each in served] == [given]
         assert strict.bound == {third.pool: kept}
@@ -83,7 +83,7 @@ def test_a_strict_request_gives_way_last_and_is_told(hub_thread: HubThread) -> N
 
 @hubside
 def test_a_strict_request_that_had_to_give_way_is_told(hub_thread: HubThread) -> None:
-    mine, yours = RequestRow(), RequestRow()
+    mine, yours = RequestHolder(), RequestHolder()
     mine.strict = yours.strict = True
     with two_pools() as (here, there):
         bound(mine, here)
@@ -97,11 +97,11 @@ def test_a_strict_request_that_had_to_give_way_is_told(hub_thread: HubThread) ->
 
 @hubside
 def test_nobody_gives_way_while_somebody_is_at_work(hub_thread: HubThread) -> None:
-    mine, yours = RequestRow(), RequestRow()
+    mine, yours = RequestHolder(), RequestHolder()
     with two_pools() as (here, there):
         kept = bound(mine, here)
         busy = there.checkout(yours)
-        waiting = [spawn(mine, there), spawn(RequestRow(), here)]
+        waiting = [spawn(mine, there), spawn(RequestHolder(), here)]
         turn()
         assert not any(each.ready() for each in waiting)
         assert mine.bound == {here: kept}
@@ -115,7 +115,7 @@ def test_nobody_gives_way_while_somebody_is_at_work(hub_thread: HubThread) -> No
 def test_the_late_reply_of_one_who_waits_elsewhere_may_be_the_last_thing(
     hub_thread: HubThread,
 ) -> None:
-    mine, yours = RequestRow(), RequestRow()
+    mine, yours = RequestHolder(), RequestHolder()
     with two_pools() as (here, there):
         left = here.checkout(mine)
         leave_reply_outstanding(left)
@@ -129,8 +129,8 @@ def test_the_late_reply_of_one_who_waits_elsewhere_may_be_the_last_thing(
         gevent.killall(waiting)
 
 
-def owners(pool: Pool) -> list[RequestRow]:
-    return [each.owner for each in pool._all if each.owner is not None]
+def owners(pool: Pool) -> list[Holder]:
+    return [each.holder for each in pool._all if each.holder is not None]
 
 
 def test_requests_that_read_here_and_there_all_come_to_an_end(

@@ -48,7 +48,7 @@ def pools_of(client: Client) -> dict[Address, Pool]:
 
 
 def rows(client: Client) -> int:
-    return len(client._executor.open().table.rows)
+    return len(client._executor.open().table.holders)
 
 
 def settle(client: Client) -> None:
