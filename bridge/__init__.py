@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bridge._client import AsyncMongoClient
 from bridge._collection import AsyncCollection
+from bridge._crossing.block_on import block_on
 from bridge._cursor import (
     AsyncCommandCursor,
     AsyncCursor,
@@ -11,11 +12,10 @@ from bridge._cursor import (
     AsyncRawBatchCursor,
 )
 from bridge._database import AsyncDatabase
-from bridge._errand import block_on
-from bridge._legacy import AsyncConnection, AsyncReplicaSetConnection
-from bridge._legacy_collection import AsyncLegacyCollection
-from bridge._legacy_cursor import AsyncLegacyCursor
-from bridge._legacy_database import AsyncLegacyDatabase
+from bridge._legacy.client import AsyncConnection, AsyncReplicaSetConnection
+from bridge._legacy.collection import AsyncLegacyCollection
+from bridge._legacy.cursor import AsyncLegacyCursor
+from bridge._legacy.database import AsyncLegacyDatabase
 from bridge._request import AsyncRequest
 from bridge._run import run
 

@@ -7,11 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, cast
 
 from bridge._configured import ConfiguredFacade
+from bridge._crossing.block_on import callers_variables
+from bridge._crossing.lane import Door
 from bridge._cursor import command_cursor_of
 from bridge._database import database_of
 from bridge._delegate import Pending, awaits, defers, derives, either
-from bridge._errand import callers_variables
-from bridge._lane import Door
 from bridge._request import AsyncRequest
 from greenmongo import MongoClient
 from greenmongo.lowlevel import is_open, request_depth, thread_of

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from bridge._collection import AsyncCollection
-    from bridge._lane import Door
+    from bridge._crossing.lane import Door
     from greenmongo.lowlevel import Address, SessionLike
 
 __all__ = [

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from bridge._lane import Door
+    from bridge._crossing.lane import Door
 
 __all__ = [
     "Facade",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from bridge._errand import callers_variables
-from bridge._wakeup import current_port
+from bridge._crossing.block_on import callers_variables
+from bridge._crossing.ports import current_port
 from greenmongo.lowlevel import acquire
 
 if TYPE_CHECKING:

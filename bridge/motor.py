@@ -19,13 +19,13 @@ from pymongo.errors import InvalidOperation
 
 from bridge._client import AsyncMongoClient
 from bridge._collection import AsyncCollection
+from bridge._crossing.ports import acting_for
 from bridge._cursor import (
     AsyncCommandCursor,
     AsyncCursor,
 )
 from bridge._database import AsyncDatabase
 from bridge._delegate import Facade, defers, derives, derives_awaited
-from bridge._wakeup import acting_for
 from greenmongo import Collection, CommandCursor, Cursor, Database, MongoClient
 from greenmongo.lowlevel import internals_of
 

@@ -29,18 +29,14 @@ RANKS = {
     "greenmongo": 6,  # the public face: __init__, errors, monitoring, hub, lowlevel, embedded, cli
     "bridge": 7,
 }
-FACADE = 4
 BRIDGE_RANKS = {
-    "bridge._bell": 0,
-    "bridge._ticker": 0,
     "bridge.errors": 0,
-    "bridge._wakeup": 1,
-    "bridge._errand": 2,
-    "bridge._lane": 2,
-    "bridge._delegate": 3,
-    "bridge._": FACADE,  # _client, _collection, ...: facades, equal among themselves
-    "bridge.motor": 5,
-    "bridge": 6,
+    "bridge._crossing": 1,
+    "bridge._delegate": 2,
+    "bridge._": 3,  # _client, _collection, ...: facades, equal among themselves
+    "bridge._legacy": 4,
+    "bridge.motor": 4,
+    "bridge": 5,
 }
 # Islands: they use nothing of ours but what stands here, so that a test server never depends on
 # the driver that it is there to test.
@@ -52,8 +48,8 @@ IMPURE = {
     "subprocess", "threading", "_thread", "time",
 }  # fmt: skip
 CONFINED = {
-    "gevent": ("greenmongo._hub", "greenmongo._net", "bridge._lane"),
-    "greenlet": ("greenmongo._hub", "greenmongo._net", "bridge._lane"),
+    "gevent": ("greenmongo._hub", "greenmongo._net", "bridge._crossing.lane"),
+    "greenlet": ("greenmongo._hub", "greenmongo._net", "bridge._crossing.lane"),
     "asyncio": ("bridge",),
     "anyio": (
         "bridge",
@@ -217,10 +213,12 @@ def test_the_module_keeps_to_its_layer(module: str, path: Path) -> None:
         ("greenmongo._api.client", "import bridge"),
         ("greenmongo.cli", "from bridge import AsyncMongoClient"),
         ("bridge._client", "from greenmongo._net.pool import Pool"),
-        ("bridge._ticker", "from bridge._wakeup import LoopPort"),
-        ("bridge._lane", "from bridge._delegate import Facade"),
+        ("bridge._crossing.lane", "from bridge._delegate import Facade"),
         ("bridge._delegate", "from bridge._client import AsyncMongoClient"),
         ("bridge._client", "from bridge.motor import MotorClient"),
+        ("bridge._cursor", "from bridge._legacy.cursor import AsyncLegacyCursor"),
+        ("bridge._legacy.client", "from bridge import run"),
+        ("bridge._crossing.ports", "import gevent"),
         ("greenmongo._core.deadline", "import time"),
         ("greenmongo._core.auth.scram", "from secrets import token_bytes"),
         ("greenmongo._wire.framer", "import socket as s"),
@@ -267,7 +265,7 @@ def test_a_seeded_violation_is_caught(module: str, source: str) -> None:
             "import greenmongo\nimport asyncio\nfrom greenmongo.lowlevel import HubThread",
         ),
         ("bridge._client", "from bridge._database import AsyncDatabase"),
-        ("bridge._lane", "import gevent\nfrom bridge._ticker import Ticker"),
+        ("bridge._crossing.lane", "import gevent\nfrom bridge._crossing.ports import LoopPort"),
         ("greenmongo._wire.compression", "def f() -> None:\n    import zstandard"),
     ],
 )

@@ -21,7 +21,7 @@ from gevent.event import AsyncResult
 
 import bridge
 from bridge import block_on
-from bridge._wakeup import running_loop
+from bridge._crossing.ports import running_loop
 from bridge.errors import LoopClosed, MisuseError
 from tests.support.fix_doors import in_hub, start
 from tests.support.fix_loops import ASYNCIO_LOOPS, TRIO, Client, Connect, Run, eventually

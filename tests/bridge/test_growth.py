@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import pytest
 
-from bridge._lane import Lane
+from bridge._crossing.lane import Lane
 from greenmongo._hub.workers import IDLE_LIMIT, Worker
 from greenmongo.lowlevel import Call, Context, thread_of
 from tests.support.fix_loops import Client, Connect, eventually

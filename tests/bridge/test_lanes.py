@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bridge import AsyncMongoClient
-from bridge._lane import Lane
+from bridge._crossing.lane import Lane
 from greenmongo._hub.context import Context
 from greenmongo.lowlevel import Call, HubThread, acquire, thread_of
 from tests.support.fix_leaks import wait_until

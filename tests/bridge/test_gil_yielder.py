@@ -5,8 +5,8 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
-import bridge._ticker as module
-from bridge._ticker import LONGEST_PERIOD, PERIOD, Ticker
+import bridge._crossing.gil_yielder as module
+from bridge._crossing.gil_yielder import LONGEST_PERIOD, PERIOD, Ticker
 
 
 class NotingLoop(asyncio.SelectorEventLoop):

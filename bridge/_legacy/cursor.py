@@ -11,7 +11,7 @@ from greenmongo.legacy import LegacyCursor
 from greenmongo.lowlevel import internals_of
 
 if TYPE_CHECKING:
-    from bridge._legacy_collection import AsyncLegacyCollection
+    from bridge._legacy.collection import AsyncLegacyCollection
 
 __all__ = ["AsyncLegacyCursor", "legacy_cursor_of"]
 

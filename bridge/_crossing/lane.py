@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary, finalize, ref
 
 from gevent.hub import Waiter, getcurrent
 
-from bridge._wakeup import current_port
+from bridge._crossing.ports import current_port
 from greenmongo.errors import MisuseError
 from greenmongo.lowlevel import (
     Call,
@@ -33,7 +33,7 @@ from greenmongo.lowlevel import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge._wakeup import LoopPort
+    from bridge._crossing.ports import LoopPort
     from greenmongo import MongoClient
     from greenmongo.lowlevel import HubThread
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from bridge._database import AsyncDatabase
 from bridge._delegate import awaits, derives, derives_awaited, own, reflects
-from bridge._legacy_collection import legacy_collection_of
-from bridge._legacy_settings import LegacySettings, itself
+from bridge._legacy.collection import legacy_collection_of
+from bridge._legacy.settings import LegacySettings, itself
 from greenmongo.legacy import LegacyDatabase
 
 if TYPE_CHECKING:
-    from bridge._legacy import AsyncLegacyClient
-    from bridge._legacy_collection import AsyncLegacyCollection
+    from bridge._legacy.client import AsyncLegacyClient
+    from bridge._legacy.collection import AsyncLegacyCollection
     from greenmongo.legacy import LegacyCollection
 
 __all__ = ["AsyncLegacyDatabase", "legacy_database_of"]

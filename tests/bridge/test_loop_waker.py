@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bridge._bell import Bell, new_bell
+from bridge._crossing.loop_waker import Bell, new_bell
 from tests.support.fix_loops import ASYNCIO_LOOPS, Connect, Run, eventually
 from tests.support.fix_scripted import ScriptedServer
 
@@ -133,7 +133,9 @@ async def test_a_client_works_with_any(
     connect: Connect,
 ) -> None:
     if kind == "no readers":
-        monkeypatch.setattr("bridge._wakeup.new_bell", lambda loop, do: bell_of(loop, kind, do))
+        monkeypatch.setattr(
+            "bridge._crossing.ports.new_bell", lambda loop, do: bell_of(loop, kind, do)
+        )
     client = connect(scripted_server.uri)
     replies = await asyncio.gather(*[client.admin.command("ping") for _ in range(200)])
     assert all(reply["ok"] for reply in replies)

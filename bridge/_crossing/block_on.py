@@ -22,7 +22,7 @@ from concurrent.futures import CancelledError
 from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from bridge._wakeup import acting_for, running_loop
+from bridge._crossing.ports import acting_for, running_loop
 from bridge.errors import LoopClosed
 from greenmongo.errors import MisuseError
 from greenmongo.lowlevel import new_handover
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     import trio
 
-    from bridge._wakeup import Loop
+    from bridge._crossing.ports import Loop
 
 __all__ = ["block_on", "callers_variables"]
 

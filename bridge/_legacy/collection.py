@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from bridge._collection import AsyncCollection
 from bridge._cursor import opened_cursor_of
 from bridge._delegate import awaits, derives, derives_awaited, own
-from bridge._legacy_cursor import legacy_cursor_of
-from bridge._legacy_settings import LegacySettings
+from bridge._legacy.cursor import legacy_cursor_of
+from bridge._legacy.settings import LegacySettings
 from greenmongo import CommandCursor
 from greenmongo.legacy import LegacyCollection, LegacyCursor
 
 if TYPE_CHECKING:
-    from bridge._legacy_cursor import AsyncLegacyCursor
-    from bridge._legacy_database import AsyncLegacyDatabase
+    from bridge._legacy.cursor import AsyncLegacyCursor
+    from bridge._legacy.database import AsyncLegacyDatabase
 
 __all__ = ["AsyncLegacyCollection", "legacy_collection_of", "legacy_sibling_of"]
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from bridge._client import AsyncMongoClient
+from bridge._crossing.lane import Door
 from bridge._delegate import awaits, derives, own, reflects
-from bridge._lane import Door
-from bridge._legacy_database import legacy_database_of
-from bridge._legacy_settings import LegacySettings
+from bridge._legacy.database import legacy_database_of
+from bridge._legacy.settings import LegacySettings
 from greenmongo import Connection, ReplicaSetConnection
 
 if TYPE_CHECKING:
-    from bridge._legacy_database import AsyncLegacyDatabase
+    from bridge._legacy.database import AsyncLegacyDatabase
     from greenmongo.legacy import LegacyDatabase
 
 __all__ = ["AsyncConnection", "AsyncLegacyClient", "AsyncReplicaSetConnection"]

@@ -14,8 +14,8 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary, ref
 
-from bridge._bell import new_bell
-from bridge._ticker import Ticker
+from bridge._crossing.gil_yielder import Ticker
+from bridge._crossing.loop_waker import new_bell
 from greenmongo.errors import MisuseError
 from greenmongo.lowlevel import Call, Port, ThreadLocal
 

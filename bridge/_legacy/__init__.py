@@ -1,0 +1,1 @@
+"""The async faces of the classes of PyMongo 2.x."""
