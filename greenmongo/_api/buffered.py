@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from greenmongo._api.configured import Runs
     from greenmongo._core.command import Command
-    from greenmongo._core.types import Address, SessionLike
+    from greenmongo._core.sessions.client_session import SessionLike
+    from greenmongo._core.types import Address
 
 __all__ = ["BufferedCursor"]
 

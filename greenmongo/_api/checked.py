@@ -11,7 +11,7 @@ from greenmongo._core.reply import check_write_concern, write_concern_failure
 if TYPE_CHECKING:
     from greenmongo._api.configured import Runs
     from greenmongo._core.command import Command, Reply
-    from greenmongo._core.types import SessionLike
+    from greenmongo._core.sessions.client_session import SessionLike
 
 __all__ = ["run_checked"]
 

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from pymongo.read_concern import ReadConcern
     from typing_extensions import Self
 
-    from greenmongo._core.types import Named, ReadMode, SessionLike
+    from greenmongo._core.sessions.client_session import SessionLike
+    from greenmongo._core.types import Named, ReadMode
 
 __all__ = ["MongoClient"]
 

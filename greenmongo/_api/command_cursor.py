@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from greenmongo._api.collection.base import CollectionBase
-    from greenmongo._core.types import Address, SessionLike
+    from greenmongo._core.sessions.client_session import SessionLike
+    from greenmongo._core.types import Address
 
 __all__ = ["CommandCursor"]
 

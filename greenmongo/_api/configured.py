@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from greenmongo._core.bulk.batches import WriteLimits
     from greenmongo._core.command import Command, Reply
-    from greenmongo._core.types import Address, Named, ReadMode, SessionLike
+    from greenmongo._core.sessions.client_session import SessionLike
+    from greenmongo._core.types import Address, Named, ReadMode
 
 __all__ = ["Configured", "Runs", "check_session", "name_of"]
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from greenmongo._api.collection import Collection
     from greenmongo._core.command import Command
-    from greenmongo._core.types import SessionLike
+    from greenmongo._core.sessions.client_session import SessionLike
 
 __all__ = ["Cursor"]
 

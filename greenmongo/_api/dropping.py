@@ -17,7 +17,8 @@ from greenmongo._core.server_codes import NAMESPACE_NOT_FOUND
 if TYPE_CHECKING:
     from greenmongo._api.configured import Runs
     from greenmongo._core.commands import Target
-    from greenmongo._core.types import Document, SessionLike
+    from greenmongo._core.sessions.client_session import SessionLike
+    from greenmongo._core.types import Document
 
 __all__ = ["drop"]
 

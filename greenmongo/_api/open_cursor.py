@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from greenmongo._api.collection.base import CollectionBase
     from greenmongo._core.command import Command, Reply
     from greenmongo._core.commands.aggregate import Aggregation
-    from greenmongo._core.types import SessionLike
+    from greenmongo._core.sessions.client_session import SessionLike
 
 __all__ = ["cursor_of", "empty_cursor", "open_aggregation", "open_cursor"]
 

@@ -10,7 +10,8 @@ from pymongo.errors import OperationFailure
 if TYPE_CHECKING:
     from greenmongo._api.configured import Runs
     from greenmongo._core.command import Command
-    from greenmongo._core.types import Document, SessionLike
+    from greenmongo._core.sessions.client_session import SessionLike
+    from greenmongo._core.types import Document
 
 __all__ = ["Progress", "run_batches"]
 

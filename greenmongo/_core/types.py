@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from pymongo.read_preferences import (
     Nearest,
@@ -13,9 +13,6 @@ from pymongo.read_preferences import (
     SecondaryPreferred,
 )
 
-if TYPE_CHECKING:
-    from greenmongo._core.session import SessionState
-
 __all__ = [
     "Address",
     "Conversation",
@@ -23,7 +20,6 @@ __all__ = [
     "Document",
     "Named",
     "ReadMode",
-    "SessionLike",
     "format_address",
 ]
 
@@ -43,15 +39,6 @@ R = TypeVar("R")
 
 Conversation: TypeAlias = Generator[Document, Document, R]
 """Yields a command, is sent the server's reply, returns its conclusion."""
-
-
-class SessionLike(Protocol):
-    """Anything that carries a session: the blocking and the async session classes."""
-
-    @property
-    def state(self) -> SessionState:
-        """The session's state machine and identity."""
-        ...
 
 
 class Named(Protocol):

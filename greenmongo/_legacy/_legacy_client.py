@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from pymongo.read_concern import ReadConcern
     from pymongo.write_concern import WriteConcern
 
-    from greenmongo._core.types import Document, Named, ReadMode, SessionLike
+    from greenmongo._core.sessions.client_session import SessionLike
+    from greenmongo._core.types import Document, Named, ReadMode
     from greenmongo._legacy._options import Hosts
     from greenmongo._legacy.cursor import LegacyCursor
 

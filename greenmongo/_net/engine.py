@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from greenmongo._core.options import ClientOptions
     from greenmongo._core.options.credentials import Credentials
     from greenmongo._core.pool_rules import Opening
-    from greenmongo._core.types import Address, SessionLike
+    from greenmongo._core.sessions.client_session import SessionLike
+    from greenmongo._core.types import Address
     from greenmongo._hub.thread import HubThread
     from greenmongo._net.connection import Connection
     from greenmongo._net.holder import RequestHolder

@@ -17,7 +17,7 @@ from pymongo.monitoring import CommandListener
 
 from greenmongo._core.bulk.batches import WriteLimits
 from greenmongo._core.command import Command, Reply
-from greenmongo._core.session import require_session
+from greenmongo._core.sessions.client_session import require_session
 from greenmongo._hub.context import Context, current_context
 from greenmongo._hub.errors import HubClosed
 from greenmongo._hub.once import Once
@@ -36,7 +36,8 @@ from greenmongo._net.topology import initial_description
 if TYPE_CHECKING:
     from greenmongo._core.options import ClientOptions
     from greenmongo._core.sdam.description import TopologyDescription
-    from greenmongo._core.types import Address, ReadMode, SessionLike
+    from greenmongo._core.sessions.client_session import SessionLike
+    from greenmongo._core.types import Address, ReadMode
 
 __all__ = ["Executor"]
 

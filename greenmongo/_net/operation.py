@@ -46,8 +46,8 @@ from greenmongo._net.time_limit import deadline_of_caller
 
 if TYPE_CHECKING:
     from greenmongo._core.command import Command
-    from greenmongo._core.session import SessionState
-    from greenmongo._core.types import Address, Document, ReadMode, SessionLike
+    from greenmongo._core.sessions.client_session import SessionLike, SessionState
+    from greenmongo._core.types import Address, Document, ReadMode
     from greenmongo._net.connection import Connection
     from greenmongo._net.cursor_pins import PinnedId
     from greenmongo._net.holder import RequestHolder

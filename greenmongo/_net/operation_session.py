@@ -11,8 +11,8 @@ from greenmongo._core.sdam.kinds import ServerKind
 
 if TYPE_CHECKING:
     from greenmongo._core.command import Command
-    from greenmongo._core.session import SessionState
-    from greenmongo._core.types import Document, SessionLike
+    from greenmongo._core.sessions.client_session import SessionLike, SessionState
+    from greenmongo._core.types import Document
     from greenmongo._net.connection import Connection
     from greenmongo._net.operation_context import OperationContext
 

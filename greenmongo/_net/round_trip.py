@@ -35,7 +35,7 @@ from greenmongo._wire.op_msg import MORE_TO_COME, encode_op_msg
 if TYPE_CHECKING:
     from greenmongo._core.command import Command
     from greenmongo._core.deadline import Deadline
-    from greenmongo._core.session import SessionState
+    from greenmongo._core.sessions.client_session import SessionState
     from greenmongo._core.types import Address, Document, ReadMode
     from greenmongo._net.connection import Connection
     from greenmongo._net.operation_context import OperationContext

@@ -1,6 +1,6 @@
 """The server sessions of one client: whose turn it is, which a cursor keeps, what time it is.
 
-Hub side only. `_core.session_pool` is the stack of free ones.
+Hub side only. `_core.sessions.server_session_pool` is the stack of free ones.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from greenmongo._core.session import SessionState
-from greenmongo._core.session_pool import SessionPool
+from greenmongo._core.sessions.client_session import SessionState
+from greenmongo._core.sessions.server_session_pool import ServerSessionPool
 from greenmongo._net.environment import new_session_id
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Sessions:
         self.cluster_time: Mapping[str, Any] | None = None
         """The highest seen; every command with a session tells it to the server."""
         self._topology = topology
-        self._free = SessionPool(new_session_id)
+        self._free = ServerSessionPool(new_session_id)
         self._of_cursors: dict[tuple[Address, int], SessionState] = {}
 
     def __len__(self) -> int:

@@ -9,7 +9,8 @@ from greenmongo import Collection, Database, MongoClient
 from greenmongo._core.bulk.batches import WriteLimits
 from greenmongo._core.command import Command, Reply
 from greenmongo._core.reply import check_reply
-from greenmongo._core.types import Address, Document, SessionLike
+from greenmongo._core.sessions.client_session import SessionLike
+from greenmongo._core.types import Address, Document
 
 __all__ = ["HOME", "FakeExecutor", "cursor_reply", "fake_collection", "fake_database"]
 

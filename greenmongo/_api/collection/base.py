@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from greenmongo._api.configured import Runs
     from greenmongo._api.database import Database
     from greenmongo._core.command import Command
-    from greenmongo._core.types import Document, ReadMode, SessionLike
+    from greenmongo._core.sessions.client_session import SessionLike
+    from greenmongo._core.types import Document, ReadMode
 
 __all__ = ["CollectionBase"]
 

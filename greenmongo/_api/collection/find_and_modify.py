@@ -20,7 +20,8 @@ from greenmongo._core.commands.write import find_and_modify
 from greenmongo._core.types import DocT
 
 if TYPE_CHECKING:
-    from greenmongo._core.types import Document, SessionLike
+    from greenmongo._core.sessions.client_session import SessionLike
+    from greenmongo._core.types import Document
 
 __all__ = ["FindAndModify"]
 

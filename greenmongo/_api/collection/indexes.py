@@ -25,7 +25,7 @@ from greenmongo._core.server_codes import NAMESPACE_NOT_FOUND
 from greenmongo._core.types import DocT
 
 if TYPE_CHECKING:
-    from greenmongo._core.types import SessionLike
+    from greenmongo._core.sessions.client_session import SessionLike
 
 __all__ = ["Indexes"]
 

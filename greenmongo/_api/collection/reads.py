@@ -26,7 +26,7 @@ from greenmongo._core.types import DocT
 
 if TYPE_CHECKING:
     from greenmongo._api.collection import Collection
-    from greenmongo._core.types import SessionLike
+    from greenmongo._core.sessions.client_session import SessionLike
 
 __all__ = ["Reads"]
 

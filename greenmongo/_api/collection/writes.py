@@ -34,7 +34,7 @@ from greenmongo._hub.turn import give_way
 
 if TYPE_CHECKING:
     from greenmongo._core.command import Command
-    from greenmongo._core.types import SessionLike
+    from greenmongo._core.sessions.client_session import SessionLike
 
 __all__ = ["Writes"]
 

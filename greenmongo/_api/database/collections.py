@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from pymongo.write_concern import WriteConcern
 
     from greenmongo._api.collection import Collection
-    from greenmongo._core.types import Named, ReadMode, SessionLike
+    from greenmongo._core.sessions.client_session import SessionLike
+    from greenmongo._core.types import Named, ReadMode
 
 __all__ = ["Collections"]
 

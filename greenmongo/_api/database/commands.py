@@ -21,7 +21,8 @@ from greenmongo._core.types import DocT
 if TYPE_CHECKING:
     from bson.codec_options import CodecOptions
 
-    from greenmongo._core.types import ReadMode, SessionLike
+    from greenmongo._core.sessions.client_session import SessionLike
+    from greenmongo._core.types import ReadMode
 
 __all__ = ["Commands"]
 

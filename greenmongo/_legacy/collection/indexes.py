@@ -14,7 +14,8 @@ from greenmongo._legacy.removed import refuse
 
 if TYPE_CHECKING:
     from greenmongo._core.commands.arguments import IndexKeys
-    from greenmongo._core.types import Document, SessionLike
+    from greenmongo._core.sessions.client_session import SessionLike
+    from greenmongo._core.types import Document
 
 __all__ = ["LegacyIndexes"]
 

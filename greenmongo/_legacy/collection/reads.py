@@ -14,7 +14,7 @@ from greenmongo._legacy.removed import refuse
 
 if TYPE_CHECKING:
     from greenmongo._core.commands.arguments import Pipeline, Projection
-    from greenmongo._core.types import SessionLike
+    from greenmongo._core.sessions.client_session import SessionLike
     from greenmongo._legacy.collection import LegacyCollection
 
 __all__ = ["LegacyReads"]

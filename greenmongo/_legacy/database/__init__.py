@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from greenmongo._api.client import MongoClient
     from greenmongo._api.collection import Collection
-    from greenmongo._core.types import Document, Named, ReadMode, SessionLike
+    from greenmongo._core.sessions.client_session import SessionLike
+    from greenmongo._core.types import Document, Named, ReadMode
 
 __all__ = ["LegacyDatabase"]
 

@@ -17,7 +17,8 @@ from greenmongo._legacy.removed import refuse
 if TYPE_CHECKING:
     from bson.codec_options import CodecOptions
 
-    from greenmongo._core.types import Document, ReadMode, SessionLike
+    from greenmongo._core.sessions.client_session import SessionLike
+    from greenmongo._core.types import Document, ReadMode
 
 __all__ = ["Commands"]
 

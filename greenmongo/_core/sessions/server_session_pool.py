@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from greenmongo._core.session import ServerSession
+from greenmongo._core.sessions.server_session import ServerSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bson.binary import Binary
 
-__all__ = ["SessionPool"]
+__all__ = ["ServerSessionPool"]
 
 EXPIRY_MARGIN = 60.0
 """A session is not used in the last minute of its life on the server."""
 
 
-class SessionPool:
+class ServerSessionPool:
     """A stack of server sessions; `now` is an argument, new ids come from `new_id`."""
 
     def __init__(self, new_id: Callable[[], Binary]) -> None:
