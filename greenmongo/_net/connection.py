@@ -230,7 +230,9 @@ class Connection:
                 )
             )
         try:
-            message = read_reply(op_code, payload, max_message_size=self.stream.max_message_size)
+            message = read_reply(
+                op_code, payload, max_message_size=self.stream.framer.max_message_size
+            )
             if message.flags & MORE_TO_COME:
                 raise WireError("the server announces more replies than were asked for")
         except WireError as error:

@@ -177,7 +177,7 @@ class Connector:
             raise
         # What a server says of itself is no bound for what it may make us hold.
         largest = min(description.max_message_size, DEFAULT_MAX_MESSAGE_SIZE)
-        connection.stream.max_message_size = int(largest) + 16 * 1024
+        connection.stream.framer.max_message_size = int(largest) + 16 * 1024
         connection.monitoring = self._monitoring
         connection.credentials = credentials
         connection.sasl_mechanisms = reply.get("saslSupportedMechs") or ()

@@ -11,7 +11,6 @@ Invariant: all methods run on the hub thread; at most one greenlet waits on a st
 
 from __future__ import annotations
 
-import mmap
 import os
 import socket as socket_module
 import ssl
@@ -28,12 +27,7 @@ from greenmongo._core.types import format_address
 from greenmongo._net.socket_calls import CONTENTION, receive_some, send_some
 from greenmongo._net.tls import TlsSocket
 from greenmongo._wire.errors import WireError
-from greenmongo._wire.header import (
-    DEFAULT_MAX_MESSAGE_SIZE,
-    HEADER,
-    SMALL_MESSAGE,
-    parse_header,
-)
+from greenmongo._wire.framer import Framer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +36,7 @@ if TYPE_CHECKING:
     from greenlet import greenlet
 
     from greenmongo._core.types import Address
+    from greenmongo._wire.framer import Message
 
     Wait: TypeAlias = Callable[[socket_module.socket, bool], None]
     """Waits on the hub until a socket can be read (True) or written."""
@@ -50,8 +45,6 @@ if TYPE_CHECKING:
 __all__ = ["Stream", "open_stream"]
 
 _READ, _WRITE = 1, 2
-_HEADER_SIZE = HEADER.size
-_LARGE_BUFFER = 1024 * 1024
 _WOULD_BLOCK = (
     BlockingIOError,
     InterruptedError,
@@ -71,7 +64,7 @@ class Stream:
 
     def __init__(self, hub: Hub, sock: socket_module.socket | TlsSocket, address: Address) -> None:
         self.address = address
-        self.max_message_size = DEFAULT_MAX_MESSAGE_SIZE
+        self.framer = Framer()
         self.on_break: Callable[[], object] | None = None
         self._hub = hub
         self._sock = sock
@@ -84,9 +77,6 @@ class Stream:
             self._send, self._receive = partial(send_some, sock), partial(receive_some, sock)
         self._error: Exception | None = None
         self._reader: greenlet | None = None
-        self._view = _new_buffer(SMALL_MESSAGE)
-        self._filled = 0
-        self._needed = 0  # 0: the length of the next message is not known yet
         self._watcher: Any = hub.loop.io(sock.fileno(), _READ)
         self._watcher.start(self._on_readable)
         self._is_paused = False
@@ -133,7 +123,7 @@ class Stream:
         if sent < len(data):
             self._send_rest(memoryview(data)[sent:], timeout)
 
-    def read_message(self, timeout: float | None) -> tuple[int, int, memoryview]:
+    def read_message(self, timeout: float | None) -> Message:
         """Wait for one whole message; return its responseTo, opCode and payload.
 
         The payload is a view. If it is longer than `SMALL_MESSAGE`, nobody else has its buffer;
@@ -144,20 +134,28 @@ class Stream:
             NetworkTimeout: no whole message came in `timeout` seconds; it may still come.
             ProtocolError: what came is not a MongoDB message.
         """
-        if not self._needed or self._filled < self._needed:
+        framer = self.framer
+        if not framer.has_message:
             if self._is_tls or self._was_late:
                 # Decrypted bytes may wait inside the TLS object, where no watcher sees them. And if
                 # another thread had the GIL while we sent, the reply may be here, and to wait for
                 # it would give the GIL away once more.
                 self._was_late = False
-                self._on_readable()
-            if not self._needed or self._filled < self._needed:
+                self._read_available()
+            if not framer.has_message:
                 self._wait_for_message(timeout)
-        return self._take_message()
+        message = framer.next_message()
+        assert message is not None
+        if self._is_paused and self._error is None:
+            self._is_paused = False
+            self._watcher.start(self._on_readable)
+        if framer.filled:
+            self._check_rest()
+        return message
 
     def has_input(self) -> bool:
         """Tell whether bytes have come that nobody asked for."""
-        return self._filled > 0
+        return self.framer.filled > 0
 
     def close(self) -> None:
         """Close the socket, without any farewell. Idempotent."""
@@ -231,93 +229,75 @@ class Stream:
             )
 
     def _on_readable(self) -> None:
-        """Read what is there. Runs in the hub: no blocking, nothing may escape."""
-        while self._error is None:
-            if self._filled == len(self._view):
-                # A whole message waits for its reader, and more has come already. A peer that
-                # goes on must wait as well, or it could fill the memory.
-                self._is_paused = True
-                self._watcher.stop()
-                return
-            try:
-                count = self._receive(self._view[self._filled :] if self._filled else self._view)
-            except _WOULD_BLOCK:
-                return
-            except OSError as error:
-                self._fail(self._closed_error(str(error)))
-                return
-            if count == 0:
-                self._fail(self._closed_error("connection closed by the server"))
-                return
-            self._filled += count
-            if self._is_whole():
-                self._wake_reader()
-                return
-            if not self._is_tls:
-                return
-
-    def _wake_reader(self) -> None:
+        """Read what is there and tell whom it concerns. Runs in the hub: nothing may escape."""
+        if not self._read_available():
+            return
         reader = self._reader
-        if reader is not None:
+        if self._error is not None:
+            self._notify_failure(self._error)
+        elif reader is not None:
             self._reader = None
             reader.switch()
         elif self.on_break is not None:
             # Nobody asked: a message out of turn leaves an idle stream without meaning.
             self.on_break()
 
-    def _is_whole(self) -> bool:
-        """Tell whether a whole message is there. The stream breaks if what came is none."""
-        try:
-            return self._measure()
-        except WireError as error:
-            problem = ProtocolError(f"{format_address(self.address)}: {error}")
-            problem.__cause__ = error
-            self._fail(problem)
-        except (MemoryError, OSError) as error:
-            self._fail(self._closed_error(f"no memory for {self._needed} bytes: {error}"))
-        return False
-
-    def _measure(self) -> bool:
-        """Tell whether a whole message is in the buffer, which is made large enough for it."""
-        if not self._needed:
-            if self._filled < _HEADER_SIZE:
-                return False
-            header = parse_header(self._view, max_message_size=self.max_message_size)
-            self._needed = header.length
-            if header.length > len(self._view):
-                begun = self._view[: self._filled]
-                self._view = _new_buffer(header.length)
-                self._view[: self._filled] = begun
-        return self._filled >= self._needed
-
-    def _take_message(self) -> tuple[int, int, memoryview]:
-        view, needed = self._view, self._needed
-        _, _, response_to, op_code = HEADER.unpack_from(view)
-        self._needed = 0
-        rest = self._filled - needed
-        self._filled = 0
-        if self._is_paused and self._error is None:
-            self._is_paused = False
-            self._watcher.start(self._on_readable)
-        if rest or len(view) > SMALL_MESSAGE:
-            # A large buffer goes away with its message; what came after it starts a new one.
-            self._view = _new_buffer(max(SMALL_MESSAGE, rest))
-            self._view[:rest] = view[needed : needed + rest]
-            self._filled = rest
-            if rest:
-                self._is_whole()
-        return response_to, op_code, view[_HEADER_SIZE:needed]
-
-    def _fail(self, error: Exception) -> None:
-        if self._error is None:
-            self._error = error
-        self._shut()
+    def _notify_failure(self, error: Exception) -> None:
         waiting = self._reader or self._writer
         if waiting is not None:
             self._reader = self._writer = None
             waiting.throw(error)
         elif self.on_break is not None:
             self.on_break()
+
+    def _read_available(self) -> bool:
+        """Read what is there, without waiting.
+
+        Returns:
+            Whether a whole message has come, or the stream has ended: then there is an `error`.
+        """
+        framer = self.framer
+        while self._error is None:
+            view = framer.writable()
+            if not view:
+                # A whole message waits for its reader, and more has come already. A peer that
+                # goes on must wait as well, or it could fill the memory.
+                self._is_paused = True
+                self._watcher.stop()
+                return False
+            try:
+                count = self._receive(view)
+                if count and framer.received(count):
+                    return True
+            except _WOULD_BLOCK:
+                return False
+            except (OSError, WireError, MemoryError) as error:
+                self._fail(error)
+                return True
+            if not count:
+                self._fail(OSError("connection closed by the server"))
+                return True
+            if not self._is_tls:
+                return False
+        return False
+
+    def _check_rest(self) -> None:
+        """See whether what came after a message is a whole message too, or none at all."""
+        try:
+            self.framer.received(0)
+        except (WireError, MemoryError) as error:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """Let this be the end of the stream, unless it has come before."""
+        if self._error is not None:
+            return
+        if isinstance(error, WireError):
+            self._error = ProtocolError(f"{format_address(self.address)}: {error}")
+            self._error.__cause__ = error
+        else:
+            self._error = self._closed_error(str(error))
+        self._shut()
 
     def _send_rest(self, rest: memoryview, timeout: float | None) -> None:
         """Send what did not fit into the socket's buffer, as it drains."""
@@ -354,15 +334,6 @@ class Stream:
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.switch()
-
-
-def _new_buffer(size: int) -> memoryview:
-    """Return memory for a message; what is large takes place as it fills, not as it is announced.
-
-    The system clears and hands out its pages as they are read into, while other threads run;
-    `bytearray` would do it at once and let nobody run.
-    """
-    return memoryview(bytearray(size) if size <= _LARGE_BUFFER else mmap.mmap(-1, size))
 
 
 def open_stream(

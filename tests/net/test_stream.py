@@ -82,7 +82,7 @@ def test_a_message_may_be_of_any_size(hub_thread: HubThread, size: int) -> None:
         assert bytes(stream.read_message(5.0)[2]) == body(size)
         assert bytes(stream.read_message(5.0)[2]) == b"next"
         sending.get(timeout=5)
-        assert len(stream._view) <= 16_384
+        assert len(stream.framer._view) <= 16_384
 
 
 @hubside
@@ -107,7 +107,7 @@ def test_a_message_too_large_for_the_memory_left_breaks_the_stream(
         raise error
 
     with open_stream_pair() as (stream, peer):
-        monkeypatch.setattr("greenmongo._net.stream._new_buffer", refuse)
+        monkeypatch.setattr("greenmongo._wire.framer._new_buffer", refuse)
         peer.send(framed(OP_MSG, body(100_000), 5)[:1000])
         with pytest.raises(AutoReconnect, match=r"no memory for 100016 bytes: .*full"):
             stream.read_message(5.0)
@@ -120,7 +120,7 @@ def test_a_message_that_fills_the_buffer_waits_safely_for_its_reader(
 ) -> None:
     with open_stream_pair() as (stream, peer):
         peer.send(framed(OP_MSG, body(16_384 - 16), 5))
-        until(lambda: stream._filled == 16_384)
+        until(lambda: stream.framer.filled == 16_384)
         peer.send(framed(OP_MSG, b"next", 6))
         turn()
         assert bytes(stream.read_message(5.0)[2]) == body(16_384 - 16)
@@ -166,6 +166,17 @@ def test_an_idle_stream_notices_what_nobody_asked_for(hub_thread: HubThread, wha
             peer.send(op_msg(1))
         assert broken.wait(5.0)
         assert stream.is_open == (what == "message")
+
+
+@hubside
+def test_a_message_that_is_there_already_is_no_break(hub_thread: HubThread) -> None:
+    with open_stream_pair() as (stream, peer):
+        broken = Event()
+        stream.on_break = broken.set
+        stream._was_late = True  # As after a send for which another thread had the GIL.
+        peer.send(op_msg(1))
+        assert stream.read_message(5.0)[0] == 1
+        assert not broken.is_set()
 
 
 @hubside
@@ -276,7 +287,7 @@ def test_a_peer_that_floods_us_while_we_send_has_to_wait(hub_thread: HubThread) 
         turn()
         for _ in range(50):
             turn()
-            assert len(stream._view) <= 16_384
+            assert len(stream.framer._view) <= 16_384
         assert len(peer.receive(4_000_000)) == 4_000_000
         sending.get(timeout=5)
         for _ in range(4000):

@@ -1,116 +1,160 @@
 from __future__ import annotations
 
+import mmap
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from greenmongo._wire.errors import WireError
-from greenmongo._wire.framer import Framer, Message
-from greenmongo._wire.header import HEADER, OP_MSG
+from greenmongo._wire.framer import Framer
+from greenmongo._wire.header import HEADER, OP_MSG, SMALL_MESSAGE
+from tests.support.framing import receive
+
+ROOM = SMALL_MESSAGE - HEADER.size
+"""Bytes of payload that fill the buffer of small messages."""
 
 
-def message(request_id: int, response_to: int, payload: bytes, op_code: int = OP_MSG) -> bytes:
-    return HEADER.pack(16 + len(payload), request_id, response_to, op_code) + payload
+def message(response_to: int, payload: bytes, op_code: int = OP_MSG) -> bytes:
+    return HEADER.pack(16 + len(payload), 1, response_to, op_code) + payload
 
 
-PING = message(7, 0, b"ping")
-PONG = message(8, 7, b"pong", op_code=1)
-EMPTY = message(9, 0, b"")
+PING = message(0, b"ping")
+PONG = message(7, b"pong", op_code=1)
+EMPTY = message(9, b"")
 
 
-def read_all(framer: Framer) -> list[Message]:
-    seen = []
-    while (found := framer.next_message()) is not None:
-        seen.append(found)
-    return seen
+def read_all(framer: Framer, data: bytes, step: int | None = None) -> list[tuple[int, int, bytes]]:
+    return [(to, code, bytes(payload)) for to, code, payload in receive(framer, data, step)]
+
+
+def fill(framer: Framer, data: bytes) -> bool:
+    """Receive data for which there is room, and take no message."""
+    framer.writable()[: len(data)] = data
+    return framer.received(len(data))
 
 
 @pytest.mark.parametrize("step", [1, 3, 15, 16, 17, 19, 20, 40, 100], ids="{}-byte reads".format)
 def test_messages_survive_any_chunking(step: int) -> None:
-    framer, seen = Framer(), []
-    stream = PING + PONG + EMPTY
-    for at in range(0, len(stream), step):
-        framer.receive_data(stream[at : at + step])
-        seen += read_all(framer)
-    assert seen == [
-        Message(7, 0, OP_MSG, b"ping"),
-        Message(8, 7, 1, b"pong"),
-        Message(9, 0, OP_MSG, b""),
+    framer = Framer()
+    assert read_all(framer, PING + PONG + EMPTY, step) == [
+        (0, OP_MSG, b"ping"),
+        (7, 1, b"pong"),
+        (9, OP_MSG, b""),
     ]
-    assert framer.buffered == 0
+    assert framer.filled == 0
 
 
-@given(st.lists(st.binary(max_size=50), max_size=6), st.data())
-def test_any_messages_survive_any_chunking(payloads: list[bytes], data: st.DataObject) -> None:
-    stream = b"".join(message(index, -index, each) for index, each in enumerate(payloads))
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=10)))
-    framer, seen = Framer(), []
-    for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
-        framer.receive_data(stream[start:end])
-        seen += read_all(framer)
-    assert seen == [Message(n, -n, OP_MSG, each) for n, each in enumerate(payloads)]
+SIZES = st.sampled_from([0, 1, ROOM - 1, ROOM, ROOM + 1, 50_000]) | st.integers(0, 50)
+
+
+@given(
+    st.lists(SIZES, max_size=6),
+    st.sampled_from([7, 1000, SMALL_MESSAGE, None]) | st.integers(1, 100_000),
+)
+def test_any_messages_survive_any_chunking(sizes: list[int], step: int | None) -> None:
+    stream = b"".join(message(n, bytes([n]) * size) for n, size in enumerate(sizes))
+    expected = [(n, OP_MSG, bytes([n]) * size) for n, size in enumerate(sizes)]
+    assert read_all(Framer(), stream, step) == expected
 
 
 @given(st.lists(st.binary(max_size=40), max_size=6))
 def test_arbitrary_bytes_give_messages_or_a_wire_error(chunks: list[bytes]) -> None:
     framer = Framer(max_message_size=100)
     for chunk in chunks:
-        framer.receive_data(chunk)
         try:
-            read_all(framer)
+            read_all(framer, chunk)
         except WireError:
             return
 
 
-@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
-def test_data_may_come_in_any_buffer(kind: type[bytes]) -> None:
+def test_a_message_is_whole_with_its_last_byte() -> None:
     framer = Framer()
-    framer.receive_data(kind(PING))
-    assert framer.next_message() == Message(7, 0, OP_MSG, b"ping")
+    assert not fill(framer, PING[:10])
+    assert not fill(framer, PING[10:17])
+    assert framer.next_message() is None
+    assert not framer.has_message
+    assert fill(framer, PING[17:] + PONG[:1])
+    assert framer.has_message
+    assert framer.next_message() is not None
+    assert (framer.has_message, framer.filled) == (False, 1)
 
 
-def test_a_payload_does_not_share_the_readers_buffer() -> None:
-    framer, reads = Framer(), bytearray(PING)
-    framer.receive_data(reads)
-    found = framer.next_message()
-    reads[:] = bytes(len(reads))
-    assert found == Message(7, 0, OP_MSG, b"ping")
-
-
-def test_what_is_missing_is_first_the_header_then_the_payload() -> None:
+def test_a_small_message_leaves_its_buffer_to_the_next() -> None:
     framer = Framer()
-    assert framer.missing == 16
-    framer.receive_data(PING[:10])
-    assert (framer.next_message(), framer.missing) == (None, 6)
-    framer.receive_data(PING[10:17])
-    assert (framer.next_message(), framer.missing) == (None, 3)
-    framer.receive_data(PING[17:] + PONG[:1])
-    assert framer.missing == 0
-    assert framer.next_message() == Message(7, 0, OP_MSG, b"ping")
-    assert (framer.missing, framer.buffered) == (15, 1)
+    fill(framer, PING)
+    _, _, payload = framer.next_message() or pytest.fail("no message")
+    assert bytes(payload) == b"ping"
+    fill(framer, PONG)
+    assert bytes(payload) == b"pong"
+
+
+def test_a_message_followed_by_another_keeps_its_bytes() -> None:
+    framer = Framer()
+    fill(framer, PING + PONG)
+    _, _, payload = framer.next_message() or pytest.fail("no message")
+    assert framer.next_message() is not None
+    assert bytes(payload) == b"ping"
+
+
+@pytest.mark.parametrize("size", [ROOM + 1, 100_000, 2_000_000])
+def test_a_large_message_has_its_buffer_for_itself(size: int) -> None:
+    framer = Framer()
+    ((_, _, payload),) = receive(framer, message(0, b"x" * size))
+    read_all(framer, PING + message(0, b"y" * size))
+    assert bytes(payload) == b"x" * size
+
+
+def test_a_large_message_is_read_to_where_it_will_stay() -> None:
+    framer = Framer()
+    data = message(0, bytes(2_000_000))
+    fill(framer, data[:1000])
+    rest = framer.writable()
+    assert len(rest) == len(data) - 1000
+    assert isinstance(rest.obj, mmap.mmap)
+    fill(framer, data[1000:])
+    _, _, payload = framer.next_message() or pytest.fail("no message")
+    assert payload.obj is rest.obj
+
+
+def test_there_is_no_room_while_a_message_fills_the_buffer() -> None:
+    framer = Framer()
+    assert fill(framer, message(0, bytes(ROOM)))
+    assert not framer.writable()
+    assert framer.next_message() is not None
+    assert len(framer.writable()) == SMALL_MESSAGE
 
 
 def test_a_header_that_cannot_be_right_is_refused_again_and_again() -> None:
     framer = Framer(max_message_size=19)
-    framer.receive_data(PING)
-    for _ in range(2):
-        with pytest.raises(WireError, match="length 20 is not between 16 and 19"):
-            framer.next_message()
-    framer.receive_data(EMPTY)
-    with pytest.raises(WireError, match="length 20"):
+    with pytest.raises(WireError, match="length 20 is not between 16 and 19"):
+        fill(framer, PING)
+    with pytest.raises(WireError, match="length 20 is not between 16 and 19"):
         framer.next_message()
+    with pytest.raises(WireError, match="length 20"):
+        fill(framer, EMPTY)
 
 
 def test_messages_before_a_broken_one_are_handed_out() -> None:
     framer = Framer()
-    framer.receive_data(PING + b"HTTP/1.1 400 Bad Request")
-    assert framer.next_message() == Message(7, 0, OP_MSG, b"ping")
+    fill(framer, PING + b"HTTP/1.1 400 Bad Request")
+    assert framer.next_message() is not None
     with pytest.raises(WireError, match="length 1347703880"):
         framer.next_message()
+
+
+def test_a_message_for_which_there_is_no_memory_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_size: int) -> memoryview:
+        raise OSError(12, "full")
+
+    framer = Framer()
+    monkeypatch.setattr("greenmongo._wire.framer._new_buffer", refuse)
+    for _ in range(2):
+        with pytest.raises(MemoryError, match=r"no memory for 100016 bytes: .*full"):
+            fill(framer, message(0, bytes(100_000))[:1000])
 
 
 def test_the_limit_may_change_after_the_handshake() -> None:
     framer = Framer(max_message_size=16)
     framer.max_message_size = 20
-    framer.receive_data(PING)
-    assert framer.next_message() == Message(7, 0, OP_MSG, b"ping")
+    assert read_all(framer, PING) == [(0, OP_MSG, b"ping")]
