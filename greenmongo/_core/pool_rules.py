@@ -6,23 +6,36 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pymongo.errors import AutoReconnect
+from pymongo.errors import AutoReconnect, WaitQueueTimeoutError
+from pymongo.monitoring import ConnectionClosedReason
+
+from greenmongo._core.request_errors import ExceededMaxWaiters
+from greenmongo._core.types import format_address
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from bson.objectid import ObjectId
 
     from greenmongo._core.options import ClientOptions
+    from greenmongo._core.types import Address
 
 __all__ = [
     "STALE",
+    "HolderKind",
     "Opening",
     "PoolCleared",
     "PoolClosed",
     "PoolLimits",
     "PoolState",
     "has_perished",
+    "interruption",
     "may_connect",
     "may_wait",
+    "not_ready",
+    "reason_to_close",
+    "too_many_waiting",
+    "wait_queue_timeout",
 ]
 
 
@@ -54,6 +67,14 @@ class PoolState(enum.Enum):
     PAUSED = "paused"
     READY = "ready"
     CLOSED = "closed"
+
+
+class HolderKind(enum.Enum):
+    """Why a connection is kept between operations."""
+
+    REQUEST = "request"
+    CURSOR = "cursor"
+    TRANSACTION = "transaction"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +120,14 @@ def has_perished(
     return limits.max_idle_time is not None and idle_for > limits.max_idle_time
 
 
-def may_wait(*, line: int, open_count: int, limits: PoolLimits) -> bool:
-    """Tell whether one more caller may join those in line, with `open_count` connections taken.
+def may_wait(*, waiting: int, open_count: int, limits: PoolLimits) -> bool:
+    """Tell whether one more caller may join those who wait, with `open_count` connections taken.
 
     Those for whom a connection is opened, or may be, do not count: they wait for nobody.
     """
     if limits.max_size is None or limits.max_waiting is None:
         return True
-    return line - (limits.max_size - open_count) < limits.max_waiting
+    return waiting - (limits.max_size - open_count) < limits.max_waiting
 
 
 def may_connect(*, total: int, connecting: int, limits: PoolLimits) -> bool:
@@ -114,3 +135,69 @@ def may_connect(*, total: int, connecting: int, limits: PoolLimits) -> bool:
     if connecting >= limits.max_connecting:
         return False
     return limits.max_size is None or total < limits.max_size
+
+
+def reason_to_close(
+    state: PoolState, error: Exception | None, *, is_usable: bool, is_stale: bool
+) -> str:
+    """Return why a connection is closed that ended for `error`, if for any (CMAP "Events")."""
+    if state is PoolState.CLOSED:
+        return ConnectionClosedReason.POOL_CLOSED
+    if not is_usable and not isinstance(error, PoolCleared):
+        return ConnectionClosedReason.ERROR
+    return ConnectionClosedReason.STALE if is_stale else ConnectionClosedReason.IDLE
+
+
+def not_ready(address: Address, state: PoolState, cause: Exception | None = None) -> PoolCleared:
+    """Return what a caller is told by a pool that is paused, because of `cause`, or closed."""
+    kind, name = PoolCleared, "paused"
+    if state is PoolState.CLOSED:
+        kind, name = PoolClosed, "closed"
+    why = "" if cause is None else f" ({cause})"
+    problem = kind(f"{format_address(address)}: connection pool {name}{why}")
+    problem.__cause__ = cause
+    return problem
+
+
+def interruption(address: Address) -> PoolCleared:
+    """Return what ends an operation in use (CMAP "Clearing a non-load balanced pool")."""
+    name = format_address(address)
+    return PoolCleared(f"Connection to {name} interrupted due to server monitor timeout")
+
+
+def too_many_waiting(address: Address, limits: PoolLimits) -> ExceededMaxWaiters:
+    """Return what a caller is told who may not even wait (CMAP "waitQueueMultiple")."""
+    return ExceededMaxWaiters(
+        f"{format_address(address)}: {limits.max_waiting} callers wait for a connection already; "
+        f"maxPoolSize: {limits.max_size}"
+    )
+
+
+def wait_queue_timeout(
+    address: Address,
+    waited: float,
+    limits: PoolLimits,
+    *,
+    busy: int,
+    held: Counter[HolderKind],
+) -> WaitQueueTimeoutError:
+    """Return what a caller is told who waited for too long.
+
+    Args:
+        waited: for so many seconds.
+        busy: connections that are not idle.
+        held: how many of them are kept, for each reason.
+    """
+    use = f"in use or being opened: {busy}"
+    if limits.load_balanced:
+        # Load Balancers, "Wait Queues": such a pool runs dry for these reasons above all.
+        cursors, transactions = held[HolderKind.CURSOR], held[HolderKind.TRANSACTION]
+        use = (
+            f"connections in use by cursors: {cursors}, "
+            f"connections in use by transactions: {transactions}, "
+            f"connections in use by other operations: {busy - cursors - transactions}"
+        )
+    return WaitQueueTimeoutError(
+        f"{format_address(address)}: timed out while checking out a connection from the "
+        f"pool after {waited:.3g} s; maxPoolSize: {limits.max_size}, {use}"
+    )

@@ -23,6 +23,7 @@ from greenmongo._net.operation import Operation
 from greenmongo._net.pool import Pool
 from greenmongo._net.request_table import RequestTable
 from greenmongo._net.sessions import Sessions
+from greenmongo._net.standstill import break_standstill
 from greenmongo._net.topology import Topology
 
 if TYPE_CHECKING:
@@ -149,6 +150,7 @@ class Engine:
             connect=connect,
             on_connect_error=on_connect_error,
             drain=lambda pool, connection: self._abandoned.adopt(pool, connection),
+            break_deadlock=break_standstill,
             publisher=self.publisher,
         )
 

@@ -6,7 +6,6 @@ pool knows of a holder what `Holder` says, and its kind. Hub side only.
 
 from __future__ import annotations
 
-import enum
 from typing import TYPE_CHECKING
 from weakref import ref
 
@@ -15,6 +14,7 @@ from gevent.event import Event
 from pymongo.errors import AutoReconnect, NetworkTimeout
 
 from greenmongo._core.affinity import Affinity
+from greenmongo._core.pool_rules import HolderKind
 from greenmongo._core.request_errors import RequestBroken
 
 if TYPE_CHECKING:
@@ -22,15 +22,7 @@ if TYPE_CHECKING:
     from greenmongo._net.connection import Connection
     from greenmongo._net.pool import Pool
 
-__all__ = ["CursorHolder", "Holder", "HolderKind", "RequestHolder"]
-
-
-class HolderKind(enum.Enum):
-    """Why a connection is kept; errors of the pool tell how many are, for each reason."""
-
-    REQUEST = "request"
-    CURSOR = "cursor"
-    TRANSACTION = "transaction"
+__all__ = ["CursorHolder", "Holder", "RequestHolder"]
 
 
 class Holder:

@@ -19,6 +19,7 @@ from greenmongo._core.types import Document
 from greenmongo._net.connection import Connection
 from greenmongo._net.observers.publisher import Publisher
 from greenmongo._net.pool import Pool
+from greenmongo._net.standstill import break_standstill
 from greenmongo._net.stream import Stream
 from tests.spec.pool_log import PoolLog
 
@@ -44,6 +45,7 @@ class PoolRun:
             connect=self._connect,
             on_connect_error=lambda error, _: self.pool.clear(error),
             drain=lambda pool, connection: pool.drained(connection),
+            break_deadlock=break_standstill,
             publisher=Publisher([self.log]),
         )
         # Less than nothing: never.

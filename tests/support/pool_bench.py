@@ -17,6 +17,7 @@ from pymongo.errors import AutoReconnect
 from greenmongo._core.pool_rules import Opening, PoolLimits
 from greenmongo._net.connection import Connection, Exchange
 from greenmongo._net.pool import Pool
+from greenmongo._net.standstill import break_standstill
 from greenmongo._net.stream import Stream
 from tests.support.hubside import ADDRESS, Peer, until
 
@@ -41,6 +42,7 @@ class Bench:
             connect=self._connect,
             on_connect_error=lambda error, _: self.connect_errors.append(error),
             drain=lambda _, connection: self.draining.append(connection),
+            break_deadlock=break_standstill,
         )
 
     def _connect(self, opening: Opening) -> Connection:

@@ -1,0 +1,169 @@
+"""Opens a pool's connections, for the callers that wait and for minPoolSize (CMAP).
+
+Connections are established by greenlets of the pool's own, so that a caller who leaves the wait
+queue disturbs nobody. At most maxConnecting do so at once (CMAP "Establishing a Connection").
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol
+
+import gevent
+from gevent.hub import getcurrent
+from pymongo.monitoring import ConnectionClosedReason
+
+from greenmongo._core.pool_rules import STALE, Opening, PoolState, may_connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bson.objectid import ObjectId
+    from gevent.hub import Hub
+    from greenlet import greenlet
+
+    from greenmongo._core.pool_rules import PoolLimits
+    from greenmongo._net.connection import Connection
+    from greenmongo._net.observers.pool import PoolObserver
+    from greenmongo._net.wait_queue import WaitQueue
+
+__all__ = ["PoolFiller"]
+
+
+class FilledPool(Protocol):
+    """What is filled."""
+
+    limits: PoolLimits
+    generation: int
+    state: PoolState
+
+    @property
+    def open_count(self) -> int:
+        """Connections that are open."""
+        ...
+
+    def admit(self, connection: Connection) -> None:
+        """Take a new connection in, and give it to whoever waits."""
+        ...
+
+
+class PoolFiller:
+    """Establishes connections. Hub side only; only its own greenlets wait.
+
+    Args:
+        connect: opens and authenticates a connection; may wait.
+        on_connect_error: told of each failure before the waiting caller is.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        pool: FilledPool,
+        wait_queue: WaitQueue,
+        observer: PoolObserver,
+        *,
+        connect: Callable[[Opening], Connection],
+        on_connect_error: Callable[[Exception, Opening], object],
+    ) -> None:
+        self.created_count = 0
+        """Connections opened since the pool exists."""
+        self.establishing = 0
+        """Connections being opened now."""
+        self._hub = hub
+        self._pool = pool
+        self._wait_queue = wait_queue
+        self._observer = observer
+        self._connect = connect
+        self._on_connect_error = on_connect_error
+        self._connecting: dict[greenlet, Opening] = {}
+
+    def fill(self, *, for_minimum: bool = True) -> None:
+        """Start establishing as many connections as callers wait for, or the minimum asks for.
+
+        Does not wait: the greenlets begin in the loop's next round.
+        """
+        pool = self._pool
+        if pool.state is not PoolState.READY:
+            return
+        limits = pool.limits
+        while may_connect(
+            total=pool.open_count + self.establishing, connecting=self.establishing, limits=limits
+        ):
+            # What is opened for the minimum is not counted on by those who wait (CMAP).
+            if self._wait_queue.unserved > 0:
+                self._begin(for_minimum=False)
+            elif for_minimum and pool.open_count + self.establishing < limits.min_size:
+                self._begin(for_minimum=True)
+            else:
+                return
+
+    def make_stale(self, service_id: ObjectId) -> None:
+        """Make what is being opened to one server behind a load balancer stale."""
+        for opening in self._connecting.values():
+            if opening.service_id == service_id:
+                opening.generation = STALE
+
+    def stop(self, new_error: Callable[[], BaseException]) -> None:
+        """End every attempt to connect, each with an error of its own. Does not wait."""
+        for attempt in list(self._connecting):
+            self._hub.loop.run_callback(self._stop_attempt, attempt, new_error())
+
+    def _stop_attempt(self, attempt: greenlet, error: BaseException) -> None:
+        # In the hub. The attempt may have come to its end since this was scheduled.
+        if attempt in self._connecting:
+            attempt.throw(error)
+
+    def _begin(self, *, for_minimum: bool) -> None:
+        self.establishing += 1
+        self._wait_queue.opening += not for_minimum
+        gevent.spawn(self._establish, self._pool.generation, for_minimum)
+
+    def _end(self, *, for_minimum: bool) -> None:
+        self.establishing -= 1
+        self._wait_queue.opening -= not for_minimum
+
+    def _establish(self, generation: int, for_minimum: bool) -> None:
+        """Open one connection and admit it. The one function here that waits."""
+        pool = self._pool
+        if generation != pool.generation or pool.state is not PoolState.READY:
+            self._end(for_minimum=for_minimum)
+            self.fill()
+            return
+        self.created_count += 1
+        began, attempt = monotonic(), getcurrent()
+        opening = Opening(self.created_count, generation)
+        try:
+            self._observer.created(opening.number)
+            self._connecting[attempt] = opening
+            connection = self._connect(opening)
+        except Exception as error:
+            self._connecting.pop(attempt, None)
+            self._end(for_minimum=for_minimum)
+            self._fail(opening, error)
+            return
+        except BaseException:
+            self._connecting.pop(attempt, None)
+            self._end(for_minimum=for_minimum)
+            self._observer.closed(opening.number, ConnectionClosedReason.POOL_CLOSED)
+            raise
+        # No switch from here on: nobody may see the connection counted twice, or not at all.
+        del self._connecting[attempt]
+        with self._observer:
+            self._end(for_minimum=for_minimum)
+            self._observer.ready(opening.number, began)
+            pool.admit(connection)
+            self.fill()
+
+    def _fail(self, opening: Opening, error: Exception) -> None:
+        """Record that a connection could not be opened."""
+        with self._observer:
+            # Whoever waits longest is told; those behind hear of it if the pool is cleared.
+            is_stale = opening.generation != self._pool.generation
+            entry = None if is_stale else self._wait_queue.take_first()
+            self._on_connect_error(error, opening)
+            self._observer.closed(opening.number, ConnectionClosedReason.ERROR, error)
+            if entry is not None:
+                self._wait_queue.fail(entry, error)
+            # The minimum waits for the next round: a server that refuses connections would be
+            # tried without a pause.
+            self.fill(for_minimum=False)
