@@ -26,7 +26,7 @@ from greenmongo._core.commands.arguments import (
     require_document,
     require_mapping,
 )
-from greenmongo._core.commands.find import FindSpec
+from greenmongo._core.commands.find import FindSpec, explain
 from greenmongo._core.constants import CursorType, QueryFlag
 from greenmongo._core.cursor_plan import CursorPlan
 from greenmongo._core.types import DocT
@@ -232,11 +232,10 @@ class Cursor(BufferedCursor[DocT], Generic[DocT]):
 
     def explain(self) -> DocT:
         """Return how the server would run this query."""
-        spec = dataclasses.replace(self._spec, explain=True)
         # An explain never leaves a cursor behind, so a limit is a hard one.
-        spec.limit = -abs(spec.limit)
+        spec = dataclasses.replace(self._spec, limit=-abs(self._spec.limit))
         target = self._collection._target
-        reply = self._executor.run(self._plan.first_command(target, spec), self._session)
+        reply = self._executor.run(explain(target, spec), self._session)
         document: DocT = redecode(reply.document, target.codec_options)
         return document
 

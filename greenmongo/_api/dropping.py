@@ -11,7 +11,6 @@ from pymongo.errors import OperationFailure
 from greenmongo._api.checked import run_checked
 from greenmongo._core.commands.admin import drop_collection
 from greenmongo._core.commands.arguments import require_mapping
-from greenmongo._core.reply import is_missing_namespace
 from greenmongo._core.server_codes import NAMESPACE_NOT_FOUND
 
 if TYPE_CHECKING:
@@ -41,10 +40,8 @@ def drop(
 
 def drop_one(executor: Runs, target: Target, session: SessionLike | None, comment: Any) -> Document:
     """Drop one collection and return the server's answer."""
-    command = drop_collection(target, comment=comment)
-    command.tolerates = is_missing_namespace
     try:
-        return run_checked(executor, command, session).document
+        return run_checked(executor, drop_collection(target, comment=comment), session).document
     except OperationFailure as error:
         if error.code != NAMESPACE_NOT_FOUND:
             raise

@@ -3,69 +3,102 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bson.codec_options import DEFAULT_CODEC_OPTIONS, CodecOptions
 
 if TYPE_CHECKING:
     from greenmongo._core.types import Address, Document, ReadMode
 
-__all__ = ["Command", "DocumentSequence", "Reply"]
+__all__ = ["Command", "DocumentSequence", "Reply", "ReplyShape", "Retryability"]
 
 
-@dataclass(slots=True)
-class DocumentSequence:
+class Retryability(Enum):
+    """Whether a command that may have been begun can be sent again.
+
+    What a server has refused before it began may always be sent again (Client Backpressure).
+    """
+
+    NEVER = "never"
+    READ = "read"
+    """A retryable read (Retryable Reads, "Supported Read Operations")."""
+    WRITE = "write"
+    """A retryable write (Retryable Writes, "Supported Write Operations"), to be numbered."""
+    UNKNOWN = "unknown"
+    """Never, as the command is the caller's own; nobody knows whether it reads or writes."""
+
+
+class ReplyShape(Enum):
+    """What the driver itself reads of the reply to a command that went well."""
+
+    NOTHING = "nothing"
+    FIRST_BATCH = "firstBatch"
+    """A cursor with its first batch."""
+    NEXT_BATCH = "nextBatch"
+    """A cursor with another batch."""
+    CURSOR_IF_ANY = "cursor, if any"
+    """A cursor with its first batch, or none, which the caller is told."""
+    WRITE = "write"
+    """How much was written, and what went wrong."""
+    COUNT = "n"
+    VALUES = "values"
+    DATABASES = "databases"
+
+
+class DocumentSequence(NamedTuple):
     """The documents of one write, already BSON, sent as an OP_MSG section of kind 1."""
 
     identifier: str
     documents: Sequence[bytes]
 
 
-@dataclass(slots=True)
-class Command:
-    """One command. Treat it as immutable: a retry sends the same object again.
+class Command(NamedTuple):
+    """One command, and all that has to be known about it: nobody tests its name to find out.
 
-    `body` starts with the command's name and holds everything but what the executor adds:
-    `$db`, `lsid`, `txnNumber`, `$clusterTime`, `$readPreference`, `maxTimeMS` from a deadline.
+    A tuple, because it is immutable, as a retry sends the same object again, and yet quickly made:
+    a frozen dataclass takes four times as long.
     """
 
+    name: str
+    """The first key of `body`."""
     body: Document
+    """Everything but what the executor adds: `$db`, `lsid`, `txnNumber`, `$clusterTime`,
+    `$readPreference`, `maxTimeMS` from a deadline."""
     db: str
-    codec_options: CodecOptions[Any] = field(default=DEFAULT_CODEC_OPTIONS)
+    codec_options: CodecOptions[Any] = DEFAULT_CODEC_OPTIONS
     """How the reply's user documents (batches, values) are decoded."""
     read_preference: ReadMode | None = None
     """None: the operation needs a writable server."""
     is_write: bool = False
-    may_retry: bool = False
-    """A retryable read or write as the specifications define it; options may still forbid it."""
-    acknowledged: bool = True
-    """False: sent with moreToCome and never answered."""
-    sequence: DocumentSequence | None = None
-    address: Address | None = None
-    """Set for getMore and killCursors: only this server can answer."""
+    retry: Retryability = Retryability.NEVER
+    shape: ReplyShape = ReplyShape.NOTHING
+    """What is checked of the reply, so that whoever reads it need not."""
     user_documents: bool = False
     """The reply carries user documents, so `codec_options` matters for it. If there are many in
     a batch, they come as an `UndecodedBatch`."""
+    acknowledged: bool = True
+    """False: sent with moreToCome and never answered."""
+    sequence: DocumentSequence | None = None
     operation_id: int | None = None
     """Ties the commands of one bulk write together, for listeners."""
+    address: Address | None = None
+    """Set for getMore and killCursors: only this server can answer."""
+    opens_cursor: bool = False
+    """The reply may leave a cursor open on the server, for somebody to read on."""
+    is_sensitive: bool = False
+    """It carries credentials: listeners and the log see neither it nor its reply."""
+    may_compress: bool = True
+    """It may be sent compressed."""
+    takes_max_time: bool = True
+    """The server may be told what is left of timeoutMS. To getMore it would be the time to wait
+    for news, which only some cursors do."""
     socket_timeout: float | None = None
     """The seconds to wait for the answer; None: as long as the connection's option says."""
-    is_generic: bool = False
-    """The caller's own: nobody knows whether it reads or writes."""
     tolerates: Callable[[Document], bool] | None = None
     """Tells of a reply that is not ok whether the caller takes it nevertheless: then listeners
     are told of a success, as by PyMongo."""
-
-    @property
-    def name(self) -> str:
-        """The command's name, the first key of its body."""
-        return next(iter(self.body))
-
-    @property
-    def is_batch(self) -> bool:
-        """Whether it is one of the commands of a bulk write."""
-        return self.operation_id is not None
 
 
 @dataclass(slots=True)

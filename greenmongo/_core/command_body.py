@@ -48,7 +48,7 @@ def complete_body(
     if read_preference is not None:
         body["$readPreference"] = read_preference
     if max_time_ms is not None:
-        _limit_time(body, max_time_ms)
+        _limit_time(body, max_time_ms, takes_max_time=command.takes_max_time)
     if server_api is not None:
         body["apiVersion"] = server_api.version
         if server_api.strict is not None:
@@ -58,13 +58,12 @@ def complete_body(
     return body
 
 
-def _limit_time(body: Document, max_time_ms: int) -> None:
+def _limit_time(body: Document, max_time_ms: int, *, takes_max_time: bool) -> None:
     """Tell the server what is left of timeoutMS, which comes before the older limits."""
     own = body.get("maxTimeMS")
     if own and isinstance(own, (int, float)):
         body["maxTimeMS"] = min(own, max_time_ms)
-    elif "getMore" not in body:
-        # With getMore it would be the time to wait for news, which only some cursors do.
+    elif takes_max_time:
         body["maxTimeMS"] = max_time_ms
     concern = body.get("writeConcern")
     if isinstance(concern, Mapping) and "wtimeout" in concern:

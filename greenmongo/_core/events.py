@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import bson
 from pymongo.errors import WaitQueueTimeoutError
@@ -40,24 +40,9 @@ __all__ = [
     "as_sent",
     "checkout_failed_reason",
     "failure_document",
-    "is_sensitive",
     "pool_options",
 ]
 
-_SENSITIVE = frozenset(
-    {
-        "authenticate",
-        "copydb",
-        "copydbgetnonce",
-        "copydbsaslstart",
-        "createuser",
-        "getnonce",
-        "saslcontinue",
-        "saslstart",
-        "updateuser",
-    }
-)
-_HELLOS = frozenset({"hello", "ismaster"})
 _SHOWN_OF_SENSITIVE_FAILURES = ("code", "codeName", "errorLabels")
 
 CLOSED_TEXTS: Mapping[str, str] = {
@@ -80,12 +65,6 @@ CHECKOUT_FAILED_TEXTS: Mapping[str, str] = {
     ConnectionCheckOutFailedReason.POOL_CLOSED: "Connection pool was closed",
 }
 """What log messages say for the reasons of a `ConnectionCheckOutFailedEvent`."""
-
-
-def is_sensitive(name: str, body: Mapping[str, Any]) -> bool:
-    """Tell whether a command carries credentials."""
-    lowered = name.lower()
-    return lowered in _SENSITIVE or (lowered in _HELLOS and "speculativeAuthenticate" in body)
 
 
 def as_sent(command: Command, body: Document, give_way: Callable[[], object]) -> Document:

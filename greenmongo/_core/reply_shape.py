@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bson.timestamp import Timestamp
 
 from greenmongo._core.batch import UndecodedBatch
+from greenmongo._core.command import ReplyShape
 
 if TYPE_CHECKING:
     from greenmongo._core.types import Document
@@ -47,20 +48,21 @@ _OF_WRITE_ERRORS: Mapping[str, _Kinds] = {
 _WRITES_FIELDS = frozenset(_OF_WRITES)
 _WRITTEN: Mapping[str, _Kinds] = {"n": _NUMBER, "nModified": _NUMBER, "upserted": list}
 
-_WITH_CURSOR = frozenset({"aggregate", "find", "getMore", "listCollections", "listIndexes"})
-_WRITES = frozenset({"delete", "insert", "update"})
-_RESULTS: Mapping[str, tuple[str, _Kinds]] = {
-    "count": ("n", _NUMBER),
-    "distinct": ("values", list),
-    "listDatabases": ("databases", list),
+# Looked up once: members of an enum are found slowly, and this is asked for every reply.
+_FIRST_BATCH, _NEXT_BATCH = ReplyShape.FIRST_BATCH, ReplyShape.NEXT_BATCH
+_CURSOR_IF_ANY, _WRITE = ReplyShape.CURSOR_IF_ANY, ReplyShape.WRITE
+_RESULTS: Mapping[ReplyShape, tuple[str, _Kinds]] = {
+    ReplyShape.COUNT: ("n", _NUMBER),
+    ReplyShape.VALUES: ("values", list),
+    ReplyShape.DATABASES: ("databases", list),
 }
 
 
-def check_reply_shape(command: Document, reply: Document, statements: int | None = None) -> None:
+def check_reply_shape(shape: ReplyShape, reply: Document, statements: int | None = None) -> None:
     """Check what the driver reads of the reply to a command.
 
     Args:
-        command: the command, its name first.
+        shape: what is read of it.
         reply: the decoded reply.
         statements: how many documents a write sent along.
 
@@ -76,24 +78,26 @@ def check_reply_shape(command: Document, reply: Document, statements: int | None
         _check(reply, _OF_FAILURES)
         check_topology_version(reply.get("topologyVersion"))
     else:
-        _check_result(next(iter(command)), command, reply)
+        _check_result(shape, reply)
     if not _WRITES_FIELDS.isdisjoint(reply):
         _check_errors(reply, statements)
 
 
-def _check_result(name: str, command: Document, reply: Document) -> None:
-    if name in _WITH_CURSOR:
-        if "explain" not in command:
-            _check_cursor(name, reply.get("cursor"))
-    elif name in _WRITES:
+def _check_result(shape: ReplyShape, reply: Document) -> None:
+    if shape is _FIRST_BATCH or shape is _NEXT_BATCH:
+        _check_cursor(shape.value, reply.get("cursor"))
+    elif shape is _CURSOR_IF_ANY:
+        if reply.get("cursor"):
+            _check_cursor("firstBatch", reply["cursor"])
+    elif shape is _WRITE:
         for field, kind in _WRITTEN.items():
             if field in reply and not isinstance(reply[field], kind):
                 raise _senseless(field, reply[field])
         for upserted in reply.get("upserted", ()):
             if not (isinstance(upserted, Mapping) and "_id" in upserted):
                 raise _senseless("upserted", upserted)
-    elif name in _RESULTS:
-        wanted, of_kind = _RESULTS[name]
+    elif shape in _RESULTS:
+        wanted, of_kind = _RESULTS[shape]
         if not isinstance(reply.get(wanted), of_kind):
             raise _senseless(wanted, reply.get(wanted))
 
@@ -120,10 +124,9 @@ def _check(document: Mapping[str, Any], kinds: Mapping[str, _Kinds]) -> None:
             raise _senseless(field, value)
 
 
-def _check_cursor(name: str, cursor: Any) -> None:
+def _check_cursor(batch: str, cursor: Any) -> None:
     if not isinstance(cursor, Mapping):
         raise _senseless("cursor", cursor)
-    batch = "nextBatch" if name == "getMore" else "firstBatch"
     if not isinstance(cursor.get(batch), (list, UndecodedBatch)):
         raise _senseless(f"cursor.{batch}", cursor.get(batch))
     if not isinstance(cursor.get("id"), int):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from greenmongo._core.command import Retryability
 from greenmongo._core.deadline import Deadline
 from greenmongo._core.retry import (
     is_overload,
@@ -112,7 +113,7 @@ class Retrying:
         if self._is_strict or (self._deadline is not None and self._deadline.has_passed(now)):
             return False
         command, options = self._command, self._options
-        if command.is_generic:
+        if command.retry is Retryability.UNKNOWN:
             is_wanted = options.retry_reads and options.retry_writes
         else:
             is_wanted = options.retry_writes if command.is_write else options.retry_reads
@@ -120,11 +121,9 @@ class Retrying:
             return False
         if may_retry_anything(error):
             return True
-        if not command.may_retry:
-            return False
-        if command.is_write:
+        if command.retry is Retryability.WRITE:
             return (is_numbered or not tries) and may_retry_write(error)
-        return may_retry_read(error)
+        return command.retry is Retryability.READ and may_retry_read(error)
 
     def goes_elsewhere(self, error: PyMongoError, kind: TopologyKind) -> bool:
         """Tell whether another server is to be preferred after this failure of a command."""

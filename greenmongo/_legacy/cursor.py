@@ -87,9 +87,8 @@ class LegacyCursor(Cursor[DocT], Generic[DocT]):
         command = super()._next_command()
         preference = command.read_preference
         if self._spec.flags & SLAVE_OKAY and preference is not None and preference.mode == PRIMARY:
-            command.read_preference = self._plan.read_preference = SecondaryPreferred()
-        command.socket_timeout = self._network_timeout
-        return command
+            preference = self._plan.read_preference = SecondaryPreferred()
+        return command._replace(read_preference=preference, socket_timeout=self._network_timeout)
 
     def _round_trip(self) -> None:
         super()._round_trip()

@@ -16,10 +16,12 @@ from bson.codec_options import DEFAULT_CODEC_OPTIONS
 from bson.errors import BSONError
 from pymongo.errors import ProtocolError
 
+from greenmongo._core.command import ReplyShape
 from greenmongo._core.reply import check_reply
 from greenmongo._core.reply_shape import ShapeError, check_reply_shape
+from greenmongo._core.sensitive_commands import is_sensitive, may_compress
 from greenmongo._core.types import format_address
-from greenmongo._wire.compression import NEVER_COMPRESSED, Compressor, compress_message
+from greenmongo._wire.compression import Compressor, compress_message
 from greenmongo._wire.errors import WireError
 from greenmongo._wire.op_msg import MORE_TO_COME, encode_op_msg
 from greenmongo._wire.op_query import encode_op_query
@@ -151,12 +153,6 @@ class Connection:
         self.stream.send(message, timeout)
         return self._read_reply(request_id, timeout)
 
-    def compress(self, message: bytes, command_name: str) -> bytes:
-        """Return a message as it is to be sent on this connection."""
-        if self.compressor is None or command_name in NEVER_COMPRESSED:
-            return message
-        return compress_message(message, self.compressor)
-
     def send_only(self, message: bytes) -> None:
         """Send a message that is never answered (moreToCome)."""
         self.stream.send(message, self.timeout)
@@ -175,15 +171,16 @@ class Connection:
         request_id = next_request_id()
         body = {**document, "$db": db}
         message = encode_op_msg(request_id, bson.encode(body))
-        if self.compressor is not None:
-            message = self.compress(message, next(iter(document)))
+        if self.compressor is not None and may_compress(next(iter(document))):
+            message = compress_message(message, self.compressor)
         monitoring = self.monitoring
         if monitoring is None or not monitoring.is_wanted():
-            return self._decode(document, self.exchange(message, request_id))
-        observer = monitoring.observe(self, body, db, request_id)
+            return self._decode(self.exchange(message, request_id))
+        sensitive = is_sensitive(next(iter(document)), document)
+        observer = monitoring.observe(self, body, db, request_id, is_sensitive=sensitive)
         try:
             observer.started(body)
-            reply = self._decode(document, self.exchange(message, request_id))
+            reply = self._decode(self.exchange(message, request_id))
         except BaseException as error:
             observer.failed(error)
             raise
@@ -194,7 +191,7 @@ class Connection:
         """Send the first hello as OP_QUERY, which every server understands."""
         request_id = next_request_id()
         message = encode_op_query(request_id, bson.encode(document))
-        return self._decode(document, self.exchange(message, request_id, timeout=timeout))
+        return self._decode(self.exchange(message, request_id, timeout=timeout))
 
     def converse(self, conversation: Conversation[Any], *, db: str) -> Any:
         """Drive a conversation to its conclusion."""
@@ -243,10 +240,10 @@ class Connection:
             self.close()
         return message.body
 
-    def _decode(self, command: Document, body: bytes | memoryview) -> Document:
+    def _decode(self, body: bytes | memoryview) -> Document:
         try:
             reply = bson.decode(body, DEFAULT_CODEC_OPTIONS)
-            check_reply_shape(command, reply)
+            check_reply_shape(ReplyShape.NOTHING, reply)
         except (BSONError, ShapeError) as error:
             raise self.refuse(error) from error
         return reply

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import gevent
 from pymongo.errors import PyMongoError
 from pymongo.monitoring import CommandListener
+from pymongo.read_preferences import ReadPreference
 
 from greenmongo._core.bulk.batches import WriteLimits
-from greenmongo._core.command import Command, Reply
+from greenmongo._core.commands.find import kill_cursors
 from greenmongo._core.sessions.client_session import require_session
 from greenmongo._hub.context import Context, current_context
 from greenmongo._hub.errors import HubClosed
@@ -34,6 +35,7 @@ from greenmongo._net.time_limit import is_limited
 from greenmongo._net.topology import initial_description
 
 if TYPE_CHECKING:
+    from greenmongo._core.command import Command, Reply
     from greenmongo._core.options import ClientOptions
     from greenmongo._core.sdam.description import TopologyDescription
     from greenmongo._core.sessions.client_session import SessionLike
@@ -192,7 +194,7 @@ class Executor:
         engine = self._engine
         if engine is None or address is None or not engine.thread.is_usable or self._is_closed:
             return
-        command = Command({"killCursors": collection, "cursors": [cursor_id]}, db, address=address)
+        command = kill_cursors(db, collection, [cursor_id], address, ReadPreference.PRIMARY)
         engine.thread.submit_quietly(partial(_spawn_kill, engine, command, address, cursor_id))
 
     def statistics(self) -> ClientStatistics:

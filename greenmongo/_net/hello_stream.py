@@ -12,6 +12,7 @@ import bson
 from bson.codec_options import DEFAULT_CODEC_OPTIONS
 from bson.errors import BSONError
 
+from greenmongo._core.command import ReplyShape
 from greenmongo._core.reply_shape import ShapeError, check_reply_shape
 from greenmongo._net.connection import Exchange, next_request_id
 from greenmongo._wire.errors import WireError
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from greenmongo._net.connection import Connection
 
 __all__ = ["HelloStream"]
-
-_HELLO: Document = {"hello": 1}
 
 
 class HelloStream:
@@ -73,7 +72,7 @@ class HelloStream:
                 raise WireError(f"opcode {op_code}, the reply to request {response_to}, to a hello")
             message = decode_op_msg(payload)
             reply = bson.decode(message.body, DEFAULT_CODEC_OPTIONS)
-            check_reply_shape(_HELLO, reply)
+            check_reply_shape(ReplyShape.NOTHING, reply)
         except (WireError, BSONError, ShapeError) as error:
             raise connection.refuse(error) from error
         if not message.flags & MORE_TO_COME:

@@ -20,7 +20,7 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
 )
 
-from greenmongo._core.command import Reply
+from greenmongo._core.command import Reply, Retryability
 from greenmongo._core.read_modes import PRIMARY
 from greenmongo._core.reply import command_error, write_concern_failure
 from greenmongo._core.retry import (
@@ -214,7 +214,7 @@ class Operation:
             if self._session is None:
                 # Only now: callers in line for a connection need no session yet.
                 self._session = session_for(self._context, command, self._explicit, connection)
-                if command.is_write and command.may_retry:
+                if command.retry is Retryability.WRITE:
                     self._txn_number = numbered_write(self._context, self._session, connection)
             self._tries += 1
             document = self._execute_on(server, connection)

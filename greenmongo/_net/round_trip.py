@@ -29,6 +29,7 @@ from greenmongo._core.server_codes import SERVER_8_0_WIRE_VERSION
 from greenmongo._core.types import format_address
 from greenmongo._hub.turn import give_way
 from greenmongo._net.large_reply import decode_batch, receive_large
+from greenmongo._wire.compression import compress_message
 from greenmongo._wire.errors import WireError
 from greenmongo._wire.op_msg import MORE_TO_COME, encode_op_msg
 
@@ -139,20 +140,27 @@ def round_trip(
     """
     message = _encode(command, body, request_id)
     known = connection.description
-    if known is not None and not command.is_batch:
+    if known is not None and command.operation_id is None:
         # Whether one of many documents is too large, the server judges better.
         check_message_size(command.name, len(message), known.max_bson_size)
         if not command.acknowledged:
             _check_unacknowledged(command, len(message), known)
-    if connection.compressor is not None:
-        message = connection.compress(message, command.name)
+    if connection.compressor is not None and command.may_compress:
+        message = compress_message(message, connection.compressor)
     monitoring = context.command_monitoring
     if not monitoring.is_wanted():
         return _send_and_receive(
             context, connection, command, message, request_id, session, timeout
         )
     document = as_sent(command, body, give_way)
-    observer = monitoring.observe(connection, document, command.db, request_id, operation_id)
+    observer = monitoring.observe(
+        connection,
+        document,
+        command.db,
+        request_id,
+        operation_id,
+        is_sensitive=command.is_sensitive,
+    )
     try:
         observer.started(document)
         reply = _send_and_receive(
@@ -219,7 +227,7 @@ def _send_and_receive(
         else:
             reply = _decode(context, command, bytes(body))
         check_reply_shape(
-            command.body, reply, None if sequence is None else len(sequence.documents)
+            command.shape, reply, None if sequence is None else len(sequence.documents)
         )
     except (BSONError, ShapeError, WireError) as error:
         raise connection.refuse(error) from error

@@ -16,7 +16,6 @@ from greenmongo._wire.header import DEFAULT_MAX_MESSAGE_SIZE, HEADER, OP_COMPRES
 
 __all__ = [
     "COMPRESSORS",
-    "NEVER_COMPRESSED",
     "Compressor",
     "choose_compressor",
     "compress_message",
@@ -24,24 +23,6 @@ __all__ = [
     "is_available",
     "zlib_compressor",
 ]
-
-NEVER_COMPRESSED = frozenset(
-    (
-        "hello",
-        "isMaster",
-        "ismaster",
-        "saslStart",
-        "saslContinue",
-        "getnonce",
-        "authenticate",
-        "createUser",
-        "updateUser",
-        "copydbSaslStart",
-        "copydbgetnonce",
-        "copydb",
-    )
-)
-"""Commands the specification keeps plain: the handshake, and whatever carries a secret."""
 
 _PREFIX = struct.Struct("<iiB")  # original opcode, uncompressed size, compressor id
 _ZSTD_WINDOW_LOG = DEFAULT_MAX_MESSAGE_SIZE.bit_length()

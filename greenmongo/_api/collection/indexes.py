@@ -20,7 +20,6 @@ from greenmongo._core.commands.index import (
     drop_index,
     list_indexes,
 )
-from greenmongo._core.reply import is_missing_namespace
 from greenmongo._core.server_codes import NAMESPACE_NOT_FOUND
 from greenmongo._core.types import DocT
 
@@ -99,7 +98,6 @@ class Indexes(CollectionBase[DocT], Generic[DocT]):
             OperationFailure: there is no such index.
         """
         command = drop_index(self._target, index_or_name, comment=comment, options=kwargs)
-        command.tolerates = is_missing_namespace
         try:
             run_checked(self._executor, command, session)
         except OperationFailure as error:

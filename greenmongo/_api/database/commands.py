@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from bson.codec_options import DEFAULT_CODEC_OPTIONS
@@ -120,9 +120,8 @@ class Commands(DatabaseBase[DocT], Generic[DocT]):
             read_preference=read_preference,
             codec_options=codec_options,
             options=kwargs,
+            tolerates=tolerance(check, allowable_errors),
         )
-        if allowable_errors or not check:
-            built.tolerates = lambda reply: not check or is_allowed(reply, allowable_errors or ())
         try:
             document = self._executor.run(built, session).document
         except (OperationFailure, NotPrimaryError) as error:
@@ -158,8 +157,8 @@ class Commands(DatabaseBase[DocT], Generic[DocT]):
             read_preference=read_preference,
             codec_options=codec_options,
             options=kwargs,
+            opens_cursor=True,
         )
-        built.user_documents = True
         reply = self._executor.run(built, session)
         if not reply.document.get("cursor"):
             raise InvalidOperation("Command does not return a cursor.")
@@ -174,6 +173,15 @@ class Commands(DatabaseBase[DocT], Generic[DocT]):
             max_await_time_ms=max_await_time_ms,
             comment=comment,
         )
+
+
+def tolerance(
+    check: bool, allowable: Sequence[str | int] | None
+) -> Callable[[Mapping[str, Any]], bool] | None:
+    """Return what tells whether an error is none to the caller; None if all of them are."""
+    if check and not allowable:
+        return None
+    return lambda reply: not check or is_allowed(reply, allowable or ())
 
 
 def is_allowed(reply: Mapping[str, Any], allowable: Sequence[str | int]) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bson.codec_options import DEFAULT_CODEC_OPTIONS, CodecOptions
@@ -10,7 +11,7 @@ from pymongo.collation import validate_collation_or_none
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
-from greenmongo._core.command import Command
+from greenmongo._core.command import Command, ReplyShape, Retryability
 from greenmongo._core.commands.arguments import (
     new_collection_name,
     require_codec_options,
@@ -18,6 +19,8 @@ from greenmongo._core.commands.arguments import (
     require_read_mode,
 )
 from greenmongo._core.commands.write import write_command
+from greenmongo._core.reply import is_missing_namespace
+from greenmongo._core.sensitive_commands import is_sensitive, may_compress
 
 if TYPE_CHECKING:
     from greenmongo._core.commands import Target
@@ -44,8 +47,14 @@ def run_command(
     read_preference: ReadMode | None,
     codec_options: CodecOptions[Any] | None,
     options: Mapping[str, Any],
+    opens_cursor: bool = False,
+    tolerates: Callable[[Document], bool] | None = None,
 ) -> Command:
     """Run any command; nothing is inherited, and nothing retried that a server has begun.
+
+    Args:
+        opens_cursor: somebody reads on if the reply has a cursor.
+        tolerates: see `Command`.
 
     Raises:
         TypeError: `read_preference` or `codec_options` is something else.
@@ -58,13 +67,23 @@ def run_command(
     body.update(options)
     concern = body.get("writeConcern")
     acknowledged = not isinstance(concern, Mapping) or concern.get("w") != 0
+    # The caller's own: only its name tells what it is.
+    name = next(iter(body))
     return Command(
+        name,
         body,
         db,
         codec_options or DEFAULT_CODEC_OPTIONS,
         read_preference or ReadPreference.PRIMARY,
+        retry=Retryability.UNKNOWN,
+        shape=ReplyShape.CURSOR_IF_ANY if opens_cursor else ReplyShape.NOTHING,
+        user_documents=opens_cursor,
         acknowledged=acknowledged,
-        is_generic=True,
+        opens_cursor=opens_cursor,
+        is_sensitive=is_sensitive(name, body),
+        may_compress=may_compress(name),
+        takes_max_time=name != "getMore",
+        tolerates=tolerates,
     )
 
 
@@ -79,15 +98,15 @@ def create_collection(target: Target, options: Mapping[str, Any]) -> Command:
         body["size"] = float(body["size"])
     if collation is not None:
         body["collation"] = collation
-    return write_command(target, body, target.write_concern, may_retry=False)
+    return write_command("create", target, body, target.write_concern)
 
 
 def drop_collection(target: Target, *, comment: Any = None) -> Command:
-    """Remove a collection."""
+    """Remove a collection, which need not exist."""
     body: Document = {"drop": target.name}
     if comment is not None:
         body["comment"] = comment
-    return write_command(target, body, target.write_concern, may_retry=False)
+    return write_command("drop", target, body, target.write_concern, tolerates=is_missing_namespace)
 
 
 def rename_collection(
@@ -100,15 +119,21 @@ def rename_collection(
         body["comment"] = comment
     given = body.pop("writeConcern", None)
     concern = target.write_concern if given is None else WriteConcern(**given)
-    command = write_command(target, body, concern, may_retry=False)
-    command.db = "admin"
-    return command
+    return write_command("renameCollection", replace(target, db="admin"), body, concern)
 
 
 def list_collections(db: str, options: Mapping[str, Any]) -> Command:
     """Open a cursor over a database's collections."""
     body: Document = {"listCollections": 1, "cursor": {}, **options}
-    return Command(body, db, read_preference=ReadPreference.PRIMARY, may_retry=True)
+    return Command(
+        "listCollections",
+        body,
+        db,
+        read_preference=ReadPreference.PRIMARY,
+        retry=Retryability.READ,
+        shape=ReplyShape.FIRST_BATCH,
+        opens_cursor=True,
+    )
 
 
 def names_only(query: Mapping[str, Any] | None) -> Document:
@@ -139,7 +164,7 @@ def validate(
         body["comment"] = comment
     if background is not None:
         body["background"] = background
-    return Command(body, db, read_preference=ReadPreference.PRIMARY)
+    return Command("validate", body, db, read_preference=ReadPreference.PRIMARY)
 
 
 def list_databases(options: Mapping[str, Any], *, comment: Any = None) -> Command:
@@ -147,7 +172,14 @@ def list_databases(options: Mapping[str, Any], *, comment: Any = None) -> Comman
     body: Document = {"listDatabases": 1, **options}
     if comment is not None:
         body["comment"] = comment
-    return Command(body, "admin", read_preference=ReadPreference.PRIMARY, may_retry=True)
+    return Command(
+        "listDatabases",
+        body,
+        "admin",
+        read_preference=ReadPreference.PRIMARY,
+        retry=Retryability.READ,
+        shape=ReplyShape.DATABASES,
+    )
 
 
 def drop_database(target: Target, *, comment: Any = None) -> Command:
@@ -155,4 +187,4 @@ def drop_database(target: Target, *, comment: Any = None) -> Command:
     body: Document = {"dropDatabase": 1}
     if comment is not None:
         body["comment"] = comment
-    return write_command(target, body, target.write_concern, may_retry=False)
+    return write_command("dropDatabase", target, body, target.write_concern)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pymongo.collation import validate_collation_or_none
 from pymongo.errors import ConfigurationError
 
-from greenmongo._core.command import Command
+from greenmongo._core.command import Command, ReplyShape, Retryability
 from greenmongo._core.commands.arguments import (
     IndexKeys,
     Pipeline,
@@ -68,14 +68,17 @@ def aggregate(
     if collation is not None:
         body["collation"] = collation
     command = Command(
+        "aggregate",
         body,
         target.db,
         target.codec_options,
         target.read_preference,
         is_write=writes,
-        may_retry=not writes,
-        acknowledged=not writes or body.get("writeConcern", {}).get("w") != 0,
+        retry=Retryability.NEVER if writes else Retryability.READ,
+        shape=ReplyShape.FIRST_BATCH,
         user_documents=True,
+        acknowledged=not writes or body.get("writeConcern", {}).get("w") != 0,
+        opens_cursor=True,
     )
     return Aggregation(command, batch_size or 0, max_await_time_ms, body.get("comment"))
 
@@ -126,7 +129,8 @@ def count_matching(
     body: Document = {"aggregate": target.name, "pipeline": pipeline, "cursor": {}, **rest}
     if comment is not None:
         body["comment"] = comment
-    return read_command(target, body, collation)
+    # The one document comes in the first batch: no cursor is left open.
+    return read_command("aggregate", target, body, collation, ReplyShape.FIRST_BATCH)
 
 
 def estimated_count(target: Target, *, comment: Any = None, options: Mapping[str, Any]) -> Command:
@@ -136,7 +140,7 @@ def estimated_count(target: Target, *, comment: Any = None, options: Mapping[str
     body: Document = {"count": target.name, **options}
     if comment is not None:
         body["comment"] = comment
-    return read_command(target, body, None)
+    return read_command("count", target, body, None, ReplyShape.COUNT)
 
 
 def distinct(
@@ -161,15 +165,30 @@ def distinct(
         body["comment"] = comment
     if hint is not None:
         body["hint"] = hint_value(hint)
-    command = read_command(target, body, collation)
-    command.user_documents = True
-    return command
+    return read_command("distinct", target, body, collation, ReplyShape.VALUES, user_documents=True)
 
 
-def read_command(target: Target, body: Document, collation: Document | None) -> Command:
+def read_command(
+    name: str,
+    target: Target,
+    body: Document,
+    collation: Document | None,
+    shape: ReplyShape,
+    *,
+    user_documents: bool = False,
+) -> Command:
     """Give a read without a cursor the target's concern, and let it be retried."""
     if target.read_concern:
         body.setdefault("readConcern", target.read_concern)
     if collation is not None:
         body["collation"] = collation
-    return Command(body, target.db, target.codec_options, target.read_preference, may_retry=True)
+    return Command(
+        name,
+        body,
+        target.db,
+        target.codec_options,
+        target.read_preference,
+        retry=Retryability.READ,
+        shape=shape,
+        user_documents=user_documents,
+    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo.errors import ConfigurationError
 
-from greenmongo._core.command import Command
+from greenmongo._core.command import Command, ReplyShape, Retryability
 from greenmongo._core.constants import QueryFlag
 
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from greenmongo._core.commands import Target
     from greenmongo._core.types import Address, Document, ReadMode
 
-__all__ = ["FindSpec", "find", "find_first", "get_more", "kill_cursors"]
+__all__ = ["FindSpec", "explain", "find", "find_first", "get_more", "kill_cursors"]
+
+_READ, _FIRST_BATCH = Retryability.READ, ReplyShape.FIRST_BATCH
 
 FLAG_NAMES = (
     (QueryFlag.TAILABLE, "tailable"),
@@ -68,7 +70,6 @@ class FindSpec:
     show_record_id: bool | None = None
     snapshot: bool | None = None
     allow_disk_use: bool | None = None
-    explain: bool = False
     empty: bool = False
     """Sliced to nothing: there is no find that returns no document."""
 
@@ -84,23 +85,22 @@ def find_first(target: Target, query: Mapping[str, Any]) -> Command:
     if target.read_concern:
         body["readConcern"] = target.read_concern
     # Positional, because keywords cost a third of a microsecond here: is_write=False,
-    # may_retry=True, acknowledged=True, sequence=None, address=None, user_documents=True.
+    # user_documents=True. With a single batch no cursor is left open.
     return Command(
+        "find",
         body,
         target.db,
         target.codec_options,
         target.read_preference,
         False,
-        True,
-        True,
-        None,
-        None,
+        _READ,
+        _FIRST_BATCH,
         True,
     )
 
 
 def find(target: Target, spec: FindSpec) -> Command:
-    """Open a cursor, or explain how the server would."""
+    """Open a cursor."""
     body: Document = {"find": target.name}
     if "$query" in spec.filter:
         body.update(unwrapped(spec.filter))
@@ -117,15 +117,28 @@ def find(target: Target, spec: FindSpec) -> Command:
     for flag, name in FLAG_NAMES if spec.flags else ():
         if spec.flags & flag:
             body[name] = True
-    if spec.explain:
-        body = {"explain": body}
     return Command(
+        "find",
         body,
         target.db,
         target.codec_options,
         target.read_preference,
-        may_retry=True,
-        user_documents=not spec.explain,
+        retry=_READ,
+        shape=_FIRST_BATCH,
+        user_documents=True,
+        opens_cursor=True,
+    )
+
+
+def explain(target: Target, spec: FindSpec) -> Command:
+    """Have the server tell how it would run a find."""
+    return Command(
+        "explain",
+        {"explain": find(target, spec).body},
+        target.db,
+        target.codec_options,
+        target.read_preference,
+        retry=_READ,
     )
 
 
@@ -201,7 +214,17 @@ def get_more(
         body["maxTimeMS"] = max_await_time_ms
     if comment is not None:
         body["comment"] = comment
-    return Command(body, db, codec_options, read_preference, address=address, user_documents=True)
+    return Command(
+        "getMore",
+        body,
+        db,
+        codec_options,
+        read_preference,
+        shape=ReplyShape.NEXT_BATCH,
+        user_documents=True,
+        address=address,
+        takes_max_time=False,
+    )
 
 
 def kill_cursors(
@@ -209,4 +232,4 @@ def kill_cursors(
 ) -> Command:
     """Close cursors on the server that holds them."""
     body: Document = {"killCursors": collection, "cursors": cursor_ids}
-    return Command(body, db, read_preference=read, address=address)
+    return Command("killCursors", body, db, read_preference=read, address=address)

@@ -10,9 +10,10 @@ from bson.son import SON
 from pymongo.operations import IndexModel
 from pymongo.read_preferences import ReadPreference
 
-from greenmongo._core.command import Command
+from greenmongo._core.command import Command, ReplyShape, Retryability
 from greenmongo._core.commands.arguments import IndexKeys, index_name, index_pairs, require_list
 from greenmongo._core.commands.write import write_command
+from greenmongo._core.reply import is_missing_namespace
 
 if TYPE_CHECKING:
     from greenmongo._core.commands import Target
@@ -40,20 +41,22 @@ def create_indexes(
     body: Document = {"createIndexes": target.name, "indexes": documents, **options}
     if comment is not None:
         body["comment"] = comment
-    return write_command(target, body, target.write_concern, may_retry=False)
+    return write_command("createIndexes", target, body, target.write_concern)
 
 
 def drop_index(
     target: Target, index: IndexKeys, *, comment: Any = None, options: Mapping[str, Any]
 ) -> Command:
-    """Remove one index by name or keys, or all with `*`."""
+    """Remove one index by name or keys, or all with `*`; there need be no such collection."""
     name = index_name(index_pairs(index)) if isinstance(index, list) else index
     if not isinstance(name, str):
         raise TypeError(f"index_or_name must be an instance of str or list, not {type(name)}")
     body: Document = {"dropIndexes": target.name, "index": name, **options}
     if comment is not None:
         body["comment"] = comment
-    return write_command(target, body, target.write_concern, may_retry=False)
+    return write_command(
+        "dropIndexes", target, body, target.write_concern, tolerates=is_missing_namespace
+    )
 
 
 def list_indexes(target: Target, *, comment: Any = None) -> Command:
@@ -62,10 +65,13 @@ def list_indexes(target: Target, *, comment: Any = None) -> Command:
     if comment is not None:
         body["comment"] = comment
     return Command(
+        "listIndexes",
         body,
         target.db,
         INDEX_CODEC,
         ReadPreference.PRIMARY,
-        may_retry=True,
+        retry=Retryability.READ,
+        shape=ReplyShape.FIRST_BATCH,
         user_documents=True,
+        opens_cursor=True,
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bson.codec_options import DEFAULT_CODEC_OPTIONS
 from pymongo.collation import validate_collation_or_none
 from pymongo.write_concern import WriteConcern
 
-from greenmongo._core.command import Command, DocumentSequence
+from greenmongo._core.command import Command, DocumentSequence, ReplyShape, Retryability
 from greenmongo._core.commands import reply_codec
 from greenmongo._core.commands.arguments import (
     CollationIn,
@@ -31,34 +31,49 @@ if TYPE_CHECKING:
 
 __all__ = ["delete", "find_and_modify", "insert", "update", "write_command"]
 
+_NEVER, _WRITE = Retryability.NEVER, Retryability.WRITE
+
 
 def write_command(
+    name: str,
     target: Target,
     body: Document,
     write_concern: WriteConcern,
     *,
-    may_retry: bool,
+    may_retry: bool = False,
+    shape: ReplyShape = ReplyShape.NOTHING,
     sequence: DocumentSequence | None = None,
     operation_id: int | None = None,
+    tolerates: Callable[[Document], bool] | None = None,
 ) -> Command:
-    """Give a write its concern and send it to a writable server."""
+    """Give a write its concern and send it to a writable server.
+
+    Args:
+        may_retry: it is a retryable write, if it is acknowledged.
+        shape: what is read of the reply.
+        sequence: the documents that are sent beside the body.
+        operation_id: of the bulk write that it is a part of.
+        tolerates: see `Command`.
+    """
     acknowledged = write_concern.acknowledged
     if not write_concern.is_server_default:
         body["writeConcern"] = write_concern.document
     codec_options = reply_codec(target.codec_options)
     return Command(
+        name,
         body,
         target.db,
         codec_options,
         None,
         True,
-        may_retry and acknowledged,
-        acknowledged,
-        sequence,
-        None,
+        _WRITE if may_retry and acknowledged else _NEVER,
+        shape,
         # Error details and upserted ids hold the user's values; the defaults decode them anyhow.
         codec_options is not DEFAULT_CODEC_OPTIONS,
+        acknowledged,
+        sequence,
         operation_id,
+        tolerates=tolerates,
     )
 
 
@@ -80,10 +95,12 @@ def insert(
         body["bypassDocumentValidation"] = bypass_document_validation
     sequence = DocumentSequence("documents", documents)
     return write_command(
+        "insert",
         target,
         body,
         write_concern,
         may_retry=True,
+        shape=ReplyShape.WRITE,
         sequence=sequence,
         operation_id=operation_id,
     )
@@ -126,7 +143,9 @@ def update(
         body["comment"] = comment
     if bypass_document_validation is not None:
         body["bypassDocumentValidation"] = bypass_document_validation
-    return write_command(target, body, write_concern, may_retry=not multi)
+    return write_command(
+        "update", target, body, write_concern, may_retry=not multi, shape=ReplyShape.WRITE
+    )
 
 
 def delete(
@@ -153,7 +172,9 @@ def delete(
         body["let"] = let
     if comment is not None:
         body["comment"] = comment
-    return write_command(target, body, write_concern, may_retry=not multi)
+    return write_command(
+        "delete", target, body, write_concern, may_retry=not multi, shape=ReplyShape.WRITE
+    )
 
 
 def add_collation(statement: Document, collation: CollationIn, write_concern: WriteConcern) -> None:
@@ -209,7 +230,15 @@ def find_and_modify(
         body["hint"] = hint_value(hint)
     if collation is not None:
         body["collation"] = collation
-    command = write_command(target, body, write_concern, may_retry=True)
-    command.codec_options = target.codec_options
-    command.user_documents = True
-    return command
+    if not write_concern.is_server_default:
+        body["writeConcern"] = write_concern.document
+    return Command(
+        "findAndModify",
+        body,
+        target.db,
+        target.codec_options,
+        is_write=True,
+        retry=_WRITE if write_concern.acknowledged else _NEVER,
+        user_documents=True,
+        acknowledged=write_concern.acknowledged,
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
-from greenmongo._core.events import CommandFacts, failure_document, is_sensitive
+from greenmongo._core.events import CommandFacts, failure_document
 from greenmongo._core.log_message import LogMessage
 from greenmongo._net.observers.publisher import COMMAND, DEBUG
 
@@ -62,11 +62,16 @@ class CommandMonitoring:
         db: str,
         request_id: int,
         operation_id: int | None = None,
+        *,
+        is_sensitive: bool,
     ) -> CommandObserver:
-        """Return the observer of one command that is about to be sent on a connection."""
-        name = next(iter(document))
+        """Return the observer of one command that is about to be sent on a connection.
+
+        Args:
+            is_sensitive: the command carries credentials.
+        """
         facts = CommandFacts(
-            name,
+            next(iter(document)),
             db,
             request_id,
             request_id if operation_id is None else operation_id,
@@ -74,7 +79,7 @@ class CommandMonitoring:
             connection.number,
             connection.server_connection_id,
             connection.service_id,
-            is_sensitive(name, document),
+            is_sensitive,
         )
         records: list[CommandRecord] = []
         if self._listeners:

@@ -33,7 +33,9 @@ NOTHING: dict[str, Any] = {
 
 
 def complete(body: Document, **parts: Any) -> Document:
-    return complete_body(Command(body, "db"), **{**NOTHING, **parts})
+    name = next(iter(body))
+    command = Command(name, body, "db", takes_max_time=name != "getMore")
+    return complete_body(command, **{**NOTHING, **parts})
 
 
 class Shout(TypeDecoder):

@@ -12,6 +12,7 @@ from pymongo.operations import IndexModel
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
+from greenmongo._core.command import Retryability
 from greenmongo._core.commands import Target, admin, reply_codec
 from greenmongo._core.commands.aggregate import (
     aggregate,
@@ -19,7 +20,7 @@ from greenmongo._core.commands.aggregate import (
     distinct,
     estimated_count,
 )
-from greenmongo._core.commands.find import FindSpec, find, find_first
+from greenmongo._core.commands.find import FindSpec, explain, find, find_first
 from greenmongo._core.commands.index import create_indexes, drop_index, list_indexes
 from greenmongo._core.commands.write import delete, find_and_modify, insert, update
 from greenmongo._core.constants import CursorType, QueryFlag
@@ -37,7 +38,9 @@ ACKNOWLEDGED = WriteConcern()
 
 def test_the_quickest_find_one_says_what_the_general_one_would() -> None:
     for target in (TARGET, MAJORITY):
-        assert find_first(target, {"a": 1}) == find(target, FindSpec({"a": 1}, limit=-1))
+        general = find(target, FindSpec({"a": 1}, limit=-1))
+        # Nobody reads on.
+        assert find_first(target, {"a": 1}) == general._replace(opens_cursor=False)
 
 
 def test_a_plain_find_is_three_words() -> None:
@@ -45,7 +48,7 @@ def test_a_plain_find_is_three_words() -> None:
     assert command.body == {"find": "c", "filter": {}}
     assert command.name == "find"
     assert (command.db, command.read_preference) == ("db", ReadPreference.NEAREST)
-    assert command.may_retry
+    assert command.retry is Retryability.READ
     assert command.user_documents
     assert not command.is_write
 
@@ -124,7 +127,7 @@ def test_a_filter_of_the_old_form_cannot_ask_for_an_explanation() -> None:
 
 
 def test_an_explain_wraps_the_find() -> None:
-    command = find(TARGET, FindSpec(explain=True))
+    command = explain(TARGET, FindSpec())
     assert command.body == {"explain": {"find": "c", "filter": {}}}
     assert not command.user_documents
 
@@ -143,7 +146,7 @@ def test_an_insert_sends_its_documents_beside_the_body() -> None:
     assert command.sequence is not None
     assert (command.sequence.identifier, command.sequence.documents) == ("documents", [b"x"])
     assert command.is_write
-    assert command.may_retry
+    assert command.retry is Retryability.WRITE
     assert command.read_preference is None
 
 
@@ -151,15 +154,15 @@ def test_an_unacknowledged_write_is_not_retried() -> None:
     command = insert(TARGET, [b"x"], UNHEARD)
     assert command.body["writeConcern"] == {"w": 0}
     assert not command.acknowledged
-    assert not command.may_retry
+    assert command.retry is Retryability.NEVER
 
 
 def test_only_writes_to_one_document_may_be_retried() -> None:
     change = {"$set": {"a": 1}}
-    assert update(TARGET, {}, change, ACKNOWLEDGED, multi=False).may_retry
-    assert not update(TARGET, {}, change, ACKNOWLEDGED, multi=True).may_retry
-    assert delete(TARGET, {}, ACKNOWLEDGED, multi=False).may_retry
-    assert not delete(TARGET, {}, ACKNOWLEDGED, multi=True).may_retry
+    assert update(TARGET, {}, change, ACKNOWLEDGED, multi=False).retry is Retryability.WRITE
+    assert update(TARGET, {}, change, ACKNOWLEDGED, multi=True).retry is Retryability.NEVER
+    assert delete(TARGET, {}, ACKNOWLEDGED, multi=False).retry is Retryability.WRITE
+    assert delete(TARGET, {}, ACKNOWLEDGED, multi=True).retry is Retryability.NEVER
 
 
 def test_an_update_carries_every_option() -> None:
@@ -255,7 +258,7 @@ def test_a_find_and_modify_takes_the_targets_write_concern() -> None:
         "collation": {"locale": "en"},
         "writeConcern": {"w": "majority"},
     }
-    assert command.may_retry
+    assert command.retry is Retryability.WRITE
     assert command.user_documents
 
 
@@ -295,7 +298,7 @@ def test_an_aggregate_opens_a_cursor() -> None:
         "readConcern": {"level": "majority"},
     }
     assert (plan.batch_size, plan.max_await_time_ms, plan.comment) == (3, None, "why")
-    assert plan.command.may_retry
+    assert plan.command.retry is Retryability.READ
 
 
 def test_an_aggregate_without_a_collection_is_on_the_database() -> None:
@@ -310,7 +313,7 @@ def test_an_aggregate_that_writes_has_a_write_concern_and_no_batches(stage: Any)
     assert command.body["writeConcern"] == {"w": "majority"}
     assert command.body["cursor"] == {}
     assert command.is_write
-    assert not command.may_retry
+    assert command.retry is Retryability.NEVER
     assert command.read_preference == ReadPreference.NEAREST
 
 
@@ -415,7 +418,30 @@ def test_any_command_runs_on_the_primary_unless_told_otherwise() -> None:
     assert command.body == {"ping": 1, "x": 2}
     assert given == {"ping": 1}
     assert command.read_preference == ReadPreference.PRIMARY
-    assert not command.may_retry
+    assert command.retry is Retryability.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("name", "facts"),
+    [
+        ("ping", (False, True, True)),
+        ("createUser", (True, False, True)),
+        ("hello", (False, False, True)),
+        ("getMore", (False, True, False)),
+    ],
+)
+def test_the_callers_own_command_is_known_by_its_name(
+    name: str, facts: tuple[bool, bool, bool]
+) -> None:
+    command = admin.run_command("db", name, 1, read_preference=None, codec_options=None, options={})
+    assert command.name == name
+    assert (command.is_sensitive, command.may_compress, command.takes_max_time) == facts
+
+
+def test_a_command_cannot_be_changed() -> None:
+    command: Any = find(TARGET, FindSpec())
+    with pytest.raises(AttributeError):
+        command.db = "other"
 
 
 def test_a_command_that_asks_for_no_acknowledgement_gets_none() -> None:
@@ -511,7 +537,7 @@ def test_collections_are_listed_by_the_primary() -> None:
     command = admin.list_collections("db", {"nameOnly": True})
     assert command.body == {"listCollections": 1, "cursor": {}, "nameOnly": True}
     assert command.read_preference == ReadPreference.PRIMARY
-    assert command.may_retry
+    assert command.retry is Retryability.READ
 
 
 @pytest.mark.parametrize(

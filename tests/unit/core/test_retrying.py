@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError
 
-from greenmongo._core.command import Command
+from greenmongo._core.command import Command, Retryability
 from greenmongo._core.deadline import Deadline
 from greenmongo._core.options import ClientOptions
 from greenmongo._core.retrying import Retrying
@@ -15,11 +15,11 @@ from greenmongo._core.sdam.kinds import TopologyKind
 OPTIONS = ClientOptions(server_selection_timeout=30.0)
 OVERLOAD = ["SystemOverloadedError", "RetryableError"]
 
-READ = Command({"find": "c"}, "db", may_retry=True)
-WRITE = Command({"insert": "c"}, "db", is_write=True, may_retry=True)
-WRITE_OF_MANY = Command({"update": "c"}, "db", is_write=True)
-GET_MORE = Command({"getMore": 5}, "db")
-GENERIC = Command({"anything": 1}, "db", is_generic=True)
+READ = Command("find", {"find": "c"}, "db", retry=Retryability.READ)
+WRITE = Command("insert", {"insert": "c"}, "db", is_write=True, retry=Retryability.WRITE)
+WRITE_OF_MANY = Command("update", {"update": "c"}, "db", is_write=True)
+GET_MORE = Command("getMore", {"getMore": 5}, "db")
+GENERIC = Command("anything", {"anything": 1}, "db", retry=Retryability.UNKNOWN)
 EVERYTHING = [READ, WRITE, WRITE_OF_MANY, GET_MORE, GENERIC]
 
 

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from greenmongo._wire import compression
 from greenmongo._wire.compression import (
     COMPRESSORS,
-    NEVER_COMPRESSED,
     Compressor,
     choose_compressor,
     compress_message,
@@ -46,11 +45,6 @@ def compressed(data: bytes, *, id: int, size: int, op_code: int = OP_MSG) -> byt
 def test_compressors_have_the_numbers_of_the_specification() -> None:
     assert {name: each.id for name, each in COMPRESSORS.items()} == IDS
     assert {name: each.name for name, each in COMPRESSORS.items()} == {name: name for name in IDS}
-
-
-def test_secrets_and_the_handshake_are_never_compressed() -> None:
-    assert {"hello", "isMaster", "saslStart", "saslContinue", "createUser"} <= NEVER_COMPRESSED
-    assert "find" not in NEVER_COMPRESSED
 
 
 def test_a_compressed_message_keeps_its_ids_and_shrinks(compressor: Compressor) -> None:
