@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from greenmongo._api.cursor_internals import CursorInternals, internals_of
 from greenmongo._api.request import Request
 from greenmongo._core.options import ClientOptions
-from greenmongo._core.sdam.description import TopologyDescription
+from greenmongo._core.sdam.topology_description import TopologyDescription
 from greenmongo._core.sessions.client_session import SessionLike
 from greenmongo._core.types import Address, ReadMode
 from greenmongo._hub.call import Call, CallState

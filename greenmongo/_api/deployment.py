@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from pymongo.errors import InvalidOperation
 
 from greenmongo._api.configured import Configured
-from greenmongo._core.sdam.description import ServerDescription, ServerKind, TopologyKind
+from greenmongo._core.sdam.kinds import ServerKind, TopologyKind
+from greenmongo._core.sdam.server_description import ServerDescription
 
 if TYPE_CHECKING:
     from greenmongo._core.options import ClientOptions
-    from greenmongo._core.sdam.description import TopologyDescription
+    from greenmongo._core.sdam.topology_description import TopologyDescription
     from greenmongo._core.types import Address
     from greenmongo._net.executor import Executor
 

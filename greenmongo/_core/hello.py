@@ -16,7 +16,8 @@ from bson.objectid import ObjectId
 from pymongo.errors import OperationFailure, ProtocolError
 
 from greenmongo._core.reply_shape import check_topology_version
-from greenmongo._core.sdam.description import ServerDescription, ServerKind
+from greenmongo._core.sdam.kinds import ServerKind
+from greenmongo._core.sdam.server_description import ServerDescription
 from greenmongo._core.types import format_address
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from bson.objectid import ObjectId
 
-    from greenmongo._core.sdam.description import ServerDescription
+    from greenmongo._core.sdam.server_description import ServerDescription
     from greenmongo._core.types import Address, Document
 
 __all__ = ["HelloReply"]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic
 from pymongo.errors import PyMongoError
 
 from greenmongo._api.client import MongoClient
-from greenmongo._core.sdam.description import ServerDescription, TopologyKind
+from greenmongo._core.sdam.kinds import TopologyKind
+from greenmongo._core.sdam.server_description import ServerDescription
 from greenmongo._core.types import DocT
 from greenmongo._legacy._executor import ReopeningExecutor
 from greenmongo._legacy._options import translate

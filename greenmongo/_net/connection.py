@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from bson.objectid import ObjectId
 
     from greenmongo._core.options.credentials import Credentials
-    from greenmongo._core.sdam.description import ServerDescription
+    from greenmongo._core.sdam.server_description import ServerDescription
     from greenmongo._core.types import Address, Conversation, Document
     from greenmongo._net.holder import Holder
     from greenmongo._net.observers.command import CommandMonitoring

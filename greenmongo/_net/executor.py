@@ -37,7 +37,7 @@ from greenmongo._net.topology import initial_description
 if TYPE_CHECKING:
     from greenmongo._core.command import Command, Reply
     from greenmongo._core.options import ClientOptions
-    from greenmongo._core.sdam.description import TopologyDescription
+    from greenmongo._core.sdam.topology_description import TopologyDescription
     from greenmongo._core.sessions.client_session import SessionLike
     from greenmongo._core.types import Address, ReadMode
 

@@ -16,8 +16,8 @@ from pymongo.errors import AutoReconnect
 from greenmongo._core.hello import build_hello, may_stream, parse_hello
 from greenmongo._core.hello_reply import HelloReply
 from greenmongo._core.reply import check_reply
-from greenmongo._core.sdam.description import ServerDescription
 from greenmongo._core.sdam.heartbeat import RoundTripTimes, delay_before_check
+from greenmongo._core.sdam.server_description import ServerDescription
 from greenmongo._core.types import format_address
 from greenmongo._net.environment import environment_facts
 from greenmongo._net.hello_stream import HelloStream

@@ -23,8 +23,8 @@ from greenmongo._core.command_body import (
 )
 from greenmongo._core.events import as_sent
 from greenmongo._core.reply_shape import ShapeError, check_reply_shape
-from greenmongo._core.sdam.description import ServerDescription
 from greenmongo._core.sdam.kinds import ServerKind
+from greenmongo._core.sdam.server_description import ServerDescription
 from greenmongo._core.server_codes import SERVER_8_0_WIRE_VERSION
 from greenmongo._core.types import format_address
 from greenmongo._hub.turn import give_way

@@ -25,8 +25,12 @@ from greenmongo._core.options.srv import apply_hosts, is_polled
 from greenmongo._core.pool_rules import Opening
 from greenmongo._core.read_modes import PRIMARY
 from greenmongo._core.retry import is_overload
-from greenmongo._core.sdam.description import ServerDescription, TopologyDescription, TopologyKind
 from greenmongo._core.sdam.heartbeat import ErrorFact, ErrorKind, judge_check_failure, judge_error
+from greenmongo._core.sdam.kinds import TopologyKind
+from greenmongo._core.sdam.selection import choose, suitable_servers
+from greenmongo._core.sdam.selection_failure import describe_failure
+from greenmongo._core.sdam.server_description import ServerDescription
+from greenmongo._core.sdam.topology_description import TopologyDescription
 from greenmongo._core.sdam.transitions import (
     Change,
     CloseServer,
@@ -39,8 +43,6 @@ from greenmongo._core.sdam.transitions import (
     apply_description,
     initial_topology,
 )
-from greenmongo._core.selection import choose, suitable_servers
-from greenmongo._core.selection_failure import describe_failure
 from greenmongo._core.server_codes import AUTHENTICATION_CODES
 from greenmongo._net.closed import used_after_close
 from greenmongo._net.monitor import Monitor

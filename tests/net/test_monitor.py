@@ -10,7 +10,7 @@ import pytest
 from pymongo import monitoring
 from pymongo.errors import AutoReconnect, NetworkTimeout, ServerSelectionTimeoutError
 
-from greenmongo._core.sdam.description import ServerDescription
+from greenmongo._core.sdam.server_description import ServerDescription
 from greenmongo._net import monitor
 from greenmongo._net.environment import environment_facts
 from greenmongo._net.monitor import CheckCancelled

@@ -21,13 +21,16 @@ from pymongo.read_preferences import (
 from pymongo.uri_parser import parse_uri
 
 from greenmongo._core.hello import parse_address, parse_hello
-from greenmongo._core.sdam.description import (
-    ServerDescription,
-    ServerKind,
-    TopologyDescription,
-    TopologyKind,
+from greenmongo._core.sdam.heartbeat import (
+    ErrorFact,
+    ErrorKind,
+    judge_error,
+    updated_round_trip_time,
 )
-from greenmongo._core.sdam.heartbeat import ErrorFact, ErrorKind, judge_error
+from greenmongo._core.sdam.kinds import ServerKind, TopologyKind
+from greenmongo._core.sdam.selection import choose, suitable_servers
+from greenmongo._core.sdam.server_description import ServerDescription
+from greenmongo._core.sdam.topology_description import TopologyDescription
 from greenmongo._core.sdam.transitions import (
     CloseServer,
     Effect,
@@ -37,7 +40,6 @@ from greenmongo._core.sdam.transitions import (
     apply_description,
     initial_topology,
 )
-from greenmongo._core.selection import choose, suitable_servers, updated_round_trip_time
 from greenmongo._core.types import Address, Document, ReadMode, format_address
 
 __all__ = ["SdamHooks", "SdamRun"]

@@ -14,7 +14,9 @@ from pymongo.errors import ConfigurationError
 
 from greenmongo._core.options.table import documented_name
 from greenmongo._core.options.validation import read_uri_options
-from greenmongo._core.sdam.description import ServerDescription, TopologyDescription, TopologyKind
+from greenmongo._core.sdam.kinds import TopologyKind
+from greenmongo._core.sdam.server_description import ServerDescription
+from greenmongo._core.sdam.topology_description import TopologyDescription
 from greenmongo._core.sdam.transitions import Change, CloseServer, OpenServer, TopologyChanged
 
 if TYPE_CHECKING:

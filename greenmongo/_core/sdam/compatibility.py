@@ -10,7 +10,7 @@ from greenmongo._core.server_codes import SERVER_4_2_WIRE_VERSION, SERVER_9_0_WI
 from greenmongo._core.types import format_address
 
 if TYPE_CHECKING:
-    from greenmongo._core.sdam.description import ServerDescription
+    from greenmongo._core.sdam.server_description import ServerDescription
 
 __all__ = [
     "MAX_WIRE_VERSION",

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from greenmongo._core.sdam.compatibility import MIN_WIRE_VERSION
 from greenmongo._core.sdam.freshness import compare_topology_versions
 from greenmongo._core.sdam.kinds import ServerKind
-from greenmongo._core.selection import updated_round_trip_time
 from greenmongo._core.server_codes import (
     NODE_IS_SHUTTING_DOWN,
     SERVER_4_2_WIRE_VERSION,
@@ -18,7 +17,7 @@ from greenmongo._core.server_codes import (
 )
 
 if TYPE_CHECKING:
-    from greenmongo._core.sdam.description import ServerDescription
+    from greenmongo._core.sdam.server_description import ServerDescription
 
 __all__ = [
     "MIN_HEARTBEAT_INTERVAL",
@@ -29,10 +28,14 @@ __all__ = [
     "delay_before_check",
     "judge_check_failure",
     "judge_error",
+    "updated_round_trip_time",
 ]
 
 MIN_HEARTBEAT_INTERVAL = 0.5
 """The least time between two checks of a server, in seconds; not configurable."""
+
+_RTT_WEIGHT = 0.2
+"""Puts about 85% of the average's weight on the nine latest samples."""
 
 # A server that steps down keeps its connections open since this version.
 _KEEPS_CONNECTIONS = SERVER_4_2_WIRE_VERSION
@@ -154,6 +157,18 @@ def delay_before_check(
     """
     interval = MIN_HEARTBEAT_INTERVAL if requested else heartbeat_interval
     return max(0.0, last_check_ended + interval - now)
+
+
+def updated_round_trip_time(average: float | None, sample: float) -> float:
+    """Return the exponentially weighted moving average with a new sample in it.
+
+    Args:
+        average: the average so far, None if the server was unknown.
+        sample: the duration of the latest check.
+    """
+    if average is None:
+        return sample
+    return _RTT_WEIGHT * sample + (1 - _RTT_WEIGHT) * average
 
 
 @dataclass(frozen=True, slots=True)

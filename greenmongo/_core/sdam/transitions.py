@@ -12,13 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pymongo.errors import ConfigurationError, NotPrimaryError
 
-from greenmongo._core.sdam.description import (
-    ServerDescription,
-    ServerKind,
-    TopologyDescription,
-    TopologyKind,
-)
 from greenmongo._core.sdam.freshness import compare_topology_versions
+from greenmongo._core.sdam.kinds import ServerKind, TopologyKind
+from greenmongo._core.sdam.server_description import ServerDescription
+from greenmongo._core.sdam.topology_description import TopologyDescription
 from greenmongo._core.server_codes import SERVER_6_0_WIRE_VERSION
 
 if TYPE_CHECKING:

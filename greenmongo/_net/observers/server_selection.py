@@ -12,7 +12,7 @@ from greenmongo._core.log_message import address_fields
 from greenmongo._net.observers.publisher import DEBUG, SERVER_SELECTION
 
 if TYPE_CHECKING:
-    from greenmongo._core.sdam.description import TopologyDescription
+    from greenmongo._core.sdam.topology_description import TopologyDescription
     from greenmongo._core.types import Address, Document, ReadMode
     from greenmongo._net.observers.publisher import Publisher
 

@@ -24,7 +24,8 @@ from greenmongo._net.observers.publisher import DEBUG, TOPOLOGY
 
 if TYPE_CHECKING:
     from greenmongo._core.hello_reply import HelloReply
-    from greenmongo._core.sdam.description import ServerDescription, TopologyDescription
+    from greenmongo._core.sdam.server_description import ServerDescription
+    from greenmongo._core.sdam.topology_description import TopologyDescription
     from greenmongo._core.types import Address, Document
     from greenmongo._net.connection import Connection
     from greenmongo._net.observers.publisher import Publisher

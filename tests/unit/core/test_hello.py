@@ -24,7 +24,8 @@ from greenmongo._core.hello import (
     parse_address,
     parse_hello,
 )
-from greenmongo._core.sdam.description import ServerDescription, ServerKind
+from greenmongo._core.sdam.kinds import ServerKind
+from greenmongo._core.sdam.server_description import ServerDescription
 from greenmongo._core.sdam.transitions import apply_description, initial_topology
 
 A = ("a", 27017)

@@ -18,7 +18,9 @@ from greenmongo._core.options.srv import (
     usable_hosts,
     verified_hosts,
 )
-from greenmongo._core.sdam.description import ServerDescription, TopologyDescription, TopologyKind
+from greenmongo._core.sdam.kinds import TopologyKind
+from greenmongo._core.sdam.server_description import ServerDescription
+from greenmongo._core.sdam.topology_description import TopologyDescription
 from greenmongo._core.sdam.transitions import (
     Change,
     CloseServer,

@@ -6,12 +6,9 @@ import pytest
 from bson.objectid import ObjectId
 from pymongo.errors import AutoReconnect, ConfigurationError
 
-from greenmongo._core.sdam.description import (
-    ServerDescription,
-    ServerKind,
-    TopologyDescription,
-    TopologyKind,
-)
+from greenmongo._core.sdam.kinds import ServerKind, TopologyKind
+from greenmongo._core.sdam.server_description import ServerDescription
+from greenmongo._core.sdam.topology_description import TopologyDescription
 from greenmongo._core.sdam.transitions import (
     Change,
     CloseServer,

@@ -16,9 +16,10 @@ from pymongo.read_preferences import (
     SecondaryPreferred,
 )
 
-from greenmongo._core.sdam.description import ServerDescription, TopologyDescription
 from greenmongo._core.sdam.kinds import ServerKind, TopologyKind
-from greenmongo._core.selection import suitable_servers
+from greenmongo._core.sdam.selection import suitable_servers
+from greenmongo._core.sdam.server_description import ServerDescription
+from greenmongo._core.sdam.topology_description import TopologyDescription
 from greenmongo._core.types import Address, ReadMode
 
 NY, LA, NOWHERE = {"dc": "ny"}, {"dc": "la"}, {"dc": "nowhere"}

@@ -6,7 +6,7 @@ The clock, the operation counts and the source of randomness are arguments.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pymongo.errors import ConfigurationError
 
@@ -19,28 +19,40 @@ from greenmongo._core.read_modes import (
 from greenmongo._core.sdam.kinds import ServerKind, TopologyKind
 
 if TYPE_CHECKING:
-    from greenmongo._core.sdam.description import ServerDescription, TopologyDescription
+    from greenmongo._core.sdam.server_description import ServerDescription
     from greenmongo._core.types import Address, ReadMode
 
-__all__ = [
-    "choose",
-    "suitable_servers",
-    "updated_round_trip_time",
-]
+__all__ = ["Members", "choose", "suitable_servers"]
 
 IDLE_WRITE_PERIOD = 10.0
 """How often an idle primary writes a no-op to the oplog, in seconds."""
 SMALLEST_MAX_STALENESS = 90
 
-_RTT_WEIGHT = 0.2
-"""Puts about 85% of the average's weight on the nine latest samples."""
-
 _REPLICA_SETS = (TopologyKind.REPLICA_SET_WITH_PRIMARY, TopologyKind.REPLICA_SET_NO_PRIMARY)
 _NONE: frozenset[Address] = frozenset()
 
 
+class Members(Protocol):
+    """What selection must know of a deployment; `TopologyDescription` knows it."""
+
+    @property
+    def kind(self) -> TopologyKind:
+        """What kind of deployment it is."""
+        ...
+
+    @property
+    def writable(self) -> Sequence[ServerDescription]:
+        """The servers that take writes."""
+        ...
+
+    @property
+    def secondaries(self) -> Sequence[ServerDescription]:
+        """The secondaries, if it is a replica set."""
+        ...
+
+
 def suitable_servers(
-    topology: TopologyDescription,
+    topology: Members,
     read_preference: ReadMode | None,
     *,
     local_threshold: float,
@@ -93,20 +105,8 @@ def choose(
     return other
 
 
-def updated_round_trip_time(average: float | None, sample: float) -> float:
-    """Return the exponentially weighted moving average with a new sample in it.
-
-    Args:
-        average: the average so far, None if the server was unknown.
-        sample: the duration of the latest check.
-    """
-    if average is None:
-        return sample
-    return _RTT_WEIGHT * sample + (1 - _RTT_WEIGHT) * average
-
-
 def _matching(
-    topology: TopologyDescription,
+    topology: Members,
     preference: ReadMode,
     heartbeat_interval: float,
     deprioritized: Set[Address],
@@ -156,7 +156,7 @@ def _check_max_staleness(preference: ReadMode, heartbeat_interval: float) -> Non
 
 
 def _fresh(
-    topology: TopologyDescription,
+    topology: Members,
     candidates: Iterable[ServerDescription],
     limit: float,
     heartbeat_interval: float,
@@ -180,7 +180,7 @@ def _fresh(
     return kept
 
 
-def _newest_write(topology: TopologyDescription) -> tuple[float | None, float] | None:
+def _newest_write(topology: Members) -> tuple[float | None, float] | None:
     """Return the write that lag is measured from: when it was learnt, and its date.
 
     With a primary it is the primary's, and comparing by when each was learnt takes skew between

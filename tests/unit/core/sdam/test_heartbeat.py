@@ -8,7 +8,6 @@ from bson.objectid import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenmongo._core.sdam.description import ServerDescription, ServerKind
 from greenmongo._core.sdam.freshness import compare_topology_versions
 from greenmongo._core.sdam.heartbeat import (
     ErrorFact,
@@ -18,7 +17,10 @@ from greenmongo._core.sdam.heartbeat import (
     delay_before_check,
     judge_check_failure,
     judge_error,
+    updated_round_trip_time,
 )
+from greenmongo._core.sdam.kinds import ServerKind
+from greenmongo._core.sdam.server_description import ServerDescription
 
 A = ("a", 27017)
 PROCESS, RESTARTED = ObjectId("0" * 23 + "1"), ObjectId("0" * 23 + "2")
@@ -167,6 +169,11 @@ def test_a_check_that_is_overdue_starts_at_once() -> None:
 
 
 # -- round trip times ------------------------------------------------------------------------------
+
+
+def test_the_average_of_round_trips_starts_with_the_first() -> None:
+    assert updated_round_trip_time(None, 5.0) == 5.0
+    assert updated_round_trip_time(10.0, 5.0) == pytest.approx(9.0)
 
 
 def test_the_first_round_trip_is_the_average_and_says_nothing_of_the_minimum() -> None:

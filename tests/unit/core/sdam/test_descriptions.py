@@ -6,12 +6,9 @@ from pymongo.read_preferences import ReadPreference, Secondary
 from pymongo.server_description import ServerDescription as PyMongoServer
 from pymongo.topology_description import TopologyDescription as PyMongoTopology
 
-from greenmongo._core.sdam.description import (
-    ServerDescription,
-    ServerKind,
-    TopologyDescription,
-    TopologyKind,
-)
+from greenmongo._core.sdam.kinds import ServerKind, TopologyKind
+from greenmongo._core.sdam.server_description import ServerDescription
+from greenmongo._core.sdam.topology_description import TopologyDescription
 
 A, B = ("a", 27017), ("b", 27017)
 WIRE = 21

@@ -12,7 +12,8 @@ from greenmongo._core.sdam.kinds import TopologyKind
 from greenmongo._core.types import format_address
 
 if TYPE_CHECKING:
-    from greenmongo._core.sdam.description import ServerDescription, TopologyDescription
+    from greenmongo._core.sdam.server_description import ServerDescription
+    from greenmongo._core.sdam.topology_description import TopologyDescription
     from greenmongo._core.types import Address, ReadMode
 
 __all__ = ["describe_failure"]

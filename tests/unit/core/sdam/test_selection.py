@@ -13,17 +13,13 @@ from pymongo.read_preferences import (
     SecondaryPreferred,
 )
 
-from greenmongo._core.sdam.description import (
-    ServerDescription,
-    ServerKind,
-    TopologyDescription,
-    TopologyKind,
-)
-from greenmongo._core.selection import (
+from greenmongo._core.sdam.kinds import ServerKind, TopologyKind
+from greenmongo._core.sdam.selection import (
     choose,
     suitable_servers,
-    updated_round_trip_time,
 )
+from greenmongo._core.sdam.server_description import ServerDescription
+from greenmongo._core.sdam.topology_description import TopologyDescription
 from greenmongo._core.types import Address, ReadMode
 
 P, S, T = ("p", 27017), ("s", 27017), ("t", 27017)
@@ -288,8 +284,3 @@ def test_the_less_busy_of_two_drawn_is_chosen(
 ) -> None:
     servers = [PRIMARY, server(S), server(T)]
     assert choose(servers, counts, last_two).address == expected
-
-
-def test_the_average_of_round_trips_starts_with_the_first() -> None:
-    assert updated_round_trip_time(None, 5.0) == 5.0
-    assert updated_round_trip_time(10.0, 5.0) == pytest.approx(9.0)

@@ -4,13 +4,10 @@ import pytest
 from pymongo.errors import AutoReconnect
 from pymongo.read_preferences import Nearest, Primary, Secondary
 
-from greenmongo._core.sdam.description import (
-    ServerDescription,
-    ServerKind,
-    TopologyDescription,
-    TopologyKind,
-)
-from greenmongo._core.selection_failure import describe_failure
+from greenmongo._core.sdam.kinds import ServerKind, TopologyKind
+from greenmongo._core.sdam.selection_failure import describe_failure
+from greenmongo._core.sdam.server_description import ServerDescription
+from greenmongo._core.sdam.topology_description import TopologyDescription
 from greenmongo._core.types import ReadMode
 
 P, S = ("p", 27017), ("s", 27017)
