@@ -6,23 +6,14 @@ from typing import TYPE_CHECKING
 
 from pymongo.errors import ConfigurationError
 
-from greenmongo._core.auth.plain import plain_conversation
-from greenmongo._core.auth.scram import (
-    SCRAM_SHA_1,
-    SCRAM_SHA_256,
-    KeyCache,
-    scram_conversation,
-    scram_start,
-)
-from greenmongo._core.auth.x509 import x509_command, x509_conversation
+from greenmongo._core.auth.mechanisms import MECHANISMS, Login
+from greenmongo._core.auth.scram import SCRAM_SHA_1, SCRAM_SHA_256, KeyCache
 
 if TYPE_CHECKING:
     from greenmongo._core.options.credentials import Credentials
     from greenmongo._core.types import Conversation, Document
 
 __all__ = ["KeyCache", "authenticate", "negotiation_user", "speculative_document"]
-
-_SCRAM = (SCRAM_SHA_1, SCRAM_SHA_256)
 
 
 def negotiation_user(credentials: Credentials) -> str | None:
@@ -39,14 +30,10 @@ def speculative_document(credentials: Credentials, nonce: bytes) -> Document | N
         credentials: who logs in.
         nonce: random bytes, the same that `authenticate` is then given.
     """
-    mechanism = credentials.mechanism or SCRAM_SHA_256
-    if mechanism == "MONGODB-X509":
-        start = x509_command(credentials.username)
-    elif mechanism in _SCRAM:
-        start = scram_start(mechanism, credentials.username or "", nonce)
-    else:
+    mechanism = MECHANISMS.get(credentials.mechanism or SCRAM_SHA_256)
+    if mechanism is None or mechanism.start is None:
         return None
-    return {**start, "db": credentials.source}
+    return {**mechanism.start(credentials, nonce), "db": credentials.source}
 
 
 def authenticate(
@@ -69,27 +56,23 @@ def authenticate(
     Raises:
         ConfigurationError: the mechanism is not supported yet.
     """
-    mechanism = credentials.mechanism
-    username, password = credentials.username or "", credentials.password or ""
-    speculated: Document | None = hello_reply.get("speculativeAuthenticate")
+    name = credentials.mechanism or _negotiated(hello_reply)
+    mechanism = MECHANISMS.get(name)
     if mechanism is None:
-        mechanism = _negotiated(hello_reply)
-    if mechanism in _SCRAM:
-        return scram_conversation(
-            mechanism, username, password, nonce=nonce, cache=cache, speculated=speculated
+        *others, last = MECHANISMS
+        raise ConfigurationError(
+            f"authMechanism {name} is not supported yet; supported are "
+            f"{', '.join(others)} and {last}"
         )
-    if mechanism == "PLAIN":
-        return plain_conversation(username, password)
-    if mechanism == "MONGODB-X509":
-        return x509_conversation(credentials.username, speculated)
-    raise ConfigurationError(
-        f"authMechanism {mechanism} is not supported yet; supported are "
-        "SCRAM-SHA-256, SCRAM-SHA-1, PLAIN and MONGODB-X509"
-    )
+    speculated = hello_reply.get("speculativeAuthenticate")
+    return mechanism.converse(Login(credentials, nonce, cache, speculated))
 
 
 def _negotiated(hello_reply: Document) -> str:
-    """Choose the best mechanism; a server that lists none is taken to know the oldest."""
+    """Choose the best mechanism; a server that lists none is taken to know the oldest.
+
+    Authentication, "Mechanism Negotiation".
+    """
     # An answer to the handshake's SCRAM-SHA-256 start says as much as the list.
     listed = hello_reply.get("saslSupportedMechs") or ()
     if SCRAM_SHA_256 in listed or hello_reply.get("speculativeAuthenticate"):
