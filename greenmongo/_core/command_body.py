@@ -12,6 +12,7 @@ from bson.raw_bson import RawBSONDocument
 
 from greenmongo._core.read_modes import PRIMARY
 from greenmongo._core.sdam.kinds import ServerKind, TopologyKind
+from greenmongo._core.server_api import add_server_api
 
 if TYPE_CHECKING:
     from bson.codec_options import CodecOptions
@@ -50,11 +51,7 @@ def complete_body(
     if max_time_ms is not None:
         _limit_time(body, max_time_ms, takes_max_time=command.takes_max_time)
     if server_api is not None:
-        body["apiVersion"] = server_api.version
-        if server_api.strict is not None:
-            body["apiStrict"] = server_api.strict
-        if server_api.deprecation_errors is not None:
-            body["apiDeprecationErrors"] = server_api.deprecation_errors
+        add_server_api(body, server_api)
     return body
 
 

@@ -16,7 +16,8 @@ from greenmongo._core.auth import (
     negotiation_user,
     speculative_document,
 )
-from greenmongo._core.hello import build_handshake, parse_hello
+from greenmongo._core.hello import build_handshake
+from greenmongo._core.hello_reply import parse_hello
 from greenmongo._core.pool_rules import Opening
 from greenmongo._core.reply import check_reply
 from greenmongo._core.retry import labelled_as_overload

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from bson.binary import UUID_SUBTYPE, Binary
 
-from greenmongo._core.hello import EnvironmentFacts
+from greenmongo._core.client_metadata import EnvironmentFacts
 
 __all__ = ["driver_version", "environment_facts", "new_nonce", "new_session_id"]
 

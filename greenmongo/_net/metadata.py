@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from greenmongo._core.hello import build_metadata
+from greenmongo._core.client_metadata import build_metadata
 from greenmongo._hub.native import allocate_lock
 from greenmongo._net.environment import environment_facts
 
 if TYPE_CHECKING:
-    from greenmongo._core.hello import DriverInfoLike
+    from greenmongo._core.client_metadata import DriverInfoLike
     from greenmongo._core.options import ClientOptions
     from greenmongo._core.types import Document
 

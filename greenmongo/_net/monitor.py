@@ -13,10 +13,11 @@ import gevent
 from gevent.event import Event
 from pymongo.errors import AutoReconnect
 
-from greenmongo._core.hello import build_hello, may_stream, parse_hello
-from greenmongo._core.hello_reply import HelloReply
+from greenmongo._core.heartbeat_reply import HelloReply
+from greenmongo._core.hello import build_hello
+from greenmongo._core.hello_reply import parse_hello
 from greenmongo._core.reply import check_reply
-from greenmongo._core.sdam.heartbeat import RoundTripTimes, delay_before_check
+from greenmongo._core.sdam.heartbeat import RoundTripTimes, delay_before_check, may_stream
 from greenmongo._core.sdam.server_description import ServerDescription
 from greenmongo._core.types import format_address
 from greenmongo._net.environment import environment_facts

@@ -20,7 +20,7 @@ from pymongo.read_preferences import (
 )
 from pymongo.uri_parser import parse_uri
 
-from greenmongo._core.hello import parse_address, parse_hello
+from greenmongo._core.hello_reply import parse_address, parse_hello
 from greenmongo._core.sdam.heartbeat import (
     ErrorFact,
     ErrorKind,

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     )
     from pymongo.server_api import ServerApi
 
-    from greenmongo._core.hello import DriverInfoLike
+    from greenmongo._core.client_metadata import DriverInfoLike
     from greenmongo._core.types import Address, ReadMode
 
     Listener: TypeAlias = (

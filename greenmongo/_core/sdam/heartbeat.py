@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from greenmongo._core.client_metadata import detect_faas
 from greenmongo._core.sdam.compatibility import MIN_WIRE_VERSION
 from greenmongo._core.sdam.freshness import compare_topology_versions
 from greenmongo._core.sdam.kinds import ServerKind
@@ -28,6 +29,7 @@ __all__ = [
     "delay_before_check",
     "judge_check_failure",
     "judge_error",
+    "may_stream",
     "updated_round_trip_time",
 ]
 
@@ -142,6 +144,14 @@ def judge_check_failure(server: ServerDescription, kind: ErrorKind) -> ErrorVerd
         interrupt_in_use=kind is ErrorKind.TIMEOUT,
         request_check=is_network_error and server.kind is not ServerKind.UNKNOWN,
     )
+
+
+def may_stream(mode: str, environ: Mapping[str, str]) -> bool:
+    """Tell whether `serverMonitoringMode` lets servers stream their hellos.
+
+    A function service freezes the process between two calls, and would find its streams dead.
+    """
+    return mode == "stream" or (mode == "auto" and detect_faas(environ) is None)
 
 
 def delay_before_check(

@@ -23,7 +23,7 @@ from greenmongo._core.log_message import address_fields
 from greenmongo._net.observers.publisher import DEBUG, TOPOLOGY
 
 if TYPE_CHECKING:
-    from greenmongo._core.hello_reply import HelloReply
+    from greenmongo._core.heartbeat_reply import HelloReply
     from greenmongo._core.sdam.server_description import ServerDescription
     from greenmongo._core.sdam.topology_description import TopologyDescription
     from greenmongo._core.types import Address, Document

@@ -30,8 +30,8 @@ from greenmongo._core.events import (
     failure_document,
     pool_options,
 )
-from greenmongo._core.hello import parse_hello
-from greenmongo._core.hello_reply import HelloReply
+from greenmongo._core.heartbeat_reply import HelloReply
+from greenmongo._core.hello_reply import parse_hello
 from greenmongo._core.log_message import (
     LogMessage,
     address_fields,

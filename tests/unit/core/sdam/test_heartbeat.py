@@ -17,6 +17,7 @@ from greenmongo._core.sdam.heartbeat import (
     delay_before_check,
     judge_check_failure,
     judge_error,
+    may_stream,
     updated_round_trip_time,
 )
 from greenmongo._core.sdam.kinds import ServerKind
@@ -193,3 +194,14 @@ def test_the_minimum_is_that_of_the_latest_ten(samples: list[float]) -> None:
     for sample in samples:
         times = times.with_sample(sample)
     assert times.minimum == min(samples[-10:])
+
+
+@pytest.mark.parametrize(
+    ("mode", "elsewhere", "on_a_function_service"),
+    [("auto", True, False), ("stream", True, True), ("poll", False, False)],
+)
+def test_hellos_stream_unless_told_otherwise_or_on_a_function_service(
+    mode: str, elsewhere: bool, on_a_function_service: bool
+) -> None:
+    assert may_stream(mode, {}) is elsewhere
+    assert may_stream(mode, {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1"}) is on_a_function_service
