@@ -197,6 +197,16 @@ def modules() -> Iterator[tuple[str, Path]]:
             yield name.removesuffix(".__init__"), path
 
 
+def documented_layers(page: str) -> list[str]:
+    """Return the packages in the table of docs/explanation/architecture.md, lowest first."""
+    return re.findall(r"^\| `([\w.]+)` \|", page, re.MULTILINE)
+
+
+def test_the_documented_layers_are_these() -> None:
+    page = (ROOT / "docs/explanation/architecture.md").read_text(encoding="utf-8")
+    assert documented_layers(page) == sorted(RANKS, key=lambda package: RANKS[package])
+
+
 @pytest.mark.parametrize(("module", "path"), list(modules()), ids=[name for name, _ in modules()])
 def test_the_module_keeps_to_its_layer(module: str, path: Path) -> None:
     assert violations(module, path.read_text(encoding="utf-8")) == []
