@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 
 import gevent
@@ -10,31 +9,12 @@ from gevent import Greenlet, GreenletExit
 from gevent.event import Event
 
 from greenmongo._hub.errors import CallAbandoned
-from greenmongo._hub.native import allocate_lock
 from greenmongo._hub.thread import HubThread
 from tests.support.fix_doors import in_hub, start
 from tests.support.fix_leaks import wait_until
+from tests.support.fix_loops import standing_still
 
 PATIENCE = 10.0
-
-
-@contextmanager
-def standing_still(thread: HubThread) -> Iterator[None]:
-    """Keep the hub from running anything."""
-    entered, leave = allocate_lock(), allocate_lock()
-    entered.acquire()
-    leave.acquire()
-
-    def stand() -> None:
-        entered.release()
-        leave.acquire()
-
-    thread.submit(stand)
-    entered.acquire()
-    try:
-        yield
-    finally:
-        leave.release()
 
 
 def settle(thread: HubThread) -> None:

@@ -9,10 +9,10 @@ from gevent import Greenlet, GreenletExit
 
 from greenmongo._hub.thread import HubThread
 from greenmongo._net.abandon import Abandoned
-from greenmongo._net.pool import Pool
 from tests.support.fix_hub import Client, Connect
 from tests.support.fix_leaks import wait_until
 from tests.support.fix_scripted import Answer, Gate, Received, ScriptedServer, silently
+from tests.support.peek import pool_of
 
 PATIENTLY: dict[str, Any] = {"attempt_wait": 60.0, "command_timeout": 60.0}
 """The server is told once only to end an operation, however slow the machine is."""
@@ -23,11 +23,6 @@ def with_limits(client: Client, **limits: Any) -> Client:
     engine = client._executor.open()
     engine._abandoned = Abandoned(engine._connector, **limits)
     return client
-
-
-def pool_of(client: Client) -> Pool:
-    (server,) = client._executor.open().topology.servers.values()
-    return server.pool
 
 
 def find(client: Client, collection: str = "c") -> Any:

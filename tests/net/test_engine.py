@@ -30,7 +30,6 @@ from pymongo.write_concern import WriteConcern
 
 from greenmongo import timeout
 from greenmongo._api.client import MongoClient
-from greenmongo._net.engine import Engine
 from tests.support.fix_doors import Door, start
 from tests.support.fix_hub import Client, Connect
 from tests.support.fix_leaks import wait_until
@@ -50,12 +49,9 @@ from tests.support.fix_scripted import (
     to_another_request,
     twice,
 )
+from tests.support.peek import engine_of
 
 EMPTY: dict[str, Any] = {"cursor": {"id": 0, "firstBatch": []}}
-
-
-def engine_of(client: Client) -> Engine:
-    return client._executor.open()
 
 
 def whoami(client: Client) -> int:

@@ -267,13 +267,13 @@ def filled(client: Client, balanced: ScriptedServer) -> Client:
     return client
 
 
-def pool_of(client: Client) -> PoolStatistics:
+def statistics_of(client: Client) -> PoolStatistics:
     (pool,) = client._executor.statistics().pools
     return pool
 
 
 def all_free(client: Client) -> bool:
-    pool = pool_of(client)
+    pool = statistics_of(client)
     return pool.open == pool.idle
 
 
@@ -316,7 +316,7 @@ def test_a_cursor_that_ends_early_gives_its_connection_back(
     cursor = filled.test.c.find(batch_size=2)
     next(cursor)
     filled.admin.command("ping")
-    assert pool_of(filled).open - pool_of(filled).idle == 1
+    assert statistics_of(filled).open - statistics_of(filled).idle == 1
     if how == "closed":
         cursor.close()
         assert all_free(filled)
@@ -333,7 +333,7 @@ def test_a_cursor_that_ends_early_gives_its_connection_back(
 
 def test_an_answer_that_nobody_keeps_keeps_no_connection(filled: Client) -> None:
     reply = filled.test.command({"find": "c", "batchSize": 2})
-    assert pool_of(filled).idle == 0
+    assert statistics_of(filled).idle == 0
     del reply
     gc.collect()
     wait_until(lambda: all_free(filled))
@@ -345,7 +345,7 @@ def test_a_cursor_whose_connection_breaks_fails_and_keeps_nothing(
     cursor = filled.test.c.find(batch_size=2)
     cursor.to_list(2)
     balanced.kill(1)
-    wait_until(lambda: pool_of(filled).open == 0)
+    wait_until(lambda: statistics_of(filled).open == 0)
     with pytest.raises(AutoReconnect, match="the connection that the cursor was open on is lost"):
         next(cursor)
     assert not balanced.commands("getMore")
@@ -432,7 +432,7 @@ def test_who_waits_too_long_is_told_what_the_connections_are_used_for(
         minPoolSize=2,
         waitQueueTimeoutMS=20,
     )
-    wait_until(lambda: pool_of(client).idle == 2)  # who comes in time waits for nothing
+    wait_until(lambda: statistics_of(client).idle == 2)  # who comes in time waits for nothing
     cursor = client.test.c.find(batch_size=2)
     next(cursor)
     gate = Gate()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 
 from greenmongo._core.types import Address, ReadMode
+from greenmongo._net.engine import Engine
 from greenmongo._net.pool import Pool
 from tests.support.fix_hub import Client
 from tests.support.fix_leaks import wait_until
 
 __all__ = [
     "Place",
+    "engine_of",
     "place",
     "pool_of",
     "pools_of",
@@ -36,19 +38,25 @@ def place(client: Client, preference: ReadMode | None = None) -> Place:
     return str(reply["me"]), int(reply["connectionId"])
 
 
+def engine_of(client: Client) -> Engine:
+    """What the client has on the hub thread, which it now has at the latest."""
+    return client._executor.open()
+
+
 def pool_of(client: Client) -> Pool:
-    (server,) = client._executor.open().topology.servers.values()
+    """The pool of the client's only server."""
+    (server,) = engine_of(client).topology.servers.values()
     return server.pool
 
 
 def pools_of(client: Client) -> dict[Address, Pool]:
     """The pool of every member, by its address."""
-    servers = client._executor.open().topology.servers
+    servers = engine_of(client).topology.servers
     return {address: server.pool for address, server in servers.items()}
 
 
 def rows(client: Client) -> int:
-    return len(client._executor.open().table.holders)
+    return len(engine_of(client).table.holders)
 
 
 def settle(client: Client) -> None:
@@ -63,11 +71,11 @@ def wait_until_known(client: Client) -> None:
     An operation that waits for a check asks for another one, half a second later. After this, none
     does, and the next hello but those of new connections comes with the next heartbeat.
     """
-    topology = client._executor.open().topology
+    topology = engine_of(client).topology
     wait_until(lambda: len(client.nodes) == len(topology.servers))
 
 
 def wait_for_failed_check(client: Client) -> None:
     """Wait until a check has failed, so that whoever looks for a server in vain is told why."""
-    client._executor.open()
+    engine_of(client)
     wait_until(lambda: any(each.error for each in client.topology_description.servers.values()))
