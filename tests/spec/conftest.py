@@ -14,8 +14,8 @@ import pytest
 from greenmongo.embedded import MongoServer
 from tests.spec.cases import Case, Collected, UnifiedCase, collect
 from tests.spec.exceptions import reason_for
+from tests.spec.unified.apis import APIS, Api
 from tests.spec.unified.deployments import Candidate, Deployment
-from tests.spec.unified.doors import DOORS, Door
 from tests.spec.unified.outcomes import NotApplicable, Unsupported
 from tests.spec.unified.play import play
 from tests.support.fix_server import TEST_COMMANDS
@@ -142,21 +142,21 @@ def candidates(request: pytest.FixtureRequest) -> list[Candidate]:
     return kinds
 
 
-@pytest.fixture(params=list(DOORS))
-def spec_door(request: pytest.FixtureRequest) -> Iterator[Door]:
+@pytest.fixture(params=list(APIS))
+def spec_api(request: pytest.FixtureRequest) -> Iterator[Api]:
     """Each way into the driver in turn."""
-    with closing(DOORS[request.param]()) as door:
-        yield door
+    with closing(APIS[request.param]()) as api:
+        yield api
 
 
 @pytest.fixture
 def run_unified(
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
-    spec_door: Door,
+    spec_api: Api,
     candidates: list[Candidate],
 ) -> RunUnified:
-    """Provide a function that runs a test of the unified format through one door."""
+    """Provide a function that runs a test of the unified format on one API."""
     # Command Logging, "Testing": long enough for every document of the tests.
     monkeypatch.setenv("GREENMONGO_LOG_MAX_DOCUMENT_LENGTH", "10000")
 
@@ -166,7 +166,7 @@ def run_unified(
 
     def run(case: UnifiedCase) -> None:
         try:
-            play(case.file, case.test, spec_door, candidates)
+            play(case.file, case.test, spec_api, candidates)
         except NotApplicable as error:
             skip("not here", error)
         except Unsupported as error:
@@ -185,8 +185,8 @@ def _suite(request: pytest.FixtureRequest) -> None:
         request.node.user_properties.append((_SUITE_OF_REPORT, case.suite))
     elif "unified_case" in request.fixturenames:
         unified: UnifiedCase = request.getfixturevalue("unified_case")
-        door = type(request.getfixturevalue("spec_door")).name
-        request.node.user_properties.append((_SUITE_OF_REPORT, f"{unified.suite}, {door}"))
+        api = type(request.getfixturevalue("spec_api")).name
+        request.node.user_properties.append((_SUITE_OF_REPORT, f"{unified.suite}, {api}"))
 
 
 @pytest.hookimpl(wrapper=True)

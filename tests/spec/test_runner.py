@@ -199,7 +199,7 @@ UNIFIED_PLACES: dict[str, list[list[Any]]] = {
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("spec_door", ["blocking"], indirect=True)
+@pytest.mark.parametrize("spec_api", ["blocking"], indirect=True)
 @pytest.mark.parametrize(
     ("start", "path"),
     [

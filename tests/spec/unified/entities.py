@@ -12,9 +12,9 @@ from typing import Any
 
 from pymongo.server_api import ServerApi
 
+from tests.spec.unified.apis import Api
 from tests.spec.unified.arguments import concerns
 from tests.spec.unified.deployments import Deployment
-from tests.spec.unified.doors import Door
 from tests.spec.unified.observer import Observer
 from tests.spec.unified.outcomes import Mismatch, Unsupported
 
@@ -46,9 +46,9 @@ class Entity:
 class Worker:
     """A thread of a test, that does one operation after another."""
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
-        self._jobs: SimpleQueue[Callable[[Door], None] | None] = SimpleQueue()
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._jobs: SimpleQueue[Callable[[Api], None] | None] = SimpleQueue()
         self._error: Exception | None = None
         self._thread = Thread(target=self._work, daemon=True)
         self._thread.start()
@@ -57,11 +57,11 @@ class Worker:
         for job in iter(self._jobs.get, None):
             if self._error is None:
                 try:
-                    job(self._door)
+                    job(self._api)
                 except Exception as error:
                     self._error = error
 
-    def submit(self, job: Callable[[Door], None]) -> None:
+    def submit(self, job: Callable[[Api], None]) -> None:
         """Do a job after those before it, unless one of them fails."""
         self._jobs.put(job)
 
@@ -84,15 +84,13 @@ class Entities:
 
     Args:
         deployment: what clients connect to.
-        door: the kind of clients.
+        api: the kind of clients.
         client_options: for those that do not say otherwise.
     """
 
-    def __init__(
-        self, deployment: Deployment, door: Door, client_options: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, deployment: Deployment, api: Api, client_options: Mapping[str, Any]) -> None:
         self._deployment = deployment
-        self._door = door
+        self._api = api
         self._client_options = client_options
         self._entities: dict[str, Entity] = {}
         self._at_end = ExitStack()
@@ -152,8 +150,8 @@ class Entities:
         observer = self.observers[facts["id"]] = Observer(facts)
         direct = options.get("directConnection") is True
         uri = self._deployment.uri_of_one() if direct else self._deployment.uri
-        client = self._door.connect(uri, event_listeners=observer.listeners, **options)
-        self._at_end.callback(lambda: self._door.face(client).close())
+        client = self._api.connect(uri, event_listeners=observer.listeners, **options)
+        self._at_end.callback(lambda: self._api.face(client).close())
         return client
 
     def _await_pool(self, facts: Mapping[str, Any]) -> None:
@@ -182,9 +180,9 @@ class Entities:
         )
 
     def _make_thread(self, facts: Mapping[str, Any]) -> Worker:
-        door = self._door.another()
-        worker = Worker(door)
-        self._at_end.callback(door.close)
+        api = self._api.another()
+        worker = Worker(api)
+        self._at_end.callback(api.close)
         self._at_end.callback(worker.stop)
         return worker
 

@@ -21,7 +21,7 @@ Arguments = Mapping[str, Any]
 def _fail_point(play: Play, arguments: Arguments) -> None:
     command = arguments["failPoint"]
     play.fail_points.append(command["configureFailPoint"])
-    client = play.door.face(play.entities[arguments["client"]].it)
+    client = play.api.face(play.entities[arguments["client"]].it)
     client.admin.command(command)
 
 
@@ -53,7 +53,7 @@ def _assert_event_count(play: Play, arguments: Arguments) -> None:
 def _run_on_thread(play: Play, arguments: Arguments) -> None:
     operation = arguments["operation"]
     worker = play.entities[arguments["thread"]].it
-    worker.submit(lambda door: play.perform(operation, door))
+    worker.submit(lambda api: play.perform(operation, api))
 
 
 def _wait_for_thread(play: Play, arguments: Arguments) -> None:

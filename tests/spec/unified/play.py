@@ -10,9 +10,9 @@ from logging import LogRecord
 from typing import Any
 
 from greenmongo import timeout
+from tests.spec.unified.apis import Api
 from tests.spec.unified.arguments import Arguments
 from tests.spec.unified.deployments import Candidate, Deployment, choose
-from tests.spec.unified.doors import Door
 from tests.spec.unified.entities import Entities, Entity, wait_until
 from tests.spec.unified.expectations import check_error, check_events, check_messages
 from tests.spec.unified.matching import Matcher, as_stored
@@ -33,7 +33,7 @@ SOON = 10.0
 _QUICK_HEARTBEATS = {"heartbeatFrequencyMS": 500}
 
 
-def play(file: Document, test: Document, door: Door, candidates: Sequence[Candidate]) -> None:
+def play(file: Document, test: Document, api: Api, candidates: Sequence[Candidate]) -> None:
     """Run a test on the first of several deployments that will do.
 
     Raises:
@@ -50,7 +50,7 @@ def play(file: Document, test: Document, door: Door, candidates: Sequence[Candid
     if "expectTracingMessages" in test:
         raise Unsupported("tracing")
     deployment.prepare(file.get("initialData", []))
-    with Play(file, test, door, deployment) as running:
+    with Play(file, test, api, deployment) as running:
         running.run()
     deployment.check_outcome(test.get("outcome", []))
 
@@ -58,14 +58,14 @@ def play(file: Document, test: Document, door: Door, candidates: Sequence[Candid
 class Play:
     """One test under way; as a context manager it cleans up behind itself."""
 
-    def __init__(self, file: Document, test: Document, door: Door, deployment: Deployment) -> None:
+    def __init__(self, file: Document, test: Document, api: Api, deployment: Deployment) -> None:
         self._file = file
         self._test = test
-        self.door = door
+        self.api = api
         self.deployment = deployment
         sets_fail_points = any(step["name"] == "failPoint" for step in test["operations"])
         options = _QUICK_HEARTBEATS if sets_fail_points else {}
-        self.entities = Entities(deployment, door, options)
+        self.entities = Entities(deployment, api, options)
         self.matcher = Matcher(self.entities.value)
         self.fail_points: list[str] = []
 
@@ -87,7 +87,7 @@ class Play:
             records = stack.enter_context(recorded_logs()) if expects_messages else []
             self.entities.create(self._file.get("createEntities", []))
             for step in self._test["operations"]:
-                self.perform(step, self.door)
+                self.perform(step, self.api)
             self._check_what_was_told(records)
 
     def _check_what_was_told(self, records: list[LogRecord]) -> None:
@@ -101,7 +101,7 @@ class Play:
             observer = self.entities.observer(expected["client"])
             _soon(partial(check_messages, expected, observer, records, self.matcher))
 
-    def perform(self, step: Document, door: Door) -> None:
+    def perform(self, step: Document, api: Api) -> None:
         """Perform one operation, and check its result or error."""
         name = step["name"]
         if step["object"] == "testRunner":
@@ -116,9 +116,9 @@ class Play:
         arguments = Arguments(deepcopy(step.get("arguments", {})))
         if "session" in arguments:
             raise Unsupported("argument session")
-        target = entity.it if entity.is_face else door.face(entity.it)
+        target = entity.it if entity.is_face else api.face(entity.it)
         try:
-            with door.enter(_time_limit(arguments)):
+            with api.enter(_time_limit(arguments)):
                 result = operation.perform(target, arguments)
         except (Mismatch, Unsupported):
             raise

@@ -1,4 +1,4 @@
-"""The two ways into the driver that the same test takes: blocking, and through an event loop."""
+"""The two APIs of the driver that the same test is played on: blocking, and for event loops."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from bridge import AsyncMongoClient
 from greenmongo import MongoClient
 from tests.support.loop_actor import AsyncioActor, Blocking
 
-__all__ = ["DOORS", "AsyncDoor", "BlockingDoor", "Door"]
+__all__ = ["APIS", "AsyncApi", "BlockingApi", "Api"]
 
 
-class Door(ABC):
+class Api(ABC):
     """Makes clients, and lets blocking code use them from one thread or task.
 
     A test keeps the objects themselves, and calls methods of their faces.
@@ -36,15 +36,15 @@ class Door(ABC):
         """Return a block that is entered where the calls are made."""
 
     @abstractmethod
-    def another(self) -> Door:
-        """Return a door of the same kind for a concurrent thread or task."""
+    def another(self) -> Api:
+        """Return an API of the same kind for a concurrent thread or task."""
 
     @abstractmethod
     def close(self) -> None:
-        """Give back what the door itself holds."""
+        """Give back what the API itself holds."""
 
 
-class BlockingDoor(Door):
+class BlockingApi(Api):
     """`greenmongo` from ordinary threads."""
 
     name = "blocking"
@@ -58,14 +58,14 @@ class BlockingDoor(Door):
     def enter(self, block: AbstractContextManager[None]) -> AbstractContextManager[None]:
         return block
 
-    def another(self) -> Door:
+    def another(self) -> Api:
         return self
 
     def close(self) -> None:
         """Do nothing: nothing is held."""
 
 
-class AsyncDoor(Door):
+class AsyncApi(Api):
     """`bridge`, from a task of an asyncio loop."""
 
     name = "async"
@@ -89,11 +89,11 @@ class AsyncDoor(Door):
         finally:
             self._actor.call(partial(block.__exit__, None, None, None))
 
-    def another(self) -> Door:
-        return AsyncDoor()
+    def another(self) -> Api:
+        return AsyncApi()
 
     def close(self) -> None:
         self._actor.stop()
 
 
-DOORS: dict[str, type[Door]] = {door.name: door for door in (BlockingDoor, AsyncDoor)}
+APIS: dict[str, type[Api]] = {api.name: api for api in (BlockingApi, AsyncApi)}
