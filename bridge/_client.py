@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, ca
 from bridge._configured import ConfiguredFacade
 from bridge._crossing.block_on import callers_variables
 from bridge._crossing.lane import Door
-from bridge._cursor import command_cursor_of
-from bridge._database import database_of
+from bridge._cursor import AsyncCommandCursor
+from bridge._database import AsyncDatabase
 from bridge._delegate import Pending, awaits, defers, derives, either
 from bridge._request import AsyncRequest
 from greenmongo import MongoClient
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from bson.codec_options import TypeRegistry
     from typing_extensions import Self
 
-    from bridge._database import AsyncDatabase
     from greenmongo.lowlevel import Address, ClientOptions, TopologyDescription
 
 __all__ = ["AsyncMongoClient"]
@@ -256,9 +255,9 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
 
     # Databases
 
-    get_database = derives(database_of)(MongoClient[DocT].get_database)
-    get_default_database = derives(database_of)(MongoClient[DocT].get_default_database)
-    list_databases = defers(command_cursor_of)(MongoClient[DocT].list_databases)
+    get_database = derives(AsyncDatabase._wrap)(MongoClient[DocT].get_database)
+    get_default_database = derives(AsyncDatabase._wrap)(MongoClient[DocT].get_default_database)
+    list_databases = defers(AsyncCommandCursor._wrap_later)(MongoClient[DocT].list_databases)
     list_database_names = awaits(MongoClient[DocT].list_database_names)
     drop_database = awaits(MongoClient[DocT].drop_database)
 
@@ -271,7 +270,7 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
         return self[name]
 
     def __getitem__(self, name: str) -> AsyncDatabase[DocT]:
-        return database_of(self, self._it[name])
+        return AsyncDatabase._wrap(self, self._it[name])
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({repr(self._it).partition('(')[2]}"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from bridge._configured import ConfiguredFacade
 from bridge._cursor import (
-    command_cursor_of,
-    cursor_of,
-    raw_command_cursor_of,
-    raw_cursor_of,
+    AsyncCommandCursor,
+    AsyncCursor,
+    AsyncRawBatchCommandCursor,
+    AsyncRawBatchCursor,
 )
 from bridge._delegate import awaits, defers, derives
 from greenmongo import Collection
@@ -21,24 +21,18 @@ if TYPE_CHECKING:
     from pymongo.write_concern import WriteConcern
 
     from bridge._database import AsyncDatabase
+    from bridge._delegate import Facade
     from greenmongo.lowlevel import ReadMode
 
-__all__ = ["AsyncCollection", "collection_of", "sibling_of"]
+__all__ = ["AsyncCollection"]
 
 DocT = TypeVar("DocT", bound=Mapping[str, Any])
 OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
 
 
-def collection_of(parent: AsyncDatabase[Any], it: Collection[OtherT]) -> AsyncCollection[OtherT]:
-    """Give a blocking collection its async face."""
-    face: AsyncCollection[OtherT] = AsyncCollection.__new__(AsyncCollection)
-    face._door, face._it, face._database = parent._door, it, parent
-    return face
-
-
-def sibling_of(parent: AsyncCollection[Any], it: Collection[OtherT]) -> AsyncCollection[OtherT]:
+def sibling(face: AsyncCollection[Any], it: Collection[OtherT]) -> AsyncCollection[OtherT]:
     """Give a blocking collection of the same database its async face."""
-    return collection_of(parent._database, it)
+    return face._wrap(face, it)
 
 
 class AsyncCollection(ConfiguredFacade[Collection[DocT]], Generic[DocT]):
@@ -46,6 +40,11 @@ class AsyncCollection(ConfiguredFacade[Collection[DocT]], Generic[DocT]):
 
     `collection.name` and `collection["name"]` are the collection named `"collection.name"`.
     """
+
+    if TYPE_CHECKING:
+
+        @classmethod
+        def _wrap(cls, parent: Facade[Any], it: Collection[OtherT]) -> AsyncCollection[OtherT]: ...
 
     def __init__(
         self,
@@ -60,7 +59,7 @@ class AsyncCollection(ConfiguredFacade[Collection[DocT]], Generic[DocT]):
         self._it = Collection(
             database._it, name, codec_options, read_preference, write_concern, read_concern
         )
-        self._database: AsyncDatabase[Any] = database
+        self._parent = database
 
     @property
     def name(self) -> str:
@@ -75,17 +74,20 @@ class AsyncCollection(ConfiguredFacade[Collection[DocT]], Generic[DocT]):
     @property
     def database(self) -> AsyncDatabase[DocT]:
         """The database this collection is in."""
-        return self._database
+        database: AsyncDatabase[DocT] = self._parent
+        return database
 
-    with_options = derives(sibling_of)(Collection[DocT].with_options)
+    with_options = derives(sibling)(Collection[DocT].with_options)
 
     # Reads
 
-    find = derives(cursor_of)(Collection[DocT].find)
+    find = derives(AsyncCursor._wrap)(Collection[DocT].find)
     find_one = awaits(Collection[DocT].find_one)
-    aggregate = defers(command_cursor_of)(Collection[DocT].aggregate)
-    find_raw_batches = derives(raw_cursor_of)(Collection[DocT].find_raw_batches)
-    aggregate_raw_batches = defers(raw_command_cursor_of)(Collection[DocT].aggregate_raw_batches)
+    aggregate = defers(AsyncCommandCursor._wrap_later)(Collection[DocT].aggregate)
+    find_raw_batches = derives(AsyncRawBatchCursor._wrap)(Collection[DocT].find_raw_batches)
+    aggregate_raw_batches = defers(AsyncRawBatchCommandCursor._wrap_later)(
+        Collection[DocT].aggregate_raw_batches
+    )
     count_documents = awaits(Collection[DocT].count_documents)
     estimated_document_count = awaits(Collection[DocT].estimated_document_count)
     distinct = awaits(Collection[DocT].distinct)
@@ -110,7 +112,7 @@ class AsyncCollection(ConfiguredFacade[Collection[DocT]], Generic[DocT]):
     drop_index = awaits(Collection[DocT].drop_index)
     drop_indexes = awaits(Collection[DocT].drop_indexes)
     index_information = awaits(Collection[DocT].index_information)
-    list_indexes = defers(command_cursor_of)(Collection[DocT].list_indexes)
+    list_indexes = defers(AsyncCommandCursor._wrap_later)(Collection[DocT].list_indexes)
     options = awaits(Collection[DocT].options)
     rename = awaits(Collection[DocT].rename)
     drop = awaits(Collection[DocT].drop)
@@ -125,7 +127,7 @@ class AsyncCollection(ConfiguredFacade[Collection[DocT]], Generic[DocT]):
         return self[name]
 
     def __getitem__(self, name: str) -> AsyncCollection[DocT]:
-        return sibling_of(self, self._it[name])
+        return self._wrap(self, self._it[name])
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Explain that there is no such method: what was called is a collection."""
@@ -138,7 +140,7 @@ class AsyncCollection(ConfiguredFacade[Collection[DocT]], Generic[DocT]):
         )
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._database!r}, {self.name!r})"
+        return f"{type(self).__name__}({self._parent!r}, {self.name!r})"
 
     def __bool__(self) -> NoReturn:
         raise NotImplementedError(

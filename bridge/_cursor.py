@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast, overloa
 from pymongo.errors import InvalidOperation
 
 from bridge._delegate import Facade, Pending, awaits, chains, either
-from greenmongo import CommandCursor, Cursor, RawBatchCommandCursor, RawBatchCursor
+from greenmongo import CommandCursor, Cursor
 from greenmongo.errors import MisuseError
 from greenmongo.lowlevel import CursorInternals, internals_of, is_open
 
@@ -33,11 +33,6 @@ __all__ = [
     "AsyncCursor",
     "AsyncRawBatchCommandCursor",
     "AsyncRawBatchCursor",
-    "command_cursor_of",
-    "cursor_of",
-    "opened_cursor_of",
-    "raw_command_cursor_of",
-    "raw_cursor_of",
 ]
 
 DocT = TypeVar("DocT", bound=Mapping[str, Any])
@@ -59,6 +54,12 @@ class _Buffered(Facade[CursorT_co], Pending[Any], Generic[CursorT_co, DocT]):
         def __await__(self) -> Generator[Any, Any, Self]: ...
 
     _is_unopened = False
+
+    @classmethod
+    def _wrap(cls, parent: Facade[Any], it: Any) -> Any:
+        face = super()._wrap(parent, it)
+        face._internals = internals_of(it)
+        return face
 
     async def _when_awaited(self) -> Self:
         await self._opened()
@@ -149,17 +150,23 @@ class AsyncCursor(_Buffered[Cursor[DocT], DocT], Generic[DocT]):
     are refused once the query has been sent; `rewind` makes it new again.
     """
 
+    if TYPE_CHECKING:
+
+        @classmethod
+        def _wrap(cls, parent: Facade[Any], it: Cursor[OtherT]) -> AsyncCursor[OtherT]: ...
+
     def __init__(self, collection: AsyncCollection[DocT], *args: Any, **kwargs: Any) -> None:
         """Make an unread cursor over a collection; the other arguments are those of `find`."""
         self._door = collection._door
         self._it = collection._it.find(*args, **kwargs)
         self._internals = internals_of(self._it)
-        self._collection: AsyncCollection[Any] = collection
+        self._parent = collection
 
     @property
     def collection(self) -> AsyncCollection[DocT]:
         """The collection that is searched."""
-        return self._collection
+        collection: AsyncCollection[DocT] = self._parent
+        return collection
 
     @property
     def retrieved(self) -> int:
@@ -189,19 +196,13 @@ class AsyncCursor(_Buffered[Cursor[DocT], DocT], Generic[DocT]):
 
     def clone(self) -> Self:
         """Return an unread cursor with the same options."""
-        return self._twin(self._it.clone())
+        return cast("Self", self._wrap(self, self._it.clone()))
 
     def __copy__(self) -> Self:
-        return self._twin(self._it.__copy__())
+        return cast("Self", self._wrap(self, self._it.__copy__()))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self._twin(self._it.__deepcopy__(memo))
-
-    def _twin(self, it: Cursor[DocT]) -> Self:
-        twin = type(self).__new__(type(self))
-        twin._door, twin._it, twin._collection = self._door, it, self._collection
-        twin._internals = internals_of(it)
-        return twin
+        return cast("Self", self._wrap(self, self._it.__deepcopy__(memo)))
 
     distinct = awaits(Cursor[DocT].distinct)
     explain = awaits(Cursor[DocT].explain)
@@ -265,6 +266,13 @@ class AsyncCommandCursor(_Buffered[CommandCursor[DocT], DocT], Generic[DocT]):
     The command is sent by `await`, or else when the first document is asked for.
     """
 
+    if TYPE_CHECKING:
+
+        @classmethod
+        def _wrap(
+            cls, parent: Facade[Any], it: CommandCursor[OtherT]
+        ) -> AsyncCommandCursor[OtherT]: ...
+
     _batch_size: int | None = None
 
     def __init__(self, door: Door, open_it: Callable[[], CommandCursor[DocT]]) -> None:
@@ -274,6 +282,16 @@ class AsyncCommandCursor(_Buffered[CommandCursor[DocT], DocT], Generic[DocT]):
         self._it = cast("CommandCursor[DocT]", unopened)
         self._is_unopened = True
         self._open_it: Callable[[], CommandCursor[DocT]] | None = open_it
+
+    @classmethod
+    def _wrap_later(
+        cls, parent: Facade[Any], open_it: Callable[[], CommandCursor[OtherT]]
+    ) -> AsyncCommandCursor[OtherT]:
+        """Return the async face of a blocking cursor that is still to be made."""
+        made: Any = cls._class_for(parent)
+        face = made(parent._door, open_it)
+        face._parent = parent
+        return cast("AsyncCommandCursor[OtherT]", face)
 
     async def _opened(self) -> CursorInternals:
         if self._is_unopened and not self._internals.is_closed:
@@ -332,6 +350,8 @@ class AsyncRawBatchCursor(AsyncCursor[Any]):
 
     if TYPE_CHECKING:
 
+        @classmethod
+        def _wrap(cls, parent: Facade[Any], it: Cursor[Any]) -> AsyncRawBatchCursor: ...
         async def __anext__(self) -> bytes: ...
         async def next(self) -> bytes: ...
         async def to_list(self, length: int | None = None) -> list[bytes]: ...
@@ -341,7 +361,7 @@ class AsyncRawBatchCursor(AsyncCursor[Any]):
         self._door = collection._door
         self._it = collection._it.find_raw_batches(*args, **kwargs)
         self._internals = internals_of(self._it)
-        self._collection = collection
+        self._parent = collection
 
     async def explain(self) -> Any:
         """Return how the server would run this query."""
@@ -360,44 +380,10 @@ class AsyncRawBatchCommandCursor(AsyncCommandCursor[Any]):
         async def next(self) -> bytes: ...
         async def to_list(self, length: int | None = None) -> list[bytes]: ...
         async def try_next(self) -> bytes | None: ...
+        @classmethod
+        def _wrap_later(
+            cls, parent: Facade[Any], open_it: Callable[[], CommandCursor[Any]]
+        ) -> AsyncRawBatchCommandCursor: ...
 
     def __getitem__(self, index: object) -> NoReturn:
         raise InvalidOperation(f"Cannot call __getitem__ on {type(self).__name__}")
-
-
-def cursor_of(parent: AsyncCollection[Any], it: Cursor[OtherT]) -> AsyncCursor[OtherT]:
-    """Give a blocking cursor its async face."""
-    face: AsyncCursor[OtherT] = AsyncCursor.__new__(AsyncCursor)
-    face._door, face._it, face._collection = parent._door, it, parent
-    face._internals = internals_of(it)
-    return face
-
-
-def command_cursor_of(
-    parent: Facade[Any], open_it: Callable[[], CommandCursor[OtherT]]
-) -> AsyncCommandCursor[OtherT]:
-    """Return the async face of a blocking command cursor that is still to be made."""
-    return AsyncCommandCursor(parent._door, open_it)
-
-
-def opened_cursor_of(parent: Facade[Any], it: CommandCursor[OtherT]) -> AsyncCommandCursor[OtherT]:
-    """Give a blocking command cursor its async face."""
-    face: AsyncCommandCursor[OtherT] = AsyncCommandCursor.__new__(AsyncCommandCursor)
-    face._door, face._it = parent._door, it
-    face._internals = internals_of(it)
-    return face
-
-
-def raw_cursor_of(parent: AsyncCollection[Any], it: RawBatchCursor) -> AsyncRawBatchCursor:
-    """Give a blocking cursor over batches its async face."""
-    face = AsyncRawBatchCursor.__new__(AsyncRawBatchCursor)
-    face._door, face._it, face._collection = parent._door, it, parent
-    face._internals = internals_of(it)
-    return face
-
-
-def raw_command_cursor_of(
-    parent: Facade[Any], open_it: Callable[[], RawBatchCommandCursor]
-) -> AsyncRawBatchCommandCursor:
-    """Return the async face of a blocking cursor over batches that is still to be made."""
-    return AsyncRawBatchCommandCursor(parent._door, open_it)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
-from bridge._collection import collection_of
+from bridge._collection import AsyncCollection
 from bridge._configured import ConfiguredFacade
-from bridge._cursor import command_cursor_of
+from bridge._cursor import AsyncCommandCursor
 from bridge._delegate import awaits, defers, derives, derives_awaited
 from greenmongo import Database
 
@@ -17,29 +17,27 @@ if TYPE_CHECKING:
     from pymongo.write_concern import WriteConcern
 
     from bridge._client import AsyncMongoClient
-    from bridge._collection import AsyncCollection
+    from bridge._delegate import Facade
     from greenmongo.lowlevel import ReadMode
 
-__all__ = ["AsyncDatabase", "database_of", "sibling_of"]
+__all__ = ["AsyncDatabase"]
 
 DocT = TypeVar("DocT", bound=Mapping[str, Any])
 OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
 
 
-def database_of(parent: AsyncMongoClient[Any], it: Database[OtherT]) -> AsyncDatabase[OtherT]:
-    """Give a blocking database its async face."""
-    face: AsyncDatabase[OtherT] = AsyncDatabase.__new__(AsyncDatabase)
-    face._door, face._it, face._client = parent._door, it, parent
-    return face
-
-
-def sibling_of(parent: AsyncDatabase[Any], it: Database[OtherT]) -> AsyncDatabase[OtherT]:
+def sibling(face: AsyncDatabase[Any], it: Database[OtherT]) -> AsyncDatabase[OtherT]:
     """Give a blocking database of the same client its async face."""
-    return database_of(parent._client, it)
+    return face._wrap(face, it)
 
 
 class AsyncDatabase(ConfiguredFacade[Database[DocT]], Generic[DocT]):
     """A database. Creating one does no I/O; `database.name` is its collection `name`."""
+
+    if TYPE_CHECKING:
+
+        @classmethod
+        def _wrap(cls, parent: Facade[Any], it: Database[OtherT]) -> AsyncDatabase[OtherT]: ...
 
     def __init__(
         self,
@@ -54,30 +52,31 @@ class AsyncDatabase(ConfiguredFacade[Database[DocT]], Generic[DocT]):
         self._it = Database(
             client._it, name, codec_options, read_preference, write_concern, read_concern
         )
-        self._client: AsyncMongoClient[Any] = client
+        self._parent = client
 
     @property
     def client(self) -> AsyncMongoClient[DocT]:
         """The client this database was reached through."""
-        return self._client
+        client: AsyncMongoClient[DocT] = self._parent
+        return client
 
     @property
     def name(self) -> str:
         """The name of this database."""
         return self._it.name
 
-    with_options = derives(sibling_of)(Database[DocT].with_options)
-    get_collection = derives(collection_of)(Database[DocT].get_collection)
+    with_options = derives(sibling)(Database[DocT].with_options)
+    get_collection = derives(AsyncCollection._wrap)(Database[DocT].get_collection)
 
-    create_collection = derives_awaited(collection_of)(Database[DocT].create_collection)
+    create_collection = derives_awaited(AsyncCollection._wrap)(Database[DocT].create_collection)
     drop_collection = awaits(Database[DocT].drop_collection)
     validate_collection = awaits(Database[DocT].validate_collection)
-    list_collections = defers(command_cursor_of)(Database[DocT].list_collections)
+    list_collections = defers(AsyncCommandCursor._wrap_later)(Database[DocT].list_collections)
     list_collection_names = awaits(Database[DocT].list_collection_names)
 
-    aggregate = defers(command_cursor_of)(Database[DocT].aggregate)
+    aggregate = defers(AsyncCommandCursor._wrap_later)(Database[DocT].aggregate)
     command = awaits(Database[DocT].command)
-    cursor_command = defers(command_cursor_of)(Database[DocT].cursor_command)
+    cursor_command = defers(AsyncCommandCursor._wrap_later)(Database[DocT].cursor_command)
     dereference = awaits(Database[DocT].dereference)
 
     def __getattr__(self, name: str) -> AsyncCollection[DocT]:
@@ -89,10 +88,10 @@ class AsyncDatabase(ConfiguredFacade[Database[DocT]], Generic[DocT]):
         return self[name]
 
     def __getitem__(self, name: str) -> AsyncCollection[DocT]:
-        return collection_of(self, self._it[name])
+        return AsyncCollection._wrap(self, self._it[name])
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._client!r}, {self.name!r})"
+        return f"{type(self).__name__}({self._parent!r}, {self.name!r})"
 
     def __bool__(self) -> NoReturn:
         raise NotImplementedError(

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from typing_extensions import Self
 
     from bridge._crossing.lane import Door
 
@@ -46,10 +48,39 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class Facade(Generic[S_co]):
-    """An async face on a blocking object `_it`, reached through `_door`."""
+    """An async face on a blocking object `_it`, reached through `_door`.
+
+    Attributes:
+        _parent: the face that this one was reached through; None for a client.
+        _family: which class takes the place of which for what is reached from here.
+    """
 
     _door: Door
     _it: S_co
+    _parent: Any = None
+    _family: ClassVar[Mapping[type, type]] = {}
+
+    @classmethod
+    def _wrap(cls, parent: Facade[Any], it: Any) -> Any:
+        """Give a blocking object its async face.
+
+        Each class says in types what it wraps, since `Self` cannot have the result's own document
+        class.
+
+        Args:
+            parent: the face it was reached through, or one that has the same parent.
+            it: the blocking object.
+        """
+        if isinstance(parent, cls):
+            parent = parent._parent
+        face = object.__new__(cls._class_for(parent))
+        face._door, face._it, face._parent = parent._door, it, parent
+        return face
+
+    @classmethod
+    def _class_for(cls, parent: Facade[Any]) -> type[Self]:
+        """Return this class, or what the parent's family has in its place."""
+        return parent._family.get(cls, cls)
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

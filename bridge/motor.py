@@ -27,7 +27,6 @@ from bridge._cursor import (
 from bridge._database import AsyncDatabase
 from bridge._delegate import Facade, defers, derives, derives_awaited
 from greenmongo import Collection, CommandCursor, Cursor, Database, MongoClient
-from greenmongo.lowlevel import internals_of
 
 if TYPE_CHECKING:
     from greenmongo.lowlevel import Address, CursorInternals
@@ -62,8 +61,9 @@ class _Habits(Facade[S_co]):
         return self._it
 
     def get_io_loop(self) -> asyncio.AbstractEventLoop:
-        """Return the loop that runs, or else the one that the client was given."""
-        raise NotImplementedError
+        """Return the client's `io_loop`."""
+        loop: asyncio.AbstractEventLoop = self._parent.get_io_loop()
+        return loop
 
     def _start(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run a coroutine in the caller's name: in its request, if it is in one."""
@@ -85,219 +85,17 @@ def _under_way(method: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., a
     return start
 
 
-def motor_database_of(
-    parent: AsyncIOMotorClient[Any], it: Database[OtherT]
-) -> AsyncIOMotorDatabase[OtherT]:
-    """Give a blocking database its async face."""
-    face: AsyncIOMotorDatabase[OtherT] = AsyncIOMotorDatabase.__new__(AsyncIOMotorDatabase)
-    face._door, face._it, face._client = parent._door, it, parent
-    return face
+if TYPE_CHECKING:
+    # The exact types of what the classes below inherit. A borrowed function with overloads keeps
+    # them only if its first name is not a base class's, hence the names with an underscore.
 
+    def _sibling_collection(
+        face: AsyncIOMotorCollection[Any], it: Collection[OtherT]
+    ) -> AsyncIOMotorCollection[OtherT]: ...
 
-def motor_collection_of(
-    parent: AsyncIOMotorDatabase[Any], it: Collection[OtherT]
-) -> AsyncIOMotorCollection[OtherT]:
-    """Give a blocking collection its async face."""
-    face: AsyncIOMotorCollection[OtherT] = AsyncIOMotorCollection.__new__(AsyncIOMotorCollection)
-    face._door, face._it, face._database = parent._door, it, parent
-    return face
-
-
-def motor_cursor_of(
-    parent: AsyncIOMotorCollection[Any], it: Cursor[OtherT]
-) -> AsyncIOMotorCursor[OtherT]:
-    """Give a blocking cursor its async face."""
-    face: AsyncIOMotorCursor[OtherT] = AsyncIOMotorCursor.__new__(AsyncIOMotorCursor)
-    face._door, face._it, face._collection = parent._door, it, parent
-    face._internals = internals_of(it)
-    return face
-
-
-def motor_command_cursor_of(
-    parent: _Habits[Any], open_it: Callable[[], CommandCursor[OtherT]]
-) -> AsyncIOMotorCommandCursor[OtherT]:
-    """Return the async face of a blocking command cursor that is still to be made."""
-    face: AsyncIOMotorCommandCursor[OtherT] = AsyncIOMotorCommandCursor(parent._door, open_it)
-    face._parent = parent
-    return face
-
-
-def siblings_database_of(
-    parent: AsyncIOMotorDatabase[Any], it: Database[OtherT]
-) -> AsyncIOMotorDatabase[OtherT]:
-    """Give a blocking database of the same client its async face."""
-    return motor_database_of(parent.client, it)
-
-
-def siblings_collection_of(
-    parent: AsyncIOMotorCollection[Any], it: Collection[OtherT]
-) -> AsyncIOMotorCollection[OtherT]:
-    """Give a blocking collection of the same database its async face."""
-    return motor_collection_of(parent.database, it)
-
-
-class AsyncIOMotorClient(_Habits[MongoClient[DocT]], AsyncMongoClient[DocT], Generic[DocT]):
-    """A deployment, with the constructor and the properties of Motor's client."""
-
-    def __init__(
-        self, *args: Any, io_loop: asyncio.AbstractEventLoop | None = None, **kwargs: Any
-    ) -> None:
-        """Name a deployment, with the arguments of `AsyncMongoClient`.
-
-        Args:
-            *args: as there.
-            io_loop: where futures belong that are made while no loop runs.
-            **kwargs: as there.
-
-        Raises:
-            TypeError: `io_loop` is no event loop of asyncio's.
-        """
-        if io_loop is not None and not isinstance(io_loop, asyncio.AbstractEventLoop):
-            raise TypeError(f"io_loop must be an event loop of asyncio, not {io_loop!r}")
-        super().__init__(*args, **kwargs)
-        self._io_loop = io_loop
-
-    @property
-    def io_loop(self) -> asyncio.AbstractEventLoop:
-        """The loop that runs, or else the one that the client was given."""
-        try:
-            return asyncio.get_running_loop()
-        except RuntimeError:
-            return self._io_loop or asyncio.get_event_loop()
-
-    def get_io_loop(self) -> asyncio.AbstractEventLoop:
-        """Return `io_loop`."""
-        return self.io_loop
-
-    # What is known now: nothing here waits.
-
-    def _of_kind(self, kind: str) -> set[Address]:
-        servers = self.topology_description.servers.values()
-        return {server.address for server in servers if server.kind.name == kind}
-
-    def _writable(self) -> list[Address]:
-        servers = self.topology_description.servers.values()
-        return [server.address for server in servers if server.is_writable]
-
-    @property
-    def address(self) -> Address | None:  # type: ignore[override] # not awaited
-        """The address of the standalone, primary or mongos, None while there is none."""
-        found = self._writable()
-        return found[0] if len(found) == 1 else None
-
-    @property
-    def primary(self) -> Address | None:  # type: ignore[override] # not awaited
-        """The address of the replica set's primary, None while there is none."""
-        return next(iter(self._of_kind("RS_PRIMARY")), None)
-
-    @property
-    def secondaries(self) -> set[Address]:  # type: ignore[override] # not awaited
-        """The addresses of the replica set's secondaries."""
-        return self._of_kind("RS_SECONDARY")
-
-    @property
-    def arbiters(self) -> set[Address]:  # type: ignore[override] # not awaited
-        """The addresses of the replica set's arbiters."""
-        return self._of_kind("RS_ARBITER")
-
-    @property
-    def is_primary(self) -> bool:  # type: ignore[override] # not awaited
-        """Whether there is a server that takes writes."""
-        return bool(self._writable())
-
-    @property
-    def is_mongos(self) -> bool:  # type: ignore[override] # not awaited
-        """Whether the deployment is reached through a mongos."""
-        return bool(self._of_kind("MONGOS"))
-
-    get_database = derives(  # type: ignore[assignment] # one for three overloads
-        motor_database_of
-    )(MongoClient[DocT].get_database)
-    get_default_database = derives(  # type: ignore[mutable-override] # a method, never set
-        motor_database_of
-    )(MongoClient[DocT].get_default_database)
-    list_databases = defers(  # type: ignore[mutable-override] # a method, never set
-        motor_command_cursor_of
-    )(MongoClient[DocT].list_databases)
-
-    def __getattr__(self, name: str) -> AsyncIOMotorDatabase[DocT]:
-        return cast("AsyncIOMotorDatabase[DocT]", super().__getattr__(name))
-
-    def __getitem__(self, name: str) -> AsyncIOMotorDatabase[DocT]:
-        return motor_database_of(self, self._it[name])
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._it!r})"
-
-
-class AsyncIOMotorDatabase(_Habits[Database[DocT]], AsyncDatabase[DocT], Generic[DocT]):
-    """A database of a client with Motor's habits."""
-
-    @property
-    def client(self) -> AsyncIOMotorClient[DocT]:
-        """The client this database was reached through."""
-        return cast("AsyncIOMotorClient[DocT]", self._client)
-
-    def get_io_loop(self) -> asyncio.AbstractEventLoop:
-        """Return the client's `io_loop`."""
-        return self.client.io_loop
-
-    with_options = derives(  # type: ignore[assignment] # one for two overloads
-        siblings_database_of
-    )(Database[DocT].with_options)
-    get_collection = derives(  # type: ignore[assignment] # one for two overloads
-        motor_collection_of
-    )(Database[DocT].get_collection)
-    create_collection = derives_awaited(  # type: ignore[mutable-override] # a method, never set
-        motor_collection_of
-    )(Database[DocT].create_collection)
-    aggregate = defers(  # type: ignore[mutable-override] # a method, never set
-        motor_command_cursor_of
-    )(Database[DocT].aggregate)
-    cursor_command = defers(  # type: ignore[mutable-override] # a method, never set
-        motor_command_cursor_of
-    )(Database[DocT].cursor_command)
-    list_collections = defers(  # type: ignore[mutable-override] # a method, never set
-        motor_command_cursor_of
-    )(Database[DocT].list_collections)
-
-    def __getattr__(self, name: str) -> AsyncIOMotorCollection[DocT]:
-        return cast("AsyncIOMotorCollection[DocT]", super().__getattr__(name))
-
-    def __getitem__(self, name: str) -> AsyncIOMotorCollection[DocT]:
-        return motor_collection_of(self, self._it[name])
-
-
-class AsyncIOMotorCollection(_Habits[Collection[DocT]], AsyncCollection[DocT], Generic[DocT]):
-    """A collection of a client with Motor's habits."""
-
-    @property
-    def database(self) -> AsyncIOMotorDatabase[DocT]:
-        """The database this collection is in."""
-        return cast("AsyncIOMotorDatabase[DocT]", self._database)
-
-    def get_io_loop(self) -> asyncio.AbstractEventLoop:
-        """Return the client's `io_loop`."""
-        return self.database.get_io_loop()
-
-    with_options = derives(  # type: ignore[assignment] # one for two overloads
-        siblings_collection_of
-    )(Collection[DocT].with_options)
-    find = derives(  # type: ignore[mutable-override] # a method, never set
-        motor_cursor_of
-    )(Collection[DocT].find)
-    aggregate = defers(  # type: ignore[mutable-override] # a method, never set
-        motor_command_cursor_of
-    )(Collection[DocT].aggregate)
-    list_indexes = defers(  # type: ignore[mutable-override] # a method, never set
-        motor_command_cursor_of
-    )(Collection[DocT].list_indexes)
-
-    def __getattr__(self, name: str) -> AsyncIOMotorCollection[DocT]:
-        return cast("AsyncIOMotorCollection[DocT]", super().__getattr__(name))
-
-    def __getitem__(self, name: str) -> AsyncIOMotorCollection[DocT]:
-        return siblings_collection_of(self, self._it[name])
+    def _sibling_database(
+        face: AsyncIOMotorDatabase[Any], it: Database[OtherT]
+    ) -> AsyncIOMotorDatabase[OtherT]: ...
 
 
 class _MotorCursor(_Habits[Any]):
@@ -375,21 +173,190 @@ class _MotorCursor(_Habits[Any]):
 class AsyncIOMotorCursor(_MotorCursor, AsyncCursor[DocT], Generic[DocT]):
     """The documents of one query."""
 
+    if TYPE_CHECKING:
+
+        @classmethod
+        def _wrap(cls, parent: Facade[Any], it: Cursor[OtherT]) -> AsyncIOMotorCursor[OtherT]: ...
+
     @property
     def collection(self) -> AsyncIOMotorCollection[DocT]:
         """The collection that is searched."""
-        return cast("AsyncIOMotorCollection[DocT]", self._collection)
-
-    def get_io_loop(self) -> asyncio.AbstractEventLoop:
-        """Return the client's `io_loop`."""
-        return self.collection.get_io_loop()
+        return cast("AsyncIOMotorCollection[DocT]", self._parent)
 
 
 class AsyncIOMotorCommandCursor(_MotorCursor, AsyncCommandCursor[DocT], Generic[DocT]):
     """What `aggregate`, `list_indexes` and their kin return, awaited or not."""
 
-    _parent: _Habits[Any]
+    if TYPE_CHECKING:
+
+        @classmethod
+        def _wrap_later(
+            cls, parent: Facade[Any], open_it: Callable[[], CommandCursor[OtherT]]
+        ) -> AsyncIOMotorCommandCursor[OtherT]: ...
+
+
+class AsyncIOMotorCollection(_Habits[Collection[DocT]], AsyncCollection[DocT], Generic[DocT]):
+    """A collection of a client with Motor's habits."""
+
+    @property
+    def database(self) -> AsyncIOMotorDatabase[DocT]:
+        """The database this collection is in."""
+        return cast("AsyncIOMotorDatabase[DocT]", self._parent)
+
+    if TYPE_CHECKING:
+
+        @classmethod
+        def _wrap(
+            cls, parent: Facade[Any], it: Collection[OtherT]
+        ) -> AsyncIOMotorCollection[OtherT]: ...
+
+        _with_options = derives(_sibling_collection)(Collection[DocT].with_options)
+        with_options = _with_options
+        find = derives(AsyncIOMotorCursor._wrap)(Collection[DocT].find)
+        aggregate = defers(AsyncIOMotorCommandCursor._wrap_later)(Collection[DocT].aggregate)
+        list_indexes = defers(AsyncIOMotorCommandCursor._wrap_later)(Collection[DocT].list_indexes)
+
+    def __getattr__(self, name: str) -> AsyncIOMotorCollection[DocT]:
+        return cast("AsyncIOMotorCollection[DocT]", super().__getattr__(name))
+
+    def __getitem__(self, name: str) -> AsyncIOMotorCollection[DocT]:
+        return self._wrap(self, self._it[name])
+
+
+class AsyncIOMotorDatabase(_Habits[Database[DocT]], AsyncDatabase[DocT], Generic[DocT]):
+    """A database of a client with Motor's habits."""
+
+    @property
+    def client(self) -> AsyncIOMotorClient[DocT]:
+        """The client this database was reached through."""
+        return cast("AsyncIOMotorClient[DocT]", self._parent)
+
+    if TYPE_CHECKING:
+
+        @classmethod
+        def _wrap(
+            cls, parent: Facade[Any], it: Database[OtherT]
+        ) -> AsyncIOMotorDatabase[OtherT]: ...
+
+        _with_options = derives(_sibling_database)(Database[DocT].with_options)
+        with_options = _with_options
+        _get_collection = derives(AsyncIOMotorCollection._wrap)(Database[DocT].get_collection)
+        get_collection = _get_collection
+        create_collection = derives_awaited(AsyncIOMotorCollection._wrap)(
+            Database[DocT].create_collection
+        )
+        aggregate = defers(AsyncIOMotorCommandCursor._wrap_later)(Database[DocT].aggregate)
+        cursor_command = defers(AsyncIOMotorCommandCursor._wrap_later)(
+            Database[DocT].cursor_command
+        )
+        list_collections = defers(AsyncIOMotorCommandCursor._wrap_later)(
+            Database[DocT].list_collections
+        )
+
+    def __getattr__(self, name: str) -> AsyncIOMotorCollection[DocT]:
+        return cast("AsyncIOMotorCollection[DocT]", super().__getattr__(name))
+
+    def __getitem__(self, name: str) -> AsyncIOMotorCollection[DocT]:
+        return AsyncIOMotorCollection._wrap(self, self._it[name])
+
+
+class AsyncIOMotorClient(_Habits[MongoClient[DocT]], AsyncMongoClient[DocT], Generic[DocT]):
+    """A deployment, with the constructor and the properties of Motor's client."""
+
+    def __init__(
+        self, *args: Any, io_loop: asyncio.AbstractEventLoop | None = None, **kwargs: Any
+    ) -> None:
+        """Name a deployment, with the arguments of `AsyncMongoClient`.
+
+        Args:
+            *args: as there.
+            io_loop: where futures belong that are made while no loop runs.
+            **kwargs: as there.
+
+        Raises:
+            TypeError: `io_loop` is no event loop of asyncio's.
+        """
+        if io_loop is not None and not isinstance(io_loop, asyncio.AbstractEventLoop):
+            raise TypeError(f"io_loop must be an event loop of asyncio, not {io_loop!r}")
+        super().__init__(*args, **kwargs)
+        self._io_loop = io_loop
+
+    @property
+    def io_loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that runs, or else the one that the client was given."""
+        try:
+            return asyncio.get_running_loop()
+        except RuntimeError:
+            return self._io_loop or asyncio.get_event_loop()
 
     def get_io_loop(self) -> asyncio.AbstractEventLoop:
-        """Return the client's `io_loop`."""
-        return self._parent.get_io_loop()
+        """Return `io_loop`."""
+        return self.io_loop
+
+    # What is known now: nothing here waits.
+
+    def _of_kind(self, kind: str) -> set[Address]:
+        servers = self.topology_description.servers.values()
+        return {server.address for server in servers if server.kind.name == kind}
+
+    def _writable(self) -> list[Address]:
+        servers = self.topology_description.servers.values()
+        return [server.address for server in servers if server.is_writable]
+
+    @property
+    def address(self) -> Address | None:  # type: ignore[override] # not awaited
+        """The address of the standalone, primary or mongos, None while there is none."""
+        found = self._writable()
+        return found[0] if len(found) == 1 else None
+
+    @property
+    def primary(self) -> Address | None:  # type: ignore[override] # not awaited
+        """The address of the replica set's primary, None while there is none."""
+        return next(iter(self._of_kind("RS_PRIMARY")), None)
+
+    @property
+    def secondaries(self) -> set[Address]:  # type: ignore[override] # not awaited
+        """The addresses of the replica set's secondaries."""
+        return self._of_kind("RS_SECONDARY")
+
+    @property
+    def arbiters(self) -> set[Address]:  # type: ignore[override] # not awaited
+        """The addresses of the replica set's arbiters."""
+        return self._of_kind("RS_ARBITER")
+
+    @property
+    def is_primary(self) -> bool:  # type: ignore[override] # not awaited
+        """Whether there is a server that takes writes."""
+        return bool(self._writable())
+
+    @property
+    def is_mongos(self) -> bool:  # type: ignore[override] # not awaited
+        """Whether the deployment is reached through a mongos."""
+        return bool(self._of_kind("MONGOS"))
+
+    if TYPE_CHECKING:
+        _get_database = derives(AsyncIOMotorDatabase._wrap)(MongoClient[DocT].get_database)
+        get_database = _get_database
+        get_default_database = derives(AsyncIOMotorDatabase._wrap)(
+            MongoClient[DocT].get_default_database
+        )
+        list_databases = defers(AsyncIOMotorCommandCursor._wrap_later)(
+            MongoClient[DocT].list_databases
+        )
+
+    def __getattr__(self, name: str) -> AsyncIOMotorDatabase[DocT]:
+        return cast("AsyncIOMotorDatabase[DocT]", super().__getattr__(name))
+
+    def __getitem__(self, name: str) -> AsyncIOMotorDatabase[DocT]:
+        return AsyncIOMotorDatabase._wrap(self, self._it[name])
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._it!r})"
+
+
+_Habits._family = {
+    AsyncDatabase: AsyncIOMotorDatabase,
+    AsyncCollection: AsyncIOMotorCollection,
+    AsyncCursor: AsyncIOMotorCursor,
+    AsyncCommandCursor: AsyncIOMotorCommandCursor,
+}

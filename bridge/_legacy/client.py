@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from bridge._client import AsyncMongoClient
 from bridge._crossing.lane import Door
+from bridge._database import AsyncDatabase
 from bridge._delegate import awaits, derives, own, reflects
-from bridge._legacy.database import legacy_database_of
+from bridge._legacy.database import AsyncLegacyDatabase
 from bridge._legacy.settings import LegacySettings
 from greenmongo import Connection, ReplicaSetConnection
-
-if TYPE_CHECKING:
-    from bridge._legacy.database import AsyncLegacyDatabase
-    from greenmongo.legacy import LegacyDatabase
 
 __all__ = ["AsyncConnection", "AsyncLegacyClient", "AsyncReplicaSetConnection"]
 
@@ -23,6 +20,8 @@ DocT = TypeVar("DocT", bound=Mapping[str, Any])
 
 class AsyncLegacyClient(LegacySettings, AsyncMongoClient[DocT], Generic[DocT]):
     """What the two classes have in common. The attributes tell what the last hello told."""
+
+    _family: ClassVar[Mapping[type, type]] = {AsyncDatabase: AsyncLegacyDatabase}
 
     alive = awaits(own(Connection[DocT].alive))
 
@@ -36,12 +35,12 @@ class AsyncLegacyClient(LegacySettings, AsyncMongoClient[DocT], Generic[DocT]):
     secondary_acceptable_latency_ms = reflects(Connection, "secondary_acceptable_latency_ms")
     tz_aware = reflects(Connection, "tz_aware")
 
-    get_database = derives(legacy_database_of)(  # type: ignore[assignment] # one for three overloads
+    get_database = derives(AsyncLegacyDatabase._wrap)(  # type: ignore[assignment] # one for three overloads
         own(Connection[DocT].get_database)
     )
-    get_default_database = derives(  # type: ignore[mutable-override] # a method, never set
-        legacy_database_of
-    )(own(Connection[DocT].get_default_database))
+    get_default_database = derives(AsyncLegacyDatabase._wrap)(
+        own(Connection[DocT].get_default_database)
+    )
     copy_database = awaits(own(Connection[DocT].copy_database))
     database_names = awaits(own(Connection[DocT].database_names))
     drop_database = awaits(own(Connection[DocT].drop_database))
@@ -61,7 +60,7 @@ class AsyncLegacyClient(LegacySettings, AsyncMongoClient[DocT], Generic[DocT]):
         return cast("AsyncLegacyDatabase[DocT]", super().__getattr__(name))
 
     def __getitem__(self, name: str) -> AsyncLegacyDatabase[DocT]:
-        return legacy_database_of(self, cast("LegacyDatabase[DocT]", self._it[name]))
+        return AsyncLegacyDatabase._wrap(self, self._it[name])
 
 
 class AsyncConnection(AsyncLegacyClient[DocT], Generic[DocT]):

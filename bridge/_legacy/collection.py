@@ -3,76 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from bridge._collection import AsyncCollection
-from bridge._cursor import opened_cursor_of
-from bridge._delegate import awaits, derives, derives_awaited, own
-from bridge._legacy.cursor import legacy_cursor_of
+from bridge._cursor import AsyncCommandCursor, AsyncCursor
+from bridge._delegate import Facade, awaits, derives, derives_awaited, own
+from bridge._legacy.cursor import AsyncLegacyCursor
 from bridge._legacy.settings import LegacySettings
-from greenmongo import CommandCursor
+from greenmongo import Collection, CommandCursor
 from greenmongo.legacy import LegacyCollection, LegacyCursor
 
 if TYPE_CHECKING:
-    from bridge._legacy.cursor import AsyncLegacyCursor
     from bridge._legacy.database import AsyncLegacyDatabase
 
-__all__ = ["AsyncLegacyCollection", "legacy_collection_of", "legacy_sibling_of"]
+__all__ = ["AsyncLegacyCollection"]
 
 DocT = TypeVar("DocT", bound=Mapping[str, Any])
 OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
-
-
-def legacy_collection_of(
-    parent: AsyncLegacyDatabase[Any], it: LegacyCollection[OtherT]
-) -> AsyncLegacyCollection[OtherT]:
-    """Give a blocking collection its async face."""
-    face: AsyncLegacyCollection[OtherT] = AsyncLegacyCollection.__new__(AsyncLegacyCollection)
-    face._door, face._it, face._database = parent._door, it, parent
-    return face
-
-
-def legacy_sibling_of(
-    parent: AsyncLegacyCollection[Any], it: LegacyCollection[OtherT]
-) -> AsyncLegacyCollection[OtherT]:
-    """Give a blocking collection of the same database its async face."""
-    return legacy_collection_of(parent.database, it)
 
 
 def cursors_of(
     parent: AsyncLegacyCollection[Any], them: list[LegacyCursor[Any]]
 ) -> list[AsyncLegacyCursor[Any]]:
     """Give blocking cursors their async faces."""
-    return [legacy_cursor_of(parent, it) for it in them]
+    return [AsyncLegacyCursor._wrap(parent, it) for it in them]
 
 
 def result_of(parent: AsyncLegacyCollection[Any], result: Any) -> Any:
     """Give a result its async face if it is an object that needs one."""
     if isinstance(result, CommandCursor):
-        return opened_cursor_of(parent, result)
+        return AsyncCommandCursor._wrap(parent, result)
     if isinstance(result, LegacyCollection):
         database = parent.database.client[result.database.name]
-        return legacy_collection_of(database, result)
+        return AsyncLegacyCollection._wrap(database, result)
     return result
+
+
+def sibling(
+    face: AsyncLegacyCollection[Any], it: LegacyCollection[OtherT]
+) -> AsyncLegacyCollection[OtherT]:
+    """Give a blocking collection of the same database its async face."""
+    return face._wrap(face, it)
 
 
 class AsyncLegacyCollection(LegacySettings, AsyncCollection[DocT], Generic[DocT]):
     """An `AsyncCollection` that also has what collections of PyMongo 2.x had, awaitable."""
 
+    _family: ClassVar[Mapping[type, type]] = {AsyncCursor: AsyncLegacyCursor}
+
+    if TYPE_CHECKING:
+
+        @classmethod
+        def _wrap(
+            cls, parent: Facade[Any], it: Collection[OtherT]
+        ) -> AsyncLegacyCollection[OtherT]: ...
+
     @property
     def database(self) -> AsyncLegacyDatabase[DocT]:
         """The database this collection is in."""
-        return cast("AsyncLegacyDatabase[DocT]", self._database)
+        return cast("AsyncLegacyDatabase[DocT]", self._parent)
 
     with_options = derives(  # type: ignore[assignment] # one for two overloads
-        legacy_sibling_of
+        sibling
     )(own(LegacyCollection[DocT].with_options))
 
     # Reads
 
-    find = derives(legacy_cursor_of)(  # type: ignore[mutable-override] # a method, never set
-        own(LegacyCollection[DocT].find)
-    )
+    find = derives(AsyncLegacyCursor._wrap)(own(LegacyCollection[DocT].find))
     find_one = awaits(own(LegacyCollection[DocT].find_one))
     aggregate = derives_awaited(  # type: ignore[assignment] # a document, unless a cursor is asked
         result_of
@@ -103,7 +100,7 @@ class AsyncLegacyCollection(LegacySettings, AsyncCollection[DocT], Generic[DocT]
         return cast("AsyncLegacyCollection[DocT]", super().__getattr__(name))
 
     def __getitem__(self, name: str) -> AsyncLegacyCollection[DocT]:
-        return legacy_sibling_of(self, cast("LegacyCollection[DocT]", self._it[name]))
+        return self._wrap(self, self._it[name])
 
     def __bool__(self) -> bool:  # type: ignore[override] # true, as in PyMongo 2.x
         return True

@@ -8,32 +8,31 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from bridge._cursor import AsyncCursor
 from bridge._delegate import awaits, chains, own, reflects
 from greenmongo.legacy import LegacyCursor
-from greenmongo.lowlevel import internals_of
 
 if TYPE_CHECKING:
+    from bridge._delegate import Facade
     from bridge._legacy.collection import AsyncLegacyCollection
+    from greenmongo import Cursor
 
-__all__ = ["AsyncLegacyCursor", "legacy_cursor_of"]
+__all__ = ["AsyncLegacyCursor"]
 
 DocT = TypeVar("DocT", bound=Mapping[str, Any])
+OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
 
 
 class AsyncLegacyCursor(AsyncCursor[DocT], Generic[DocT]):
     """An `AsyncCursor` with what PyMongo 2.x had besides."""
 
+    if TYPE_CHECKING:
+
+        @classmethod
+        def _wrap(cls, parent: Facade[Any], it: Cursor[OtherT]) -> AsyncLegacyCursor[OtherT]: ...
+
     @property
     def collection(self) -> AsyncLegacyCollection[DocT]:
         """The collection that is searched."""
-        return cast("AsyncLegacyCollection[DocT]", self._collection)
+        return cast("AsyncLegacyCollection[DocT]", self._parent)
 
     conn_id = reflects(LegacyCursor, "conn_id")
     count = awaits(own(LegacyCursor[DocT].count))
     max_scan = chains(own(LegacyCursor[DocT].max_scan))
-
-
-def legacy_cursor_of(parent: AsyncLegacyCollection[Any], it: Any) -> AsyncLegacyCursor[Any]:
-    """Give a blocking cursor its async face."""
-    face: AsyncLegacyCursor[Any] = AsyncLegacyCursor.__new__(AsyncLegacyCursor)
-    face._door, face._it, face._collection = parent._door, it, parent
-    face._internals = internals_of(it)
-    return face

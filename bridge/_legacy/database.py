@@ -3,39 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
+from bridge._collection import AsyncCollection
 from bridge._database import AsyncDatabase
 from bridge._delegate import awaits, derives, derives_awaited, own, reflects
-from bridge._legacy.collection import legacy_collection_of
+from bridge._legacy.collection import AsyncLegacyCollection
 from bridge._legacy.settings import LegacySettings, itself
 from greenmongo.legacy import LegacyDatabase
 
 if TYPE_CHECKING:
+    from bridge._delegate import Facade
     from bridge._legacy.client import AsyncLegacyClient
-    from bridge._legacy.collection import AsyncLegacyCollection
-    from greenmongo.legacy import LegacyCollection
+    from greenmongo import Database
 
-__all__ = ["AsyncLegacyDatabase", "legacy_database_of"]
+__all__ = ["AsyncLegacyDatabase"]
 
 DocT = TypeVar("DocT", bound=Mapping[str, Any])
 OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
 
 
-def legacy_database_of(
-    parent: AsyncLegacyClient[Any], it: LegacyDatabase[OtherT]
-) -> AsyncLegacyDatabase[OtherT]:
-    """Give a blocking database its async face."""
-    face: AsyncLegacyDatabase[OtherT] = AsyncLegacyDatabase.__new__(AsyncLegacyDatabase)
-    face._door, face._it, face._client = parent._door, it, parent
-    return face
-
-
-def legacy_sibling_of(
-    parent: AsyncLegacyDatabase[Any], it: LegacyDatabase[OtherT]
+def sibling(
+    face: AsyncLegacyDatabase[Any], it: LegacyDatabase[OtherT]
 ) -> AsyncLegacyDatabase[OtherT]:
     """Give a blocking database of the same client its async face."""
-    return legacy_database_of(parent.client, it)
+    return face._wrap(face, it)
 
 
 class AsyncLegacyDatabase(LegacySettings, AsyncDatabase[DocT], Generic[DocT]):
@@ -44,24 +36,33 @@ class AsyncLegacyDatabase(LegacySettings, AsyncDatabase[DocT], Generic[DocT]):
     Manipulators run on the hub thread: they may use the blocking client, and must not block.
     """
 
+    _family: ClassVar[Mapping[type, type]] = {AsyncCollection: AsyncLegacyCollection}
+
+    if TYPE_CHECKING:
+
+        @classmethod
+        def _wrap(
+            cls, parent: Facade[Any], it: Database[OtherT]
+        ) -> AsyncLegacyDatabase[OtherT]: ...
+
     @property
     def client(self) -> AsyncLegacyClient[DocT]:
         """The client this database was reached through."""
-        return cast("AsyncLegacyClient[DocT]", self._client)
+        return cast("AsyncLegacyClient[DocT]", self._parent)
 
     connection = client
 
-    with_options = derives(legacy_sibling_of)(  # type: ignore[assignment] # one for two overloads
+    with_options = derives(sibling)(  # type: ignore[assignment] # one for two overloads
         own(LegacyDatabase[DocT].with_options)
     )
-    get_collection = derives(legacy_collection_of)(  # type: ignore[assignment] # one for two overloads
+    get_collection = derives(AsyncLegacyCollection._wrap)(  # type: ignore[assignment] # one for two overloads
         own(LegacyDatabase[DocT].get_collection)
     )
 
     collection_names = awaits(own(LegacyDatabase[DocT].collection_names))
-    create_collection = derives_awaited(  # type: ignore[mutable-override] # a method, never set
-        legacy_collection_of
-    )(own(LegacyDatabase[DocT].create_collection))
+    create_collection = derives_awaited(AsyncLegacyCollection._wrap)(
+        own(LegacyDatabase[DocT].create_collection)
+    )
     drop_collection = awaits(own(LegacyDatabase[DocT].drop_collection))
 
     # Commands
@@ -98,7 +99,7 @@ class AsyncLegacyDatabase(LegacySettings, AsyncDatabase[DocT], Generic[DocT]):
         return cast("AsyncLegacyCollection[DocT]", super().__getattr__(name))
 
     def __getitem__(self, name: str) -> AsyncLegacyCollection[DocT]:
-        return legacy_collection_of(self, cast("LegacyCollection[DocT]", self._it[name]))
+        return AsyncLegacyCollection._wrap(self, self._it[name])
 
     def __bool__(self) -> bool:  # type: ignore[override] # true, as in PyMongo 2.x
         return True

@@ -20,23 +20,29 @@ class CursorInternals(Protocol):
     @property
     def buffer(self) -> deque[Any]:
         """The documents that have arrived; whoever takes one pops it from the left."""
+        ...
 
     @property
     def is_closed(self) -> bool:
         """Whether the server has nothing more of this cursor, or it was closed."""
+        ...
 
     @property
     def is_complete(self) -> bool:
         """Whether no more documents can come into the buffer."""
+        ...
 
     def refill(self) -> bool:
         """Fetch until there is a document; False at the end, or when a tail has nothing new."""
+        ...
 
     def waits_for_more(self) -> bool:
         """Tell whether this is a tailable cursor: one whose documents have no end."""
+        ...
 
     def abandon(self) -> None:
         """Close this cursor without waiting for the server. Any side; neither blocks nor raises."""
+        ...
 
 
 def internals_of(cursor: BufferedCursor[Any]) -> CursorInternals:
