@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 
-from greenmongo._core.batch import UndecodedBatch
-from greenmongo._core.cursor_plan import CursorPlan
+from greenmongo._core.cursors.plan import CursorPlan
+from greenmongo._core.cursors.undecoded_batch import UndecodedBatch
 from greenmongo._core.server_codes import CURSOR_GONE_CODES
 from greenmongo._core.types import DocT
 from greenmongo._hub.turn import give_way
@@ -122,7 +122,7 @@ class BufferedCursor(Generic[DocT]):
         """Decode some more of what is here, or else fetch one batch."""
         if self._undecoded:
             self._undecoded.decode_some(self._receive)
-            # Other callers, before the next portion; nothing is lost if this one leaves here.
+            # Other callers, before the next chunk; nothing is lost if this one leaves here.
             give_way()
         else:
             self._round_trip()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic
 
 from greenmongo._api.buffered import BufferedCursor
-from greenmongo._core.cursor_plan import CursorPlan
+from greenmongo._core.cursors.plan import CursorPlan
 from greenmongo._core.types import DocT
 
 if TYPE_CHECKING:

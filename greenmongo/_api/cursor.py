@@ -28,7 +28,7 @@ from greenmongo._core.commands.arguments import (
 )
 from greenmongo._core.commands.find import FindSpec, explain
 from greenmongo._core.constants import CursorType, QueryFlag
-from greenmongo._core.cursor_plan import CursorPlan
+from greenmongo._core.cursors.plan import CursorPlan
 from greenmongo._core.types import DocT
 
 if TYPE_CHECKING:

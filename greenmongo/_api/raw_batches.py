@@ -9,7 +9,7 @@ from pymongo.errors import InvalidOperation
 
 from greenmongo._api.command_cursor import CommandCursor
 from greenmongo._api.cursor import Cursor
-from greenmongo._core.batch import UndecodedBatch
+from greenmongo._core.cursors.undecoded_batch import UndecodedBatch
 from greenmongo._hub.turn import give_way
 
 if TYPE_CHECKING:

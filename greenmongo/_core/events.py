@@ -20,7 +20,7 @@ from pymongo.monitoring import (
     ConnectionClosedReason,
 )
 
-from greenmongo._core.batch import paced
+from greenmongo._core.cursors.undecoded_batch import paced
 from greenmongo._core.pool_rules import PoolClosed
 from greenmongo._core.types import Document
 

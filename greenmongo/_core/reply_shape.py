@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from bson.timestamp import Timestamp
 
-from greenmongo._core.batch import UndecodedBatch
 from greenmongo._core.command import ReplyShape
+from greenmongo._core.cursors.undecoded_batch import UndecodedBatch
 
 if TYPE_CHECKING:
     from greenmongo._core.types import Document

@@ -14,9 +14,9 @@ from greenmongo._legacy.removed import refuse
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from greenmongo._core.batch import UndecodedBatch
     from greenmongo._core.command import Command
     from greenmongo._core.commands.find import FindSpec
+    from greenmongo._core.cursors.undecoded_batch import UndecodedBatch
     from greenmongo._core.types import Address
     from greenmongo._legacy._find_options import FindArguments
     from greenmongo._legacy.collection import LegacyCollection

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from greenmongo._core.batch import PORTION, PORTION_DOCUMENTS, UndecodedBatch
+from greenmongo._core.cursors.undecoded_batch import (
+    DECODE_CHUNK,
+    DECODE_CHUNK_DOCUMENTS,
+    UndecodedBatch,
+)
 from greenmongo._hub.turn import give_way
-from greenmongo._wire.batch import portions, take_batch
+from greenmongo._wire.cursor_batch import chunks, take_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["decode_batch", "receive_large"]
 
 _TURN = 1024 * 1024
-"""Bytes that are cut into portions without giving way."""
+"""Bytes that are cut into chunks without giving way."""
 
 
 def receive_large(
@@ -45,9 +49,9 @@ def receive_large(
     rest, name, elements = taken
     batch = UndecodedBatch(options, address)
     done = 0
-    for portion in portions(elements, size=PORTION, most=PORTION_DOCUMENTS):
-        batch.add(portion)
-        done += len(portion[1])
+    for chunk in chunks(elements, size=DECODE_CHUNK, most=DECODE_CHUNK_DOCUMENTS):
+        batch.add(chunk)
+        done += len(chunk[1])
         if done >= _TURN:
             done = 0
             give_way()

@@ -13,7 +13,6 @@ import bson
 from bson.errors import BSONError
 from pymongo.errors import ConfigurationError, ExecutionTimeout, NotPrimaryError
 
-from greenmongo._core.batch import PORTION
 from greenmongo._core.bulk.batches import check_message_size, check_statement_sizes
 from greenmongo._core.command_body import (
     complete_body,
@@ -21,6 +20,7 @@ from greenmongo._core.command_body import (
     decodes_plainly,
     read_preference_field,
 )
+from greenmongo._core.cursors.undecoded_batch import DECODE_CHUNK
 from greenmongo._core.events import as_sent
 from greenmongo._core.reply_shape import ShapeError, check_reply_shape
 from greenmongo._core.sdam.kinds import ServerKind
@@ -219,7 +219,7 @@ def _send_and_receive(
     )
     sequence = command.sequence
     try:
-        if len(body) > PORTION and command.user_documents:
+        if len(body) > DECODE_CHUNK and command.user_documents:
             options = command.codec_options
             reply = receive_large(
                 body, options, connection.address, lambda part: _decode(context, command, part)

@@ -12,15 +12,17 @@ import pytest
 from bson.codec_options import CodecOptions, TypeDecoder, TypeRegistry
 from bson.int64 import Int64
 
-from greenmongo._core.batch import PORTION
+from greenmongo._core.cursors.undecoded_batch import DECODE_CHUNK
 from tests.support.fix_loops import Client, Connect, eventually
 from tests.support.fix_scripted import ScriptedServer
 
 pytestmark = pytest.mark.anyio
 
 COUNT = 60
-DOCUMENTS: list[dict[str, Any]] = [{"_id": n, "filler": "x" * (PORTION // 4)} for n in range(COUNT)]
-PORTIONS = 15
+DOCUMENTS: list[dict[str, Any]] = [
+    {"_id": n, "filler": "x" * (DECODE_CHUNK // 4)} for n in range(COUNT)
+]
+CHUNKS = 15
 
 Act = Callable[[Client], Awaitable[int]]
 
@@ -62,7 +64,7 @@ async def test_other_tasks_run_meanwhile(client: Client, act: Act) -> None:
         await anyio.lowlevel.checkpoint()
         assert await act(client) == COUNT
         is_over = True
-    assert turns >= PORTIONS
+    assert turns >= CHUNKS
 
 
 async def test_documents_wait_for_a_task_that_was_cancelled(client: Client) -> None:
@@ -103,7 +105,7 @@ async def test_documents_that_are_being_decoded_for_a_task_that_left_are_not_mis
     slow = Slow()
     options: CodecOptions[Any] = CodecOptions(type_registry=TypeRegistry([slow]))
     cursor = client.test.get_collection("n", codec_options=options).find()
-    seen = [await cursor.next() for _ in range(COUNT - COUNT // PORTIONS)]
+    seen = [await cursor.next() for _ in range(COUNT - COUNT // CHUNKS)]
 
     async def leave() -> None:
         with anyio.CancelScope() as scope:

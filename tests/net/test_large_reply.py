@@ -13,7 +13,7 @@ from pymongo.errors import ProtocolError
 from pymongo.monitoring import CommandStartedEvent, CommandSucceededEvent
 
 from greenmongo import Connection
-from greenmongo._core.batch import PORTION, UndecodedBatch
+from greenmongo._core.cursors.undecoded_batch import DECODE_CHUNK, UndecodedBatch
 from greenmongo._net.large_reply import decode_batch
 from greenmongo.legacy import SONManipulator
 from tests.support.fix_doors import Door, start
@@ -22,8 +22,10 @@ from tests.support.fix_scripted import Answer, ScriptedConnection, ScriptedServe
 from tests.support.listeners import Recorder
 
 COUNT = 60
-DOCUMENTS: list[dict[str, Any]] = [{"_id": n, "filler": "x" * (PORTION // 4)} for n in range(COUNT)]
-"""Fifteen portions."""
+DOCUMENTS: list[dict[str, Any]] = [
+    {"_id": n, "filler": "x" * (DECODE_CHUNK // 4)} for n in range(COUNT)
+]
+"""Fifteen chunks."""
 
 
 @pytest.fixture
@@ -79,14 +81,14 @@ def test_try_next_gets_on_without_a_round_trip(client: Client, large: ScriptedSe
 
 
 def test_one_large_document_is_just_a_document(client: Client, large: ScriptedServer) -> None:
-    document = {"_id": 1, "filler": "x" * 3 * PORTION}
+    document = {"_id": 1, "filler": "x" * 3 * DECODE_CHUNK}
     large.store.collections["test.one"] = [document]
     assert client.test.one.find_one() == document
     assert client.test.one.find().to_list() == [document]
 
 
 def test_values_are_decoded_at_once(client: Client, large: ScriptedServer) -> None:
-    values = ["x" * PORTION, "y" * PORTION]
+    values = ["x" * DECODE_CHUNK, "y" * DECODE_CHUNK]
     large.on("distinct", {"values": values, "ok": 1.0})
     assert client.test.c.distinct("a") == values
 

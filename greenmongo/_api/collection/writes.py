@@ -15,7 +15,6 @@ from pymongo.write_concern import WriteConcern
 from greenmongo._api.collection.base import CollectionBase
 from greenmongo._api.configured import check_session
 from greenmongo._api.run_batches import run_batches
-from greenmongo._core.batch import paced
 from greenmongo._core.bulk.batches import DEFAULT_LIMITS, check_sizes, split_batches
 from greenmongo._core.bulk.progress import InsertProgress, UnacknowledgedProgress
 from greenmongo._core.commands.arguments import (
@@ -29,6 +28,7 @@ from greenmongo._core.commands.arguments import (
     require_mapping,
 )
 from greenmongo._core.commands.write import delete, insert, update
+from greenmongo._core.cursors.undecoded_batch import paced
 from greenmongo._core.types import DocT
 from greenmongo._hub.turn import give_way
 

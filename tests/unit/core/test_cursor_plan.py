@@ -9,7 +9,7 @@ from pymongo.write_concern import WriteConcern
 from greenmongo._core.command import Reply
 from greenmongo._core.commands import Target
 from greenmongo._core.commands.find import FindSpec
-from greenmongo._core.cursor_plan import CursorPlan
+from greenmongo._core.cursors.plan import CursorPlan
 
 HOST = ("h", 1)
 TARGET = Target("db", "c", DEFAULT_CODEC_OPTIONS, ReadPreference.SECONDARY, WriteConcern(), {})

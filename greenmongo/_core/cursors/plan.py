@@ -10,9 +10,9 @@ from greenmongo._core.commands.find import FindSpec, find, get_more, kill_cursor
 if TYPE_CHECKING:
     from bson.codec_options import CodecOptions
 
-    from greenmongo._core.batch import UndecodedBatch
     from greenmongo._core.command import Command, Reply
     from greenmongo._core.commands import Target
+    from greenmongo._core.cursors.undecoded_batch import UndecodedBatch
     from greenmongo._core.types import Address, Document, ReadMode
 
 __all__ = ["CursorPlan"]

@@ -19,7 +19,7 @@ from bson.timestamp import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenmongo._wire.batch import as_document, portions, take_batch
+from greenmongo._wire.cursor_batch import as_document, chunks, take_batch
 from greenmongo._wire.errors import WireError
 
 Document = dict[str, Any]
@@ -51,10 +51,10 @@ def elements_of(values: list[Any]) -> memoryview:
 
 
 def decoded(elements: memoryview, **sizes: int) -> list[list[Any]]:
-    """Cut, and decode each portion."""
+    """Cut, and decode each chunk."""
     found: list[list[Any]] = []
-    for count, portion in portions(elements, **({"size": 1 << 20, "most": 1 << 20} | sizes)):
-        documents: list[Any] = bson.decode(as_document(portion))[""]
+    for count, chunk in chunks(elements, **({"size": 1 << 20, "most": 1 << 20} | sizes)):
+        documents: list[Any] = bson.decode(as_document(chunk))[""]
         assert len(documents) == count
         found.append(documents)
     return found
@@ -121,13 +121,13 @@ def test_an_array_too_small_for_one_is_left_to_the_decoder() -> None:
     st.integers(1, 200),
     st.integers(1, 20),
 )
-def test_portions_are_all_of_it_in_order(documents: list[Document], size: int, most: int) -> None:
+def test_chunks_are_all_of_it_in_order(documents: list[Document], size: int, most: int) -> None:
     found = decoded(elements_of(documents), size=size, most=most)
     assert list(chain(*found)) == documents
-    assert all(1 <= len(portion) <= most for portion in found)
+    assert all(1 <= len(chunk) <= most for chunk in found)
 
 
-def test_a_portion_ends_when_it_is_large_enough() -> None:
+def test_a_chunk_ends_when_it_is_large_enough() -> None:
     documents = [{"x": "y" * 100} for _ in range(10)]
     one = len(bson.encode(documents[0])) + 3
     assert [len(each) for each in decoded(elements_of(documents), size=one)] == [1] * 10

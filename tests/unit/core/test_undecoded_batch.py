@@ -9,24 +9,24 @@ from bson.codec_options import DEFAULT_CODEC_OPTIONS, CodecOptions
 from bson.raw_bson import RawBSONDocument
 from pymongo.errors import ProtocolError
 
-from greenmongo._core.batch import PORTION, UndecodedBatch, paced
-from greenmongo._wire.batch import portions, take_batch
+from greenmongo._core.cursors.undecoded_batch import DECODE_CHUNK, UndecodedBatch, paced
+from greenmongo._wire.cursor_batch import chunks, take_batch
 
 DOCUMENTS = [{"n": n} for n in range(25)]
 
 
 def batch_of(documents: list[Any], options: CodecOptions[Any]) -> UndecodedBatch:
-    """Return a batch of ten documents per portion."""
+    """Return a batch of ten documents per chunk."""
     taken = take_batch(bson.encode({"cursor": {"firstBatch": documents}}))
     assert taken is not None
     batch = UndecodedBatch(options, ("home", 27017))
-    for portion in portions(taken[2], size=1 << 20, most=10):
-        batch.add(portion)
+    for chunk in chunks(taken[2], size=1 << 20, most=10):
+        batch.add(chunk)
     return batch
 
 
 def decoded(batch: UndecodedBatch) -> list[Any]:
-    """Return the documents of the next portion."""
+    """Return the documents of the next chunk."""
     documents: list[Any] = []
     batch.decode_some(documents.extend)
     return documents
@@ -70,7 +70,7 @@ def test_what_is_not_bson_is_the_servers_fault() -> None:
     assert not batch
 
 
-@pytest.mark.parametrize(("size", "turns"), [(PORTION, 5), (PORTION // 4, 1), (10, 0)])
+@pytest.mark.parametrize(("size", "turns"), [(DECODE_CHUNK, 5), (DECODE_CHUNK // 4, 1), (10, 0)])
 def test_large_documents_give_way_more_often(size: int, turns: int) -> None:
     taken: list[None] = []
     documents = [bytes(size)] * 5

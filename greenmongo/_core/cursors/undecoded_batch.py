@@ -1,4 +1,4 @@
-"""Many documents, to be decoded or encoded a portion at a time."""
+"""Many documents, to be decoded or encoded a chunk at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bson.errors import BSONError
 from pymongo.errors import ProtocolError
 
 from greenmongo._core.types import format_address
-from greenmongo._wire.batch import Portion, as_document
+from greenmongo._wire.cursor_batch import Chunk, as_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
     from greenmongo._core.types import Address
 
-__all__ = ["PORTION", "PORTION_DOCUMENTS", "UndecodedBatch", "paced"]
+__all__ = ["DECODE_CHUNK", "DECODE_CHUNK_DOCUMENTS", "UndecodedBatch", "paced"]
 
-PORTION = 128 * 1024
+DECODE_CHUNK = 128 * 1024
 """Bytes that are decoded, or encoded, in one go: about a millisecond's work."""
 
-PORTION_DOCUMENTS = 1_000
+DECODE_CHUNK_DOCUMENTS = 1_000
 """Documents that are, however small they may be."""
 
 _OVERHEAD = 256
@@ -32,40 +32,40 @@ _OVERHEAD = 256
 
 
 class UndecodedBatch:
-    """Documents to be decoded a portion at a time. Its length is how many are left."""
+    """Documents to be decoded a chunk at a time. Its length is how many are left."""
 
-    __slots__ = ("_address", "_count", "_options", "_portions")
+    __slots__ = ("_address", "_chunks", "_count", "_options")
 
     def __init__(self, options: CodecOptions[Any], address: Address) -> None:
         self._options = options
         self._address = address
-        self._portions: deque[Portion] = deque()
+        self._chunks: deque[Chunk] = deque()
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
-    def add(self, portion: Portion) -> None:
+    def add(self, chunk: Chunk) -> None:
         """Add documents at the end."""
-        self._portions.append(portion)
-        self._count += portion[0]
+        self._chunks.append(chunk)
+        self._count += chunk[0]
 
     def decode_some(self, receive: Callable[[list[Any]], object]) -> None:
-        """Hand the documents of the next portion over.
+        """Hand the documents of the next chunk over.
 
         Whoever looks from another thread meanwhile sees them here or there, or both.
 
         Raises:
             ProtocolError: they are not BSON.
         """
-        count, elements = self._portions.popleft()
+        count, elements = self._chunks.popleft()
         try:
             receive(self._decode(elements))
         finally:
             self._count -= count
 
     def decode_all(self, give_way: Callable[[], object]) -> list[Any]:
-        """Return all documents, giving way after each portion.
+        """Return all documents, giving way after each chunk.
 
         Raises:
             ProtocolError: they are not BSON.
@@ -85,11 +85,11 @@ class UndecodedBatch:
 
 
 def paced(encoded: Iterable[bytes], give_way: Callable[[], object]) -> Iterator[bytes]:
-    """Yield documents as they are encoded, or to be decoded, giving way after each portion."""
+    """Yield documents as they are encoded, or to be decoded, giving way after each chunk."""
     done = 0
     for document in encoded:
         yield document
         done += len(document) + _OVERHEAD
-        if done >= PORTION:
+        if done >= DECODE_CHUNK:
             done = 0
             give_way()

@@ -2,7 +2,7 @@
 
 Decoding is one call into C, during which no other thread runs: for a batch of 16 MB that is too
 long. Here a reply is taken apart by the lengths in it: into the reply without its documents, and
-the documents in portions that are quickly decoded.
+the documents in chunks that are quickly decoded.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Iterator
 
 from greenmongo._wire.errors import WireError
 
-__all__ = ["Portion", "as_document", "portions", "take_batch"]
+__all__ = ["Chunk", "as_document", "chunks", "take_batch"]
 
-Portion = tuple[int, memoryview]
+Chunk = tuple[int, memoryview]
 """A number of documents, and what of their array holds them."""
 
 _INT = struct.Struct("<i")
@@ -82,8 +82,8 @@ def _find(
     return None
 
 
-def portions(elements: memoryview, *, size: int, most: int) -> Iterator[Portion]:
-    """Cut what a batch contains into portions of at least `size` bytes or `most` documents.
+def chunks(elements: memoryview, *, size: int, most: int) -> Iterator[Chunk]:
+    """Cut what a batch contains into chunks of at least `size` bytes or `most` documents.
 
     What is in the documents is not looked at.
 
@@ -113,6 +113,6 @@ def portions(elements: memoryview, *, size: int, most: int) -> Iterator[Portion]
 
 
 def as_document(elements: memoryview) -> bytes:
-    """Return a portion as the one element of a document: an array without a name."""
+    """Return a chunk as the one element of a document: an array without a name."""
     size = _INT.size + len(elements) + 1
     return b"".join((_INT.pack(size + 7), b"\x04\x00", _INT.pack(size), elements, b"\x00\x00"))
