@@ -14,6 +14,7 @@ from greenmongo._core.types import format_address
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Mapping
 
     from bson.objectid import ObjectId
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from greenmongo._core.types import Address
 
 __all__ = [
+    "CONNECTION_CHANGES",
     "STALE",
+    "ConnectionState",
     "HolderKind",
     "Opening",
     "PoolCleared",
@@ -75,6 +78,41 @@ class HolderKind(enum.Enum):
     REQUEST = "request"
     CURSOR = "cursor"
     TRANSACTION = "transaction"
+
+
+class ConnectionState(enum.Enum):
+    """What a pooled connection is at: CMAP "Connection", whose "in use" is three states here."""
+
+    PENDING = "pending"
+    """Being established."""
+    AVAILABLE = "available"
+    """Idle, or given to the head of the wait queue, who has not run since."""
+    IN_USE = "in use"
+    """An operation has it."""
+    HELD = "held"
+    """Kept by a request or a cursor between two operations."""
+    DRAINING = "draining"
+    """The operation's caller has left, and the reply is still to come."""
+    CLOSED = "closed"
+    """No longer counted. Whoever has it still checks it in, to no effect."""
+
+
+_State = ConnectionState
+
+CONNECTION_CHANGES: Mapping[ConnectionState, frozenset[ConnectionState]] = {
+    # Established and admitted; or not.
+    _State.PENDING: frozenset({_State.AVAILABLE, _State.CLOSED}),
+    # Checked out; or perished, cleared, broken.
+    _State.AVAILABLE: frozenset({_State.IN_USE, _State.CLOSED}),
+    # Checked in, with no holder, with one, or before its reply; or found closed then.
+    _State.IN_USE: frozenset({_State.AVAILABLE, _State.HELD, _State.DRAINING, _State.CLOSED}),
+    # The holder's next operation; the holder's end, or it is taken from it; or cleared, broken.
+    _State.HELD: frozenset({_State.IN_USE, _State.AVAILABLE, _State.CLOSED}),
+    # The late reply has come; or it has not.
+    _State.DRAINING: frozenset({_State.AVAILABLE, _State.HELD, _State.CLOSED}),
+    _State.CLOSED: frozenset(),
+}
+"""The changes that a pool makes, and no others."""
 
 
 @dataclass(frozen=True, slots=True)

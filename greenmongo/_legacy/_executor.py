@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pymongo.errors import InvalidOperation
 
-from greenmongo._core.pool_rules import PoolState
+from greenmongo._core.pool_rules import ConnectionState, PoolState
 from greenmongo._net.executor import Executor
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _unbind(engine: Engine, pools: set[Pool]) -> None:
     for holder in engine.table.holders.values():
         holder.affinity = replace(holder.affinity, pin=None)
         for pool, connection in list(holder.bound.items()):
-            if pool in pools and not connection.in_use:
+            if pool in pools and connection.state is ConnectionState.HELD:
                 # A strict request wants to be told, whoever asked for this.
                 holder.unbind(pool, broken=True)
                 pool.release(connection)

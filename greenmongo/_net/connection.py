@@ -17,6 +17,7 @@ from bson.errors import BSONError
 from pymongo.errors import ProtocolError
 
 from greenmongo._core.command import ReplyShape
+from greenmongo._core.pool_rules import ConnectionState
 from greenmongo._core.reply import check_reply
 from greenmongo._core.reply_shape import ShapeError, check_reply_shape
 from greenmongo._core.sensitive_commands import is_sensitive, may_compress
@@ -71,15 +72,13 @@ class Connection:
         "generation",
         "holder",
         "idle_since",
-        "in_use",
-        "is_draining",
-        "is_established",
         "monitoring",
         "number",
         "pending",
         "sasl_mechanisms",
         "server_connection_id",
         "service_id",
+        "state",
         "stream",
         "timeout",
     )
@@ -107,13 +106,11 @@ class Connection:
         self.holder: Holder | None = None
         """What this connection is bound to."""
         self.pending: Exchange | None = None
-        self.in_use = False
-        """Checked out; still true while a late reply is being waited for."""
-        self.is_draining = False
+        """Whose reply has not been read."""
+        self.state = ConnectionState.PENDING
+        """Changed by its pool alone, once it is established."""
         self.monitoring: CommandMonitoring | None = None
         """Observes the driver's own commands; None for heartbeats and handshakes."""
-        self.is_established = False
-        """Shaken hands and logged in."""
         self.checkout_published = False
         """Its checkout was published, so its return will be: CMAP, "Connection Pool Monitoring"."""
 

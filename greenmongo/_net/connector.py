@@ -18,7 +18,7 @@ from greenmongo._core.auth import (
 )
 from greenmongo._core.hello import build_handshake
 from greenmongo._core.hello_reply import parse_hello
-from greenmongo._core.pool_rules import Opening
+from greenmongo._core.pool_rules import ConnectionState, Opening
 from greenmongo._core.reply import check_reply
 from greenmongo._core.retry import labelled_as_overload
 from greenmongo._core.types import format_address
@@ -112,7 +112,7 @@ class Connector:
                     )
                     connection.converse(conversation, db=credentials.source)
                 connection.generation = opening.generation
-                connection.is_established = True
+                connection.state = ConnectionState.AVAILABLE
             except BaseException:
                 connection.close()
                 raise

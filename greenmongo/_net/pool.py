@@ -1,13 +1,12 @@
 """The connections to one server (CMAP specification, with requests inside its rules).
 
-Theory of operation. A connection is *idle* (in `_idle`), *out* (an operation has it), *bound*
-(a request has it between operations), *draining* (its caller left; the reply is still to come)
-or being *established*. `size` counts them all and never exceeds `max_size`.
+Theory of operation. `ConnectionState` names what a connection can be at; `size` counts all that
+are not closed and never exceeds `max_size`. Callers that find no connection available enter the
+wait queue, the filler establishes connections for them, and whatever becomes free goes to the head
+of the queue. A holder (a request, a cursor) keeps its connection between two operations.
 
-Callers that find nothing idle enter the wait queue, the filler establishes connections for them,
-and whatever becomes free goes to the head of the queue. Everything runs on the hub thread and
-between two waits nothing else runs, so no locks; every wait is followed by a fresh look at the
-state.
+Everything runs on the hub thread and between two waits nothing else runs, so no locks; every wait
+is followed by a fresh look at the state.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from pymongo.monitoring import ConnectionClosedReason
 
 from greenmongo._core.pool_rules import (
     STALE,
+    ConnectionState,
     HolderKind,
     PoolLimits,
     PoolState,
@@ -52,6 +52,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Pool"]
 
+# Each operation compares with some of these.
+_AVAILABLE = ConnectionState.AVAILABLE
+_IN_USE = ConnectionState.IN_USE
+_HELD = ConnectionState.HELD
+_DRAINING = ConnectionState.DRAINING
+_OUT = (_IN_USE, _DRAINING)
 _REQUEST = HolderKind.REQUEST
 
 
@@ -111,11 +117,6 @@ class Pool:
         return len(self._all) + self._filler.establishing
 
     @property
-    def open_count(self) -> int:
-        """Connections open."""
-        return len(self._all)
-
-    @property
     def created_count(self) -> int:
         """Connections opened since the pool exists."""
         return self._filler.created_count
@@ -131,7 +132,9 @@ class Pool:
         return len(self._wait_queue.entries)
 
     def checkout(self, holder: Holder | None = None, timeout: float | None = None) -> Connection:
-        """Return a connection: the request's own, an idle one, or the next that becomes free.
+        """Return a connection (CMAP "Checking Out a Connection").
+
+        It is the holder's own, or an idle one, or the next that becomes free.
 
         Raises:
             WaitQueueTimeoutError: none became free in time.
@@ -142,7 +145,7 @@ class Pool:
         if holder is not None:
             bound = holder.bound.get(self)
             if bound is not None and self._keep_bound(holder, bound, timeout):
-                bound.in_use = True
+                bound.state = _IN_USE
                 return bound
             holder.raise_if_broken()
         started = self._observer.checkout_started()
@@ -165,26 +168,25 @@ class Pool:
         return connection
 
     def checkin(self, connection: Connection) -> None:
-        """Take a connection back after an operation, whatever state it is in. Never waits."""
+        """Take a connection back; does not wait (CMAP "Checking In a Connection")."""
         if connection.pending is not None and connection.stream.is_open:
-            if not connection.is_draining:
-                connection.is_draining = True
+            if connection.state is not _DRAINING:
+                connection.state = _DRAINING
                 self._drain(self, connection)
             return
         self._finish(connection)
 
     def drained(self, connection: Connection) -> None:
         """Take a connection back whose late reply has been read, or which was given up."""
-        connection.is_draining = False
         self._finish(connection, was_left=True)
 
     def _finish(self, connection: Connection, *, was_left: bool = False) -> None:
         """Take a connection back; whoever left it has not been told how that ended."""
-        connection.in_use = False
         holder = connection.holder
         if holder is not None:
             holder.wake_those_who_wait()
             if connection.stream.is_open:
+                connection.state = _HELD
                 if holder.waits_for is not None:
                     # Its caller left this operation, and the next one waits for another member.
                     self._break_deadlock(holder.waits_for)
@@ -195,11 +197,11 @@ class Pool:
     def release(self, connection: Connection) -> None:
         """Take a connection back at the end of what it was bound to."""
         connection.holder = None
-        if not connection.in_use and connection in self._all:
+        if connection.state is _HELD:
             self._take_back(connection)
 
     def ready(self) -> None:
-        """Let callers in: the server was found healthy."""
+        """Let callers in (CMAP "Marking a Connection Pool as Ready")."""
         if self.state is PoolState.PAUSED:
             with self._observer:
                 self.state = PoolState.READY
@@ -207,12 +209,11 @@ class Pool:
                 self._filler.fill()
 
     def clear(self, cause: Exception | None = None, *, interrupt: bool = False) -> None:
-        """Make every connection stale and pause (CMAP "Clearing a Connection Pool").
+        """Make every connection stale and pause (CMAP "Clearing a non-load balanced pool").
 
         Args:
-            cause: what went wrong, for those who wait in line.
+            cause: what went wrong, for those who wait.
             interrupt: end the operations under way, too: their server does not answer any more.
-
         """
         # Connections in use are closed when they come back, those of requests at their next use.
         if self.state is PoolState.CLOSED:
@@ -226,11 +227,15 @@ class Pool:
             while self._idle:
                 self._discard(self._idle.popleft(), ConnectionClosedReason.STALE)
             if interrupt:
-                self._interrupt()
+                self._filler.stop(partial(interruption, self.address))
+                for connection in [each for each in self._all if each.state in _OUT]:
+                    # An operation that waits for its reply brings it back by itself.
+                    if not connection.stream.interrupt(interruption(self.address)):
+                        self._discard(connection, ConnectionClosedReason.STALE)
             self._wait_queue.fail_all(partial(not_ready, self.address, self.state, cause))
 
     def clear_service(self, service_id: ObjectId) -> None:
-        """Make the connections to one server behind a load balancer stale; others may go on."""
+        """Make the connections to one server stale (CMAP "Clearing a load balanced pool")."""
         if self.state is PoolState.CLOSED:
             return
         with self._observer:
@@ -244,7 +249,7 @@ class Pool:
             self._filler.fill()
 
     def close(self) -> None:
-        """Close every connection and turn the waiting callers away."""
+        """Close every connection, fail who waits (CMAP "Closing a Connection Pool")."""
         if self.state is PoolState.CLOSED:
             return
         with self._observer:
@@ -253,30 +258,29 @@ class Pool:
             self._idle.clear()
             self._filler.stop(gevent.GreenletExit)
             for connection in list(self._all):
-                if connection.in_use:
+                if connection.state is _AVAILABLE:
+                    self._discard(connection, ConnectionClosedReason.POOL_CLOSED)
+                elif connection.state is _HELD:
+                    # The server left the deployment; what a strict request wrote there is gone.
+                    self._take_from_holder(connection)
+                else:
                     # Listeners hear of it when it comes back.
                     connection.close()
-                elif connection.holder is None:
-                    self._discard(connection, ConnectionClosedReason.POOL_CLOSED)
-                else:
-                    # The server left the deployment; what a strict request wrote there is gone.
-                    connection.holder.unbind(self, broken=True)
-                    self._take_back(connection)
             self._observer.pool_closed()
 
     def admit(self, connection: Connection) -> None:
-        """Take in a connection that was just established, and give it to whoever waits."""
+        """Add a connection that was just established, and give it to whoever waits."""
         self._all.add(connection)
         connection.stream.on_break = partial(self._on_break, connection)
         self._give_back(connection)
 
     def abandon_after_fork(self) -> None:
-        """Close this process's copies of the parent's sockets."""
+        """Close this process's copies of the parent's sockets (CMAP "Forking")."""
         for connection in self._all:
             connection.stream.abandon_after_fork()
 
     def tidy_up(self) -> None:
-        """Close what was idle for too long, and open what is missing to the minimum size."""
+        """Close what was idle for too long, open what is missing (CMAP "Background Thread")."""
         now = monotonic()
         with self._observer:
             for connection in [c for c in self._idle if self._is_perished(c, now)]:
@@ -286,15 +290,14 @@ class Pool:
 
     def _keep_bound(self, holder: Holder, bound: Connection, timeout: float | None) -> bool:
         """Tell whether the request's connection can go on; wait for its own late reply first."""
-        while bound.in_use and holder.bound.get(self) is bound:
+        while bound.state is not _HELD and holder.bound.get(self) is bound:
             holder.wait_until_free(timeout)
         if holder.bound.get(self) is not bound:
             return False
         # Only a request can go on elsewhere: the others stay while the connection works.
         if bound.is_usable and (bound.generation == self.generation or holder.kind is not _REQUEST):
             return True
-        holder.unbind(self, broken=True)
-        self._take_back(bound)
+        self._take_from_holder(bound)
         return False
 
     def _obtain(self, holder: Holder | None, timeout: float | None) -> Connection:
@@ -304,7 +307,9 @@ class Pool:
         connection = self._take_idle()
         if connection is None:
             connection = self._wait_for_one(holder, timeout)
-        connection.in_use = True
+        if connection.state is _AVAILABLE:
+            # Else it was closed on its way here; the caller finds out, and checks it in.
+            connection.state = _IN_USE
         return connection
 
     def _take_idle(self) -> Connection | None:
@@ -360,18 +365,23 @@ class Pool:
         if not self._wait_queue.entries or not is_full:
             return [None]
         return [
-            None if connection.in_use or connection.holder is None else connection.holder.waits_for
-            for connection in self._all
+            each.holder.waits_for if each.state is _HELD and each.holder is not None else None
+            for each in self._all
         ]
 
     def take_from_a_request(self) -> None:
-        """Give a bound connection that is not in use to those in line."""
-        bound = [c for c in self._all if not c.in_use and c.holder is not None]
+        """Give a held connection to those who wait."""
+        held = [each for each in self._all if each.state is _HELD]
         # Rather from one that does not insist on keeping it.
-        connection = min(bound, key=lambda c: (c.holder is not None and c.holder.strict, c.number))
+        self._take_from_holder(
+            min(held, key=lambda c: (c.holder is not None and c.holder.strict, c.number))
+        )
+
+    def _take_from_holder(self, connection: Connection) -> None:
+        """Take a held connection away; its holder learns of that when it wants it again."""
         if connection.holder is not None:
             connection.holder.unbind(self, broken=True)
-            self._take_back(connection)
+        self._take_back(connection)
 
     def _timeout_error(self, waited: float) -> Exception:
         busy = self.size - len(self._idle)
@@ -389,7 +399,7 @@ class Pool:
             self._give_back(connection)
 
     def _give_back(self, connection: Connection) -> None:
-        """Give a connection to the next in line, or to the idle ones, if it is good for that."""
+        """Give a connection to who waits longest, or to the idle ones; close it if perished."""
         if connection not in self._all:
             return
         if (
@@ -399,7 +409,9 @@ class Pool:
         ):
             self._discard(connection)
             self._filler.fill()
-        elif self._wait_queue.entries:
+            return
+        connection.state = _AVAILABLE
+        if self._wait_queue.entries:
             self._wait_queue.serve(connection)
         else:
             connection.idle_since = monotonic()
@@ -407,7 +419,7 @@ class Pool:
 
     def _on_break(self, connection: Connection) -> None:
         """The server hung up, or spoke out of turn, while nobody waited for it. In the hub."""
-        if connection.in_use:
+        if connection.state is not _AVAILABLE and connection.state is not _HELD:
             return
         with self._observer:
             if connection.holder is not None:
@@ -419,9 +431,10 @@ class Pool:
             self._filler.fill()
 
     def _discard(self, connection: Connection, reason: str | None = None) -> None:
-        """Close a connection, for a reason that can be seen if it is not given."""
+        """Close a connection (CMAP "Closing a Connection"); why can be seen if it is not given."""
         if connection in self._all:
             self._all.remove(connection)
+            connection.state = ConnectionState.CLOSED
             error = connection.stream.error
             if reason is None:
                 reason = reason_to_close(
@@ -432,11 +445,3 @@ class Pool:
                 )
             self._observer.closed(connection.number, reason, error)
         connection.close()
-
-    def _interrupt(self) -> None:
-        """End what waits for the server: operations, and attempts to connect."""
-        self._filler.stop(partial(interruption, self.address))
-        for connection in list(self._all):
-            # An operation that waits for its reply brings the connection back by itself.
-            if connection.in_use and not connection.stream.interrupt(interruption(self.address)):
-                self._discard(connection, ConnectionClosedReason.STALE)

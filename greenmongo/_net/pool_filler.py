@@ -38,8 +38,8 @@ class FilledPool(Protocol):
     state: PoolState
 
     @property
-    def open_count(self) -> int:
-        """Connections that are open."""
+    def size(self) -> int:
+        """Connections open or being opened."""
         ...
 
     def admit(self, connection: Connection) -> None:
@@ -86,13 +86,11 @@ class PoolFiller:
         if pool.state is not PoolState.READY:
             return
         limits = pool.limits
-        while may_connect(
-            total=pool.open_count + self.establishing, connecting=self.establishing, limits=limits
-        ):
+        while may_connect(total=pool.size, connecting=self.establishing, limits=limits):
             # What is opened for the minimum is not counted on by those who wait (CMAP).
             if self._wait_queue.unserved > 0:
                 self._begin(for_minimum=False)
-            elif for_minimum and pool.open_count + self.establishing < limits.min_size:
+            elif for_minimum and pool.size < limits.min_size:
                 self._begin(for_minimum=True)
             else:
                 return

@@ -30,6 +30,7 @@ from pymongo.write_concern import WriteConcern
 
 from bridge import AsyncConnection, AsyncMongoClient
 from greenmongo import Connection, MongoClient
+from greenmongo._core.pool_rules import ConnectionState
 from greenmongo._core.request_errors import RequestBroken
 from tests.support.fix_doors import Door, in_hub
 from tests.support.fix_hub import Client, Connect
@@ -38,6 +39,7 @@ from tests.support.fix_scripted import Answer, FakeReplicaSet, ScriptedServer, h
 from tests.support.peek import pool_of, rows, settle, sid
 
 live = pytest.mark.live
+IN_USE = ConnectionState.IN_USE
 EMPTY: dict[str, Any] = {"cursor": {"id": 0, "firstBatch": []}}
 
 
@@ -346,7 +348,7 @@ def test_R24_a_greenlet_killed_during_an_operation_leaves_nothing(
             client.admin.command("sleep", 1, millis=10_000, lock="none")
 
         victim: Greenlet[[], None] = gevent.spawn(request)
-        wait_until(lambda: any(each.in_use for each in list(pool_of(client)._all)))
+        wait_until(lambda: any(each.state is IN_USE for each in list(pool_of(client)._all)))
         assert rows(client) == 1
         victim.kill()
         assert isinstance(victim.value, GreenletExit)

@@ -14,7 +14,7 @@ from gevent.event import Event
 from gevent.hub import get_hub
 from pymongo.errors import AutoReconnect
 
-from greenmongo._core.pool_rules import Opening, PoolLimits
+from greenmongo._core.pool_rules import CONNECTION_CHANGES, ConnectionState, Opening, PoolLimits
 from greenmongo._net.connection import Connection, Exchange
 from greenmongo._net.pool import Pool
 from greenmongo._net.standstill import break_standstill
@@ -24,11 +24,33 @@ from tests.support.hubside import ADDRESS, Peer, until
 __all__ = ["Bench", "bench", "leave_reply_outstanding", "waiting", "warm_up"]
 
 
+class StrictConnection(Connection):
+    """A connection that reports each change of its state that the table does not have."""
+
+    __slots__ = ("_now", "wrong_changes")
+
+    def __init__(self, *args: Any) -> None:
+        self._now = ConnectionState.PENDING
+        self.wrong_changes: list[tuple[ConnectionState, ConnectionState]] = []
+        super().__init__(*args)
+
+    @property
+    def state(self) -> ConnectionState:
+        return self._now
+
+    @state.setter
+    def state(self, state: ConnectionState) -> None:
+        if state is not self._now and state not in CONNECTION_CHANGES[self._now]:
+            self.wrong_changes.append((self._now, state))
+        self._now = state
+
+
 class Bench:
     """A pool whose connections lead to peers that the test holds, by number."""
 
     def __init__(self, limits: PoolLimits) -> None:
         self.peers: dict[int, Peer] = {}
+        self.connections: list[StrictConnection] = []
         self.connect_errors: list[Exception] = []
         self.draining: list[Connection] = []
         self.failure: Exception | None = None
@@ -57,7 +79,10 @@ class Bench:
         ours.setblocking(False)
         theirs.setblocking(False)
         self.peers[number] = Peer(theirs)
-        return Connection(Stream(get_hub(), ours, ADDRESS), number, opening.generation, None)
+        stream = Stream(get_hub(), ours, ADDRESS)
+        connection = StrictConnection(stream, number, opening.generation, None)
+        self.connections.append(connection)
+        return connection
 
     def close(self) -> None:
         self.is_closed = True
@@ -81,6 +106,7 @@ def bench(**limits: Any) -> Iterator[Bench]:
         yield made
     finally:
         made.close()
+    assert [each.wrong_changes for each in made.connections if each.wrong_changes] == []
 
 
 def waiting(pool: Pool, count: int = 1, **kwargs: Any) -> list[Greenlet[..., Connection]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from greenmongo._core.events import CommandFacts, failure_document
 from greenmongo._core.log_message import LogMessage
+from greenmongo._core.pool_rules import ConnectionState
 from greenmongo._net.observers.publisher import COMMAND, DEBUG
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from greenmongo._net.observers.publisher import Publisher
 
 __all__ = ["CommandMonitoring", "CommandObserver", "CommandRecord"]
+
+_PENDING = ConnectionState.PENDING
 
 
 class CommandRecord(Protocol):
@@ -85,7 +88,7 @@ class CommandMonitoring:
         if self._listeners:
             records.append(_Events(self.publisher, self._listeners, facts))
         # "Log Messages": commands of the handshake are published but never logged.
-        if connection.is_established and COMMAND.isEnabledFor(DEBUG):
+        if connection.state is not _PENDING and COMMAND.isEnabledFor(DEBUG):
             records.append(_Log(self.publisher, facts))
         return CommandObserver(records, facts)
 

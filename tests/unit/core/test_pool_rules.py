@@ -5,9 +5,22 @@ from dataclasses import replace
 import pytest
 
 from greenmongo._core.options import ClientOptions
-from greenmongo._core.pool_rules import PoolLimits, has_perished, may_connect
+from greenmongo._core.pool_rules import (
+    CONNECTION_CHANGES,
+    ConnectionState,
+    PoolLimits,
+    has_perished,
+    may_connect,
+)
 
 LIMITS = PoolLimits(max_size=3, min_size=0, max_connecting=2, max_idle_time=None, wait_timeout=None)
+
+
+def test_a_closed_connection_is_closed_for_good_and_any_other_can_be_closed() -> None:
+    for state in ConnectionState:
+        can_be_closed = ConnectionState.CLOSED in CONNECTION_CHANGES[state]
+        assert can_be_closed is (state is not ConnectionState.CLOSED)
+    assert not CONNECTION_CHANGES[ConnectionState.CLOSED]
 
 
 def test_the_limits_are_the_clients_options() -> None:
