@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pymongo.errors import InvalidOperation
 
-from greenmongo._core.pool_rules import ConnectionState, PoolState
 from greenmongo._net.executor import Executor
 
 if TYPE_CHECKING:
     from greenmongo._core.options.credentials import Credentials
     from greenmongo._net.engine import Engine
-    from greenmongo._net.pool import Pool
 
 __all__ = ["ReopeningExecutor"]
 
@@ -31,7 +30,7 @@ class ReopeningExecutor(Executor):
         """Close connections; requests go on, with new ones. Harmless on a closed executor."""
         engine = self._usable_engine()
         if engine is not None:
-            engine.thread.run(_drop_connections, engine, primary_only)
+            engine.thread.run(partial(engine.drop_connections, primary_only=primary_only))
 
     def log_in(self, credentials: Credentials) -> None:
         """Be somebody from now on: existing connections are closed, requests go on.
@@ -67,7 +66,7 @@ class ReopeningExecutor(Executor):
         if credentials != self.options.credentials:
             self.options = replace(self.options, credentials=credentials)
             engine.set_credentials(credentials)
-            _drop_connections(engine, primary_only=False)
+            engine.drop_connections()
 
     def request_checks(self) -> None:
         """Have every known server checked soon; opens the client."""
@@ -78,31 +77,3 @@ class ReopeningExecutor(Executor):
 def _request_checks(engine: Engine) -> None:
     for server in engine.topology.servers.values():
         server.request_check()
-
-
-def _drop_connections(engine: Engine, primary_only: bool) -> None:
-    """Close what is not in use now, and the rest when it comes back. Hub side, never waits."""
-    primary = engine.topology.primary
-    servers = [
-        server
-        for server in engine.topology.servers.values()
-        if not primary_only or server.address == primary
-    ]
-    paused = {server.pool for server in servers if server.pool.state is not PoolState.READY}
-    for server in servers:
-        server.pool.clear()
-    _unbind(engine, {server.pool for server in servers})
-    for server in servers:
-        if server.pool not in paused:
-            server.pool.ready()
-        server.request_check()
-
-
-def _unbind(engine: Engine, pools: set[Pool]) -> None:
-    for holder in engine.table.holders.values():
-        holder.affinity = replace(holder.affinity, pin=None)
-        for pool, connection in list(holder.bound.items()):
-            if pool in pools and connection.state is ConnectionState.HELD:
-                # A strict request wants to be told, whoever asked for this.
-                holder.unbind(pool, broken=True)
-                pool.release(connection)

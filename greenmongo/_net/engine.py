@@ -10,7 +10,7 @@ from gevent.hub import getcurrent
 from pymongo.errors import PyMongoError
 from pymongo.read_preferences import ReadPreference
 
-from greenmongo._core.pool_rules import PoolLimits
+from greenmongo._core.pool_rules import PoolLimits, PoolState
 from greenmongo._hub.context import current_context
 from greenmongo._hub.workers import Worker
 from greenmongo._net.abandon import Abandoned
@@ -153,6 +153,26 @@ class Engine:
             break_deadlock=break_standstill,
             publisher=self.publisher,
         )
+
+    def drop_connections(self, *, primary_only: bool = False) -> None:
+        """Close what is not in use now, and the rest when it comes back. Never waits.
+
+        Requests go on, with new connections; a strict one is told.
+        """
+        primary = self.topology.primary
+        servers = [
+            server
+            for server in self.topology.servers.values()
+            if not primary_only or server.address == primary
+        ]
+        ready = [server for server in servers if server.pool.state is PoolState.READY]
+        for server in servers:
+            server.pool.clear()
+        self.table.drop_connections({server.pool for server in servers})
+        for server in servers:
+            if server in ready:
+                server.pool.ready()
+            server.request_check()
 
     @property
     def abandoned_count(self) -> int:

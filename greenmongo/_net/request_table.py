@@ -7,13 +7,16 @@ is bound like any other. Hub side only; the death of a context arrives through t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from greenmongo._core.pool_rules import ConnectionState
 from greenmongo._net.holder import RequestHolder
 
 if TYPE_CHECKING:
     from greenmongo._hub.context import Context
     from greenmongo._hub.thread import HubThread
+    from greenmongo._net.pool import Pool
 
 __all__ = ["RequestTable"]
 
@@ -85,6 +88,16 @@ class RequestTable:
             mine.affinity, mine.strict = holder.affinity, holder.strict
             mine.is_broken = holder.is_broken or bool(holder.bound)
         parent._heir = self
+
+    def drop_connections(self, pools: set[Pool]) -> None:
+        """Take what is not in use from every request, and let its next read choose a member."""
+        for holder in self.holders.values():
+            holder.affinity = replace(holder.affinity, pin=None)
+            for pool, connection in list(holder.bound.items()):
+                if pool in pools and connection.state is ConnectionState.HELD:
+                    # A strict request wants to be told, whoever asked for this.
+                    holder.unbind(pool, broken=True)
+                    pool.release(connection)
 
     def clear(self) -> None:
         """Release every holder, as the client closes."""
