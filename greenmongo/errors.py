@@ -64,7 +64,7 @@ from pymongo.errors import (
     WTimeoutError,
 )
 
-from greenmongo._core.request_errors import ExceededMaxWaiters, RequestBroken
+from greenmongo._core.requests.errors import ExceededMaxWaiters, RequestBroken
 from greenmongo._hub.errors import HubClosed, MisuseError
 from greenmongo._legacy.removed import RemovedFromServer
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pymongo.errors import AutoReconnect, WaitQueueTimeoutError
 from pymongo.monitoring import ConnectionClosedReason
 
-from greenmongo._core.request_errors import ExceededMaxWaiters
+from greenmongo._core.requests.errors import ExceededMaxWaiters
 from greenmongo._core.types import format_address
 
 if TYPE_CHECKING:

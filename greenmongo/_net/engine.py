@@ -17,13 +17,13 @@ from greenmongo._net.abandon import Abandoned
 from greenmongo._net.closed import used_after_close
 from greenmongo._net.connector import Connector
 from greenmongo._net.cursor_pins import CursorPins
+from greenmongo._net.deadlock import break_deadlock
 from greenmongo._net.housekeeping import Housekeeper
 from greenmongo._net.observers.command import CommandMonitoring
 from greenmongo._net.operation import Operation
 from greenmongo._net.pool import Pool
 from greenmongo._net.request_table import RequestTable
 from greenmongo._net.sessions import Sessions
-from greenmongo._net.standstill import break_standstill
 from greenmongo._net.topology import Topology
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class Engine:
             connect=connect,
             on_connect_error=on_connect_error,
             drain=lambda pool, connection: self._abandoned.adopt(pool, connection),
-            break_deadlock=break_standstill,
+            break_deadlock=break_deadlock,
             publisher=self.publisher,
         )
 

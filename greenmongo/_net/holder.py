@@ -13,9 +13,9 @@ import gevent
 from gevent.event import Event
 from pymongo.errors import AutoReconnect, NetworkTimeout
 
-from greenmongo._core.affinity import Affinity
 from greenmongo._core.pool_rules import HolderKind
-from greenmongo._core.request_errors import RequestBroken
+from greenmongo._core.requests.affinity import Affinity
+from greenmongo._core.requests.errors import RequestBroken
 
 if TYPE_CHECKING:
     from greenmongo._hub.context import Context

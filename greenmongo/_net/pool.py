@@ -356,7 +356,7 @@ class Pool:
             if holder is not None:
                 holder.waits_for = None
 
-    def awaited_by_holders(self) -> list[Pool | None]:
+    def waited_for(self) -> list[Pool | None]:
         """Return, for each connection, the pool that the request which has it waits for.
 
         None stands for a connection that will come back, or can be opened.
@@ -369,7 +369,7 @@ class Pool:
             for each in self._all
         ]
 
-    def take_from_a_request(self) -> None:
+    def preempt(self) -> None:
         """Give a held connection to those who wait."""
         held = [each for each in self._all if each.state is _HELD]
         # Rather from one that does not insist on keeping it.

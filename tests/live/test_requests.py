@@ -31,7 +31,7 @@ from pymongo.write_concern import WriteConcern
 from bridge import AsyncConnection, AsyncMongoClient
 from greenmongo import Connection, MongoClient
 from greenmongo._core.pool_rules import ConnectionState
-from greenmongo._core.request_errors import RequestBroken
+from greenmongo._core.requests.errors import RequestBroken
 from tests.support.fix_doors import Door, in_hub
 from tests.support.fix_hub import Client, Connect
 from tests.support.fix_leaks import wait_until

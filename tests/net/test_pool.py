@@ -10,7 +10,7 @@ import pytest
 from pymongo.errors import AutoReconnect, WaitQueueTimeoutError
 
 from greenmongo._core.pool_rules import PoolCleared, PoolState
-from greenmongo._core.request_errors import ExceededMaxWaiters, RequestBroken
+from greenmongo._core.requests.errors import ExceededMaxWaiters, RequestBroken
 from greenmongo._hub.context import Context
 from greenmongo._hub.thread import HubThread
 from greenmongo._net.holder import RequestHolder

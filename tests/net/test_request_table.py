@@ -15,7 +15,7 @@ import pytest
 from gevent import Greenlet
 from greenlet import greenlet
 
-from greenmongo._core.request_errors import RequestBroken
+from greenmongo._core.requests.errors import RequestBroken
 from greenmongo._hub.context import Context, current_context
 from greenmongo._hub.thread import HubThread
 from greenmongo._net.connection import Connection

@@ -17,9 +17,9 @@ from greenmongo._core.options import ClientOptions
 from greenmongo._core.pool_rules import Opening, PoolCleared, PoolClosed, PoolLimits
 from greenmongo._core.types import Document
 from greenmongo._net.connection import Connection
+from greenmongo._net.deadlock import break_deadlock
 from greenmongo._net.observers.publisher import Publisher
 from greenmongo._net.pool import Pool
-from greenmongo._net.standstill import break_standstill
 from greenmongo._net.stream import Stream
 from tests.spec.pool_log import PoolLog
 
@@ -45,7 +45,7 @@ class PoolRun:
             connect=self._connect,
             on_connect_error=lambda error, _: self.pool.clear(error),
             drain=lambda pool, connection: pool.drained(connection),
-            break_deadlock=break_standstill,
+            break_deadlock=break_deadlock,
             publisher=Publisher([self.log]),
         )
         # Less than nothing: never.

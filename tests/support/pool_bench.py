@@ -16,8 +16,8 @@ from pymongo.errors import AutoReconnect
 
 from greenmongo._core.pool_rules import CONNECTION_CHANGES, ConnectionState, Opening, PoolLimits
 from greenmongo._net.connection import Connection, Exchange
+from greenmongo._net.deadlock import break_deadlock
 from greenmongo._net.pool import Pool
-from greenmongo._net.standstill import break_standstill
 from greenmongo._net.stream import Stream
 from tests.support.hubside import ADDRESS, Peer, until
 
@@ -64,7 +64,7 @@ class Bench:
             connect=self._connect,
             on_connect_error=lambda error, _: self.connect_errors.append(error),
             drain=lambda _, connection: self.draining.append(connection),
-            break_deadlock=break_standstill,
+            break_deadlock=break_deadlock,
         )
 
     def _connect(self, opening: Opening) -> Connection:

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from greenmongo._core.standstill import at_a_standstill
+from greenmongo._core.requests.deadlock import find_deadlocked
 
 
 @pytest.mark.parametrize(
-    ("holders", "stuck"),
+    ("waited_for", "stuck"),
     [
         ({}, ""),
         ({"a": [None]}, ""),
@@ -21,6 +21,6 @@ from greenmongo._core.standstill import at_a_standstill
     ],
 )
 def test_pools_are_stuck_if_every_holder_waits_for_a_stuck_one(
-    holders: dict[str, list[str | None]], stuck: str
+    waited_for: dict[str, list[str | None]], stuck: str
 ) -> None:
-    assert at_a_standstill(holders) == set(stuck)
+    assert find_deadlocked(waited_for) == set(stuck)

@@ -9,22 +9,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from greenmongo._core.standstill import at_a_standstill
+from greenmongo._core.requests.deadlock import find_deadlocked
 
 if TYPE_CHECKING:
     from greenmongo._net.pool import Pool
 
-__all__ = ["break_standstill"]
+__all__ = ["break_deadlock"]
 
 
-def break_standstill(pool: Pool) -> None:
-    """Take a connection from a request if otherwise nobody in this pool's line is ever served."""
-    holders: dict[Pool, list[Pool | None]] = {}
+def break_deadlock(pool: Pool) -> None:
+    """Take a connection from a request if otherwise nobody who waits here is ever served."""
+    waited_for: dict[Pool, list[Pool | None]] = {}
     to_visit = [pool]
     while to_visit:
         visited = to_visit.pop()
-        if visited not in holders:
-            holders[visited] = visited.awaited_by_holders()
-            to_visit += filter(None, holders[visited])
-    if pool in at_a_standstill(holders):
-        pool.take_from_a_request()
+        if visited not in waited_for:
+            waited_for[visited] = visited.waited_for()
+            to_visit += filter(None, waited_for[visited])
+    if pool in find_deadlocked(waited_for):
+        pool.preempt()

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymongo.read_preferences import Nearest, Primary, Secondary
 
-from greenmongo._core.affinity import Affinity, Pin
+from greenmongo._core.requests.affinity import Affinity, Pin
 
 A, B = ("a", 27017), ("b", 27017)
 NEAREST = Nearest()

@@ -13,7 +13,7 @@ from gevent import Greenlet
 from pymongo.read_preferences import Secondary
 
 from greenmongo import Database
-from greenmongo._core.request_errors import RequestBroken
+from greenmongo._core.requests.errors import RequestBroken
 from greenmongo._hub.thread import HubThread
 from greenmongo._net.connection import Connection
 from greenmongo._net.holder import Holder, RequestHolder

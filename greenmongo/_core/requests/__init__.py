@@ -1,0 +1,1 @@
+"""What is decided of requests, without a socket: nesting, member, deadlocks, errors."""
