@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, overload
 
 from bson.codec_options import DEFAULT_CODEC_OPTIONS, TypeRegistry
 from pymongo.driver_info import DriverInfo
@@ -49,6 +49,11 @@ class MongoClient(Deployment, Generic[DocT]):
     HOST = "localhost"
     PORT = 27017
 
+    _database_class: ClassVar[type[Database[Any]]] = Database
+    """What `client[name]` makes; a family of subclasses names its own."""
+
+    _executor_class: ClassVar[type[Executor]] = Executor
+
     def __init__(
         self,
         host: str | Sequence[str] | None = None,
@@ -74,22 +79,36 @@ class MongoClient(Deployment, Generic[DocT]):
             ConfigurationError: options contradict each other.
             InvalidURI: the URI cannot be read.
         """
-        named: dict[str, Any] = {
-            name: value
-            for name, value in (
-                ("document_class", document_class),
-                ("tz_aware", tz_aware),
-                ("connect", connect),
-                ("type_registry", type_registry),
-            )
-            if value is not None
-        }
-        options = ClientOptions.build(
+        options = self._build_options(
+            host,
+            port,
+            kwargs,
+            document_class=document_class,
+            tz_aware=tz_aware,
+            connect=connect,
+            type_registry=type_registry,
+        )
+        self._set_up(options)
+        if options.connect is not False:
+            self._executor.open()
+
+    def _build_options(
+        self,
+        host: str | Sequence[str] | None,
+        port: int | None,
+        keywords: Mapping[str, Any],
+        **named: Any,
+    ) -> ClientOptions:
+        return ClientOptions.build(
             self.HOST if host is None else host,
             self.PORT if port is None else port,
-            **named,
-            **kwargs,
+            # For these, unlike for options of the URI, None is nothing given.
+            **{name: value for name, value in named.items() if value is not None},
+            **keywords,
         )
+
+    def _set_up(self, options: ClientOptions) -> None:
+        """Take the options. Does no I/O."""
         super().__init__(
             options.codec_options,
             options.read_preference,
@@ -98,9 +117,7 @@ class MongoClient(Deployment, Generic[DocT]):
         )
         self._options = options
         _tell_of_emulation(options)
-        self._executor = Executor(options)
-        if options.connect is not False:
-            self._executor.open()
+        self._executor = self._executor_class(options)
 
     def close(self) -> None:
         """Close all connections; operations after this raise InvalidOperation."""
@@ -213,7 +230,9 @@ class MongoClient(Deployment, Generic[DocT]):
         name = self._options.default_database if name is None else name
         if name is None:
             raise ConfigurationError("No default database defined")
-        return Database(self, name, codec_options, read_preference, write_concern, read_concern)
+        return self._database_class(
+            self, name, codec_options, read_preference, write_concern, read_concern
+        )
 
     def get_default_database(
         self,
@@ -231,7 +250,9 @@ class MongoClient(Deployment, Generic[DocT]):
         name = self._options.default_database or default
         if name is None:
             raise ConfigurationError("No default database name defined or provided.")
-        return Database(self, name, codec_options, read_preference, write_concern, read_concern)
+        return self._database_class(
+            self, name, codec_options, read_preference, write_concern, read_concern
+        )
 
     def list_databases(
         self, /, session: SessionLike | None = None, comment: Any | None = None, **kwargs: Any
@@ -290,7 +311,7 @@ class MongoClient(Deployment, Generic[DocT]):
         return self[name]
 
     def __getitem__(self, name: str) -> Database[DocT]:
-        return Database(self, name)
+        return self._database_class(self, name)
 
     def __enter__(self) -> Self:
         return self
@@ -357,4 +378,4 @@ def _tell_of_emulation(options: ClientOptions) -> None:
     if _LOGGER.isEnabledFor(logging.INFO):
         _LOGGER.info(notice)
     else:
-        warnings.warn(notice, UserWarning, stacklevel=3)
+        warnings.warn(notice, UserWarning, stacklevel=4)

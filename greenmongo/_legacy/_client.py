@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Generic
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
 from pymongo.errors import PyMongoError
 
@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from greenmongo._core.options import ClientOptions
     from greenmongo._core.types import Address
     from greenmongo._legacy._options import Hosts
+    from greenmongo._net.executor import Executor
 
 __all__ = ["OldClient"]
 
 
 class OldClient(Settings, MongoClient[DocT], Generic[DocT]):
     """A `MongoClient` with the options and attributes of PyMongo 2.x."""
+
+    _executor_class: ClassVar[type[Executor]] = ReopeningExecutor
 
     _defaults: ClassVar[Mapping[str, Any]] = {}
     """Options that differ from today's when nobody says anything."""
@@ -41,18 +44,22 @@ class OldClient(Settings, MongoClient[DocT], Generic[DocT]):
         named = dict(options)
         wants_connection = named.pop("connect", True)
         host, modern = translate(self.HOST if host is None else host, named, self._defaults)
-        super().__init__(
+        built = self._build_options(
             host,
-            self.PORT if port is None else port,
-            document_class,
-            tz_aware,
+            port,
+            modern,
+            document_class=document_class,
+            tz_aware=tz_aware,
             connect=False,
-            **modern,
+            type_registry=modern.pop("type_registry", None),
         )
-        self._options = replace(self._refine(self._options), connect=wants_connection)
-        self._executor = self._reopening = ReopeningExecutor(self._options)
+        self._set_up(replace(self._refine(built), connect=wants_connection))
         if wants_connection:
             self._connect()
+
+    @property
+    def _reopening(self) -> ReopeningExecutor:
+        return cast("ReopeningExecutor", self._executor)
 
     def _refine(self, options: ClientOptions) -> ClientOptions:
         """Return the options with what this class deduces from them."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn
 from weakref import WeakValueDictionary
 
-from pymongo.errors import ConfigurationError, InvalidOperation
+from pymongo.errors import InvalidOperation
 
 from greenmongo._api.configured import name_of
 from greenmongo._core.commands.arguments import check_database_name
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pymongo.read_concern import ReadConcern
     from pymongo.write_concern import WriteConcern
 
+    from greenmongo._api.database import Database
     from greenmongo._core.sessions.client_session import SessionLike
     from greenmongo._core.types import Document, Named, ReadMode
     from greenmongo._legacy._options import Hosts
@@ -31,6 +32,8 @@ __all__ = ["LegacyClient"]
 
 class LegacyClient(OldClient[DocT], Generic[DocT]):
     """A client whose databases and collections have the methods of PyMongo 2.x."""
+
+    _database_class: ClassVar[type[Database[Any]]] = LegacyDatabase
 
     _defaults: ClassVar[Mapping[str, Any]] = {
         "auto_start_request": True,
@@ -53,43 +56,29 @@ class LegacyClient(OldClient[DocT], Generic[DocT]):
 
     # Databases
 
-    def get_database(  # pyright: ignore[reportIncompatibleMethodOverride] # one for three overloads
-        self,
-        name: str | None = None,
-        codec_options: CodecOptions[Any] | None = None,
-        read_preference: ReadMode | None = None,
-        write_concern: WriteConcern | None = None,
-        read_concern: ReadConcern | None = None,
-    ) -> LegacyDatabase[Any]:
-        """Return a database, with options of its own where given.
+    if TYPE_CHECKING:
 
-        Raises:
-            ConfigurationError: no name is given, and the URI has none.
-        """
-        name = self._options.default_database if name is None else name
-        if name is None:
-            raise ConfigurationError("No default database defined")
-        return LegacyDatabase(
-            self, name, codec_options, read_preference, write_concern, read_concern
-        )
+        def get_database(  # pyright: ignore[reportIncompatibleMethodOverride] # one for three overloads
+            self,
+            name: str | None = None,
+            codec_options: CodecOptions[Any] | None = None,
+            read_preference: ReadMode | None = None,
+            write_concern: WriteConcern | None = None,
+            read_concern: ReadConcern | None = None,
+        ) -> LegacyDatabase[Any]: ...
 
-    def get_default_database(
-        self,
-        default: str | None = None,
-        codec_options: CodecOptions[Any] | None = None,
-        read_preference: ReadMode | None = None,
-        write_concern: WriteConcern | None = None,
-        read_concern: ReadConcern | None = None,
-    ) -> LegacyDatabase[DocT]:
-        """Return the database that the URI names, or `default` if it names none.
+        def get_default_database(
+            self,
+            default: str | None = None,
+            codec_options: CodecOptions[Any] | None = None,
+            read_preference: ReadMode | None = None,
+            write_concern: WriteConcern | None = None,
+            read_concern: ReadConcern | None = None,
+        ) -> LegacyDatabase[DocT]: ...
 
-        Raises:
-            ConfigurationError: there is neither.
-        """
-        name = self._options.default_database or default
-        if name is None:
-            raise ConfigurationError("No default database name defined or provided.")
-        return self.get_database(name, codec_options, read_preference, write_concern, read_concern)
+        def __getattr__(self, name: str) -> LegacyDatabase[DocT]: ...
+
+        def __getitem__(self, name: str) -> LegacyDatabase[DocT]: ...
 
     def database_names(self) -> list[str]:
         """Return the names of the deployment's databases."""
@@ -182,9 +171,3 @@ class LegacyClient(OldClient[DocT], Generic[DocT]):
         for cursor in found:
             if cursor is not None and cursor._plan.must_kill:
                 self._executor.run(cursor._plan.kill_command(), cursor.session)
-
-    def __getattr__(self, name: str) -> LegacyDatabase[DocT]:
-        return cast("LegacyDatabase[DocT]", super().__getattr__(name))
-
-    def __getitem__(self, name: str) -> LegacyDatabase[DocT]:
-        return LegacyDatabase(self, name)

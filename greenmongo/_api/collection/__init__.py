@@ -59,7 +59,7 @@ class Collection(Reads[DocT], Writes[DocT], FindAndModify[DocT], Indexes[DocT], 
         read_concern: ReadConcern | None = None,
     ) -> Collection[Any]:
         """Return the same collection with other options."""
-        return Collection(
+        return self._database._collection_class(
             self._database,
             self._name,
             codec_options or self._codec_options,
@@ -122,7 +122,7 @@ class Collection(Reads[DocT], Writes[DocT], FindAndModify[DocT], Indexes[DocT], 
         return self[name]
 
     def __getitem__(self, name: str) -> Collection[DocT]:
-        return Collection(
+        return self._database._collection_class(
             self._database,
             f"{self._name}.{name}",
             self._codec_options,

@@ -51,7 +51,7 @@ class Database(Commands[DocT], Collections[DocT], Generic[DocT]):
         read_concern: ReadConcern | None = None,
     ) -> Database[Any]:
         """Return the same database with other options."""
-        return Database(
+        return self._client._database_class(
             self._client,
             self._name,
             codec_options or self._codec_options,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, cast
+from typing import TYPE_CHECKING, Any, Generic
 
 from greenmongo._core.types import DocT
 from greenmongo._legacy.collection.indexes import LegacyIndexes
@@ -29,35 +29,19 @@ class LegacyCollection(
     dict.
     """
 
-    def with_options(
-        self,
-        codec_options: CodecOptions[Any] | None = None,
-        read_preference: ReadMode | None = None,
-        write_concern: WriteConcern | None = None,
-        read_concern: ReadConcern | None = None,
-    ) -> LegacyCollection[Any]:
-        """Return the same collection with other options."""
-        return LegacyCollection(
-            self._database,
-            self._name,
-            codec_options or self._codec_options,
-            read_preference or self._read_preference,
-            write_concern or self._write_concern,
-            read_concern or self._read_concern,
-        )
+    if TYPE_CHECKING:
 
-    def __getattr__(self, name: str) -> LegacyCollection[DocT]:
-        return cast("LegacyCollection[DocT]", super().__getattr__(name))
+        def with_options(
+            self,
+            codec_options: CodecOptions[Any] | None = None,
+            read_preference: ReadMode | None = None,
+            write_concern: WriteConcern | None = None,
+            read_concern: ReadConcern | None = None,
+        ) -> LegacyCollection[Any]: ...
 
-    def __getitem__(self, name: str) -> LegacyCollection[DocT]:
-        return LegacyCollection(
-            self._database,
-            f"{self._name}.{name}",
-            self._codec_options,
-            self._read_preference,
-            self._write_concern,
-            self._read_concern,
-        )
+        def __getattr__(self, name: str) -> LegacyCollection[DocT]: ...
+
+        def __getitem__(self, name: str) -> LegacyCollection[DocT]: ...
 
     def __bool__(self) -> bool:  # type: ignore[override] # true, as in PyMongo 2.x
         return True

@@ -44,8 +44,6 @@ class LegacyDatabase(Commands[DocT], Users[DocT], Generic[DocT]):
         super().__init__(client, name, codec_options, read_preference, write_concern, read_concern)
         self._manipulators = Manipulators()
 
-    # Collections
-
     def with_options(
         self,
         codec_options: CodecOptions[Any] | None = None,
@@ -54,33 +52,29 @@ class LegacyDatabase(Commands[DocT], Users[DocT], Generic[DocT]):
         read_concern: ReadConcern | None = None,
     ) -> LegacyDatabase[Any]:
         """Return the same database with other options, and the same manipulators."""
-        other: LegacyDatabase[Any] = LegacyDatabase(
-            self._client,
-            self._name,
-            codec_options or self._codec_options,
-            read_preference or self._read_preference,
-            write_concern or self._write_concern,
-            read_concern or self._read_concern,
+        other = cast(
+            "LegacyDatabase[Any]",
+            super().with_options(codec_options, read_preference, write_concern, read_concern),
         )
         other._manipulators = self._manipulators
         return other
 
-    def get_collection(
-        self,
-        name: str,
-        codec_options: CodecOptions[Any] | None = None,
-        read_preference: ReadMode | None = None,
-        write_concern: WriteConcern | None = None,
-        read_concern: ReadConcern | None = None,
-    ) -> LegacyCollection[Any]:
-        """Return a collection, with options of its own where given.
+    # Collections
 
-        Raises:
-            InvalidName: no collection can have that name.
-        """
-        return LegacyCollection(
-            self, name, codec_options, read_preference, write_concern, read_concern
-        )
+    if TYPE_CHECKING:
+
+        def get_collection(
+            self,
+            name: str,
+            codec_options: CodecOptions[Any] | None = None,
+            read_preference: ReadMode | None = None,
+            write_concern: WriteConcern | None = None,
+            read_concern: ReadConcern | None = None,
+        ) -> LegacyCollection[Any]: ...
+
+        def __getattr__(self, name: str) -> LegacyCollection[DocT]: ...
+
+        def __getitem__(self, name: str) -> LegacyCollection[DocT]: ...
 
     def create_collection(
         self,
@@ -165,12 +159,6 @@ class LegacyDatabase(Commands[DocT], Users[DocT], Generic[DocT]):
     def outgoing_copying_manipulators(self) -> list[str]:
         """The classes of those that copy documents on their way out."""
         return names_of(self._manipulators.outgoing_copying)
-
-    def __getattr__(self, name: str) -> LegacyCollection[DocT]:
-        return cast("LegacyCollection[DocT]", super().__getattr__(name))
-
-    def __getitem__(self, name: str) -> LegacyCollection[DocT]:
-        return LegacyCollection(self, name)
 
     def __bool__(self) -> bool:  # type: ignore[override] # true, as in PyMongo 2.x
         return True
