@@ -22,11 +22,14 @@ from greenmongo._core.commands.arguments import (
     index_document,
     index_pairs,
     projection_document,
-    require_bool,
-    require_document,
-    require_mapping,
 )
 from greenmongo._core.commands.find import FindSpec, explain
+from greenmongo._core.commands.find_arguments import (
+    check_find,
+    find_flags,
+    require_batch_size,
+    require_milliseconds,
+)
 from greenmongo._core.constants import CursorType, QueryFlag
 from greenmongo._core.cursors.plan import CursorPlan
 from greenmongo._core.types import DocT
@@ -39,13 +42,6 @@ if TYPE_CHECKING:
     from greenmongo._core.sessions.client_session import SessionLike
 
 __all__ = ["Cursor"]
-
-CURSOR_TYPES = (
-    CursorType.NON_TAILABLE,
-    CursorType.TAILABLE,
-    CursorType.TAILABLE_AWAIT,
-    CursorType.EXHAUST,
-)
 
 
 class Cursor(BufferedCursor[DocT], Generic[DocT]):
@@ -83,31 +79,15 @@ class Cursor(BufferedCursor[DocT], Generic[DocT]):
         let: Mapping[str, Any] | None = None,
     ) -> None:
         query: Mapping[str, Any] = {} if filter is None else filter or {}
-        require_mapping("filter", query)
-        require_size("skip", skip)
-        require_size("limit", limit)
-        require_bool("no_cursor_timeout", no_cursor_timeout)
-        if cursor_type not in CURSOR_TYPES:
-            raise ValueError("not a valid value for cursor_type")
-        require_bool("allow_partial_results", allow_partial_results)
-        require_bool("oplog_replay", oplog_replay)
-        require_batch_size(batch_size)
-        if allow_disk_use is not None:
-            require_bool("allow_disk_use", allow_disk_use)
-        if let is not None:
-            require_document("let", let)
-        if cursor_type == CursorType.EXHAUST and limit:
-            raise InvalidOperation("Can't use limit and exhaust together.")
+        flags = find_flags(cursor_type, no_cursor_timeout, allow_partial_results, oplog_replay)
+        check_find(query, skip, limit, batch_size, flags, allow_disk_use, let)
         self._spec = FindSpec(
             query,
             None if projection is None else projection_document(projection),
             skip,
             limit,
             batch_size,
-            cursor_type
-            | (QueryFlag.NO_TIMEOUT if no_cursor_timeout else 0)
-            | (QueryFlag.PARTIAL if allow_partial_results else 0)
-            | (QueryFlag.OPLOG_REPLAY if oplog_replay else 0),
+            flags,
             index_document(sort) if sort else None,
             None if hint is None else hint_value(hint),
             let,
@@ -355,26 +335,6 @@ class Cursor(BufferedCursor[DocT], Generic[DocT]):
         """Compare strings by the rules of a language."""
         self._unsent().collation = validate_collation_or_none(collation)
         return self
-
-
-def require_size(option: str, value: object) -> None:
-    """Refuse anything but an integer."""
-    if not isinstance(value, int):
-        raise TypeError(f"{option} must be an instance of int, not {type(value)}")
-
-
-def require_batch_size(value: object) -> None:
-    """Refuse anything but an integer that is not negative."""
-    if not isinstance(value, int):
-        raise TypeError(f"batch_size must be an integer, not {type(value)}")
-    if value < 0:
-        raise ValueError("batch_size must be >= 0")
-
-
-def require_milliseconds(option: str, value: object) -> None:
-    """Refuse anything but an integer or None."""
-    if value is not None and not isinstance(value, int):
-        raise TypeError(f"{option} must be an integer or None, not {type(value)}")
 
 
 def pairs_document(spec: object) -> dict[str, Any]:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Reads"]
 
-UNTOUCHED = (None, 0, 0, False, 0, None, False, False, 0) + (None,) * 13
-"""What a cursor is given by a plain `find_one(filter)`."""
+NO_OPTIONS = (Cursor.__init__.__defaults__ or ())[1:]
+"""What a cursor is given by a plain `find_one(filter)`: its own defaults, but for the filter."""
 
 
 class Reads(CollectionBase[DocT], Generic[DocT]):
@@ -75,8 +75,8 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
             filter = {}
         elif not isinstance(filter, Mapping):
             filter = {"_id": filter}
-        # The cursor's arguments in its order, so that one comparison finds the common case; the
-        # limit is ours.
+        # The cursor's arguments in its order, so that one comparison finds the plain call, which
+        # needs no cursor. The limit is not the caller's: one document is all there is to return.
         options = (
             projection,
             skip,
@@ -101,7 +101,7 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
             allow_disk_use,
             let,
         )
-        if options != UNTOUCHED or "$query" in filter:
+        if options != NO_OPTIONS or "$query" in filter:
             return next(Cursor(self._whole(), filter, *options).limit(-1), None)
         reply = self._executor.run(find_first(self._target, filter))
         batch = reply.document["cursor"]["firstBatch"]
