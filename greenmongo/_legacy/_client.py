@@ -1,37 +1,46 @@
-"""The constructor and the attributes of PyMongo 2.x, on a client of today."""
+"""LegacyClient: the way to legacy databases, and what clients of PyMongo 2.x did themselves."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn
+from weakref import WeakValueDictionary
 
-from pymongo.errors import PyMongoError
+from pymongo.errors import InvalidOperation
 
-from greenmongo._api.client import MongoClient
-from greenmongo._core.sdam.kinds import TopologyKind
-from greenmongo._core.sdam.server_description import ServerDescription
+from greenmongo._api.configured import name_of
+from greenmongo._core.commands.arguments import check_database_name
 from greenmongo._core.types import DocT
-from greenmongo._legacy._executor import ReopeningExecutor
-from greenmongo._legacy._options import translate
-from greenmongo._legacy._settings import Settings
+from greenmongo._legacy._client_base import LegacyClientBase
+from greenmongo._legacy._index_cache import IndexCache
+from greenmongo._legacy.database import LegacyDatabase
+from greenmongo._legacy.removed import refuse
 
 if TYPE_CHECKING:
-    from greenmongo._core.options import ClientOptions
-    from greenmongo._core.types import Address
+    from bson.codec_options import CodecOptions
+    from pymongo.read_concern import ReadConcern
+    from pymongo.write_concern import WriteConcern
+
+    from greenmongo._api.database import Database
+    from greenmongo._core.sessions.client_session import SessionLike
+    from greenmongo._core.types import Document, Named, ReadMode
     from greenmongo._legacy._options import Hosts
-    from greenmongo._net.executor import Executor
+    from greenmongo._legacy.cursor import LegacyCursor
 
-__all__ = ["OldClient"]
+__all__ = ["LegacyClient"]
 
 
-class OldClient(Settings, MongoClient[DocT], Generic[DocT]):
-    """A `MongoClient` with the options and attributes of PyMongo 2.x."""
+class LegacyClient(LegacyClientBase[DocT], Generic[DocT]):
+    """A client whose databases and collections have the methods of PyMongo 2.x."""
 
-    _executor_class: ClassVar[type[Executor]] = ReopeningExecutor
+    _database_class: ClassVar[type[Database[Any]]] = LegacyDatabase
 
-    _defaults: ClassVar[Mapping[str, Any]] = {}
-    """Options that differ from today's when nobody says anything."""
+    _defaults: ClassVar[Mapping[str, Any]] = {
+        "auto_start_request": True,
+        "retryReads": False,
+        "retryWrites": False,
+        "uuidRepresentation": "pythonLegacy",
+    }
 
     def __init__(
         self,
@@ -41,137 +50,124 @@ class OldClient(Settings, MongoClient[DocT], Generic[DocT]):
         tz_aware: bool | None,
         options: Mapping[str, Any],
     ) -> None:
-        named = dict(options)
-        wants_connection = named.pop("connect", True)
-        host, modern = translate(self.HOST if host is None else host, named, self._defaults)
-        built = self._build_options(
-            host,
-            port,
-            modern,
-            document_class=document_class,
-            tz_aware=tz_aware,
-            connect=False,
-            type_registry=modern.pop("type_registry", None),
-        )
-        self._set_up(replace(self._refine(built), connect=wants_connection))
-        if wants_connection:
-            self._connect()
+        self._index_cache = IndexCache()
+        self._open_cursors: WeakValueDictionary[int, LegacyCursor[Any]] = WeakValueDictionary()
+        super().__init__(host, port, document_class, tz_aware, options)
 
-    @property
-    def _reopening(self) -> ReopeningExecutor:
-        return cast("ReopeningExecutor", self._executor)
+    # Databases
 
-    def _refine(self, options: ClientOptions) -> ClientOptions:
-        """Return the options with what this class deduces from them."""
-        return options
+    if TYPE_CHECKING:
 
-    def _connect(self) -> None:
-        """Wait for a server, as the constructors of PyMongo 2.x did.
+        def get_database(  # pyright: ignore[reportIncompatibleMethodOverride] # one for three overloads
+            self,
+            name: str | None = None,
+            codec_options: CodecOptions[Any] | None = None,
+            read_preference: ReadMode | None = None,
+            write_concern: WriteConcern | None = None,
+            read_concern: ReadConcern | None = None,
+        ) -> LegacyDatabase[Any]: ...
+
+        def get_default_database(
+            self,
+            default: str | None = None,
+            codec_options: CodecOptions[Any] | None = None,
+            read_preference: ReadMode | None = None,
+            write_concern: WriteConcern | None = None,
+            read_concern: ReadConcern | None = None,
+        ) -> LegacyDatabase[DocT]: ...
+
+        def __getattr__(self, name: str) -> LegacyDatabase[DocT]: ...
+
+        def __getitem__(self, name: str) -> LegacyDatabase[DocT]: ...
+
+    def database_names(self) -> list[str]:
+        """Return the names of the deployment's databases."""
+        return self.list_database_names()
+
+    def drop_database(
+        self,
+        name_or_database: str | Named,
+        session: SessionLike | None = None,
+        comment: Any | None = None,
+    ) -> None:
+        """Drop a database, and forget its indexes; not an error if it does not exist.
 
         Raises:
-            ServerSelectionTimeoutError: an AutoReconnect; no server in time.
+            TypeError: `name_or_database` is neither.
         """
-        try:
-            self._find_server()
-        except BaseException:
-            self._executor.close()
-            raise
+        super().drop_database(name_or_database, session, comment)
+        self._index_cache.forget(str(name_of(name_or_database)))
 
-    def _find_server(self) -> None:
-        self._executor.select_address(None)
+    def copy_database(
+        self,
+        /,
+        from_name: str,
+        to_name: str,
+        from_host: str | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        **options: Any,
+    ) -> NoReturn:
+        """Refuse: use mongodump and mongorestore.
 
-    def disconnect(self) -> None:
-        """Close the connections; the next operation opens new ones.
-
-        Requests go on, with a new connection each.
+        Raises:
+            InvalidName: no database can have such a name.
+            RemovedFromServer: otherwise.
         """
-        self._reopening.disconnect()
+        for name in (from_name, to_name):
+            check_database_name(name)
+        refuse("copydb")
 
-    def alive(self) -> bool:
-        """Tell whether a server answers now."""
-        try:
-            self.get_database("admin").command("ping")
-        except PyMongoError:
-            return False
-        return True
+    # The server
 
-    # What the last hello told: nothing here waits.
+    def fsync(self, /, **options: Any) -> Document:
+        """Have the server write everything to disk, and return its answer.
 
-    def _current(self) -> ServerDescription | None:
-        """Return the server that operations go to, None while there is none."""
-        if self.topology_description.kind is TopologyKind.SINGLE:
-            return next((s for s in self._servers() if s.is_server_type_known), None)
-        return next((s for s in self._servers() if s.is_writable), None)
+        Args:
+            **options: `lock=True` also blocks writes until `unlock`. `async` is taken, by
+                `**{"async": True}`, and has no effect any more.
+        """
+        reply: Document = self["admin"].command("fsync", **options)
+        return reply
 
-    def _told(self) -> ServerDescription:
-        # The specification's defaults, while no server is known.
-        return self._current() or ServerDescription.unknown((self.HOST, self.PORT))
+    def unlock(self) -> None:
+        """Let the server write again after `fsync(lock=True)`."""
+        self["admin"].command("fsyncUnlock")
 
     @property
-    def address(self) -> Address | None:
-        """The address of the server that operations go to, None while there is none."""
-        server = self._current()
-        return None if server is None else server.address
+    def is_locked(self) -> bool:
+        """Whether the server is locked against writes."""
+        return bool(self["admin"].current_op().get("fsyncLock", False))
 
-    @property
-    def is_primary(self) -> bool:
-        """Whether the server that operations go to takes writes."""
-        server = self._current()
-        return server is not None and server.is_writable
+    # Cursors
 
-    @property
-    def is_mongos(self) -> bool:
-        """Whether the deployment is reached through a mongos."""
-        return any(server.mongos for server in self._servers())
+    def close_cursor(self, cursor_id: int) -> None:
+        """Close a cursor on its server.
 
-    @property
-    def max_bson_size(self) -> int:
-        """The largest document the server takes, in bytes."""
-        return self._told().max_bson_size
+        Raises:
+            InvalidOperation: no cursor of this client has that id.
+            TypeError: `cursor_id` is not an int.
+        """
+        if not isinstance(cursor_id, int):
+            raise TypeError(f"cursor_id must be an int, not {cursor_id!r}")
+        self.kill_cursors([cursor_id])
 
-    @property
-    def max_message_size(self) -> int:
-        """The largest message the server takes, in bytes."""
-        return self._told().max_message_size
+    def kill_cursors(self, cursor_ids: Sequence[int]) -> None:
+        """Close cursors on their servers, each by a command to the collection it reads.
 
-    @property
-    def max_write_batch_size(self) -> int:
-        """How many writes the server takes in one command."""
-        return self._told().max_write_batch_size
+        Args:
+            cursor_ids: of cursors that `find` of this client's collections has returned.
 
-    @property
-    def min_wire_version(self) -> int:
-        """The oldest wire protocol version the server speaks."""
-        return self._told().min_wire_version
-
-    @property
-    def max_wire_version(self) -> int:
-        """The newest wire protocol version the server speaks."""
-        return self._told().max_wire_version
-
-    # The options, by their old names.
-
-    @property
-    def max_pool_size(self) -> int | None:
-        """How many connections to one server may be open; None for no limit."""
-        return self._options.max_pool_size
-
-    @property
-    def document_class(self) -> type[DocT]:
-        """The type of returned documents; one that is assigned is for databases to come."""
-        kind: type[DocT] = self._codec_options.document_class
-        return kind
-
-    @document_class.setter
-    def document_class(self, value: type[DocT]) -> None:
-        self._codec_options = self._codec_options.with_options(document_class=value)
-
-    @property
-    def tz_aware(self) -> bool:
-        """Whether returned datetimes have a time zone."""
-        return self._codec_options.tz_aware
-
-    @property
-    def secondary_acceptable_latency_ms(self) -> float:
-        """The width of the latency window."""
-        return self._options.local_threshold_ms
+        Raises:
+            InvalidOperation: no cursor of this client has one of the ids; none was closed.
+            TypeError: `cursor_ids` is not a list.
+        """
+        if not isinstance(cursor_ids, list):
+            raise TypeError(f"cursor_ids must be a list, not {cursor_ids!r}")
+        found = [self._open_cursors.get(cursor_id) for cursor_id in cursor_ids]
+        for cursor_id, cursor in zip(cursor_ids, found, strict=True):
+            if cursor is None:
+                raise InvalidOperation(f"no open cursor of this client has the id {cursor_id}")
+        for cursor in found:
+            if cursor is not None and cursor._plan.must_kill:
+                self._executor.run(cursor._plan.kill_command(), cursor.session)

@@ -8,17 +8,17 @@ from pymongo.errors import ConfigurationError, ServerSelectionTimeoutError
 from pymongo.read_preferences import ReadPreference
 
 from greenmongo._core.types import DocT
-from greenmongo._legacy._client import OldClient
+from greenmongo._legacy._client_base import LegacyClientBase
 
 if TYPE_CHECKING:
     from greenmongo._core.options import ClientOptions
     from greenmongo._core.types import Address
     from greenmongo._legacy._options import Hosts
 
-__all__ = ["OldReplicaSetClient"]
+__all__ = ["LegacyReplicaSetClient"]
 
 
-class OldReplicaSetClient(OldClient[DocT], Generic[DocT]):
+class LegacyReplicaSetClient(LegacyClientBase[DocT], Generic[DocT]):
     """A client of a replica set, as PyMongo 2.x had it."""
 
     def __init__(

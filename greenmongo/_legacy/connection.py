@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from greenmongo._core.types import DocT
-from greenmongo._legacy._legacy_client import LegacyClient
+from greenmongo._legacy._client import LegacyClient
 
 if TYPE_CHECKING:
     from greenmongo._core.options import ClientOptions

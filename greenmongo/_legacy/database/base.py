@@ -9,7 +9,7 @@ from greenmongo._core.types import DocT
 from greenmongo._legacy._settings import Settings
 
 if TYPE_CHECKING:
-    from greenmongo._legacy._legacy_client import LegacyClient
+    from greenmongo._legacy._client import LegacyClient
 
 __all__ = ["LegacyDatabaseBase"]
 
