@@ -295,7 +295,7 @@ class MongoClient(Deployment, Generic[DocT]):
                 f"name_or_database must be an instance of str or a Database, not {type(name)}"
             )
         database: Database[Any] = Database(self, name)
-        command = drop_database(database._target(), comment=comment)
+        command = drop_database(database._namespace(), comment=comment)
         run_checked(self._executor, command, session)
 
     def server_info(self, session: SessionLike | None = None) -> dict[str, Any]:

@@ -36,12 +36,12 @@ class CommandCursor(BufferedCursor[DocT], Generic[DocT]):
             raise TypeError(
                 f"max_await_time_ms must be an integer or None, not {type(max_await_time_ms)}"
             )
-        target = collection._target
+        namespace = collection._namespace
         plan = CursorPlan(
-            target.db,
-            target.name,
-            target.codec_options,
-            target.read_preference,
+            namespace.db,
+            namespace.collection,
+            namespace.codec_options,
+            namespace.read_preference,
             max_await_time_ms=max_await_time_ms,
             comment=comment,
             address=address,

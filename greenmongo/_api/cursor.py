@@ -104,8 +104,10 @@ class Cursor(BufferedCursor[DocT], Generic[DocT]):
             allow_disk_use,
         )
         self._collection = collection
-        target = collection._target
-        plan = CursorPlan(target.db, target.name, target.codec_options, target.read_preference)
+        namespace = collection._namespace
+        plan = CursorPlan(
+            namespace.db, namespace.collection, namespace.codec_options, namespace.read_preference
+        )
         super().__init__(collection._executor, plan, session)
 
     @property
@@ -123,14 +125,14 @@ class Cursor(BufferedCursor[DocT], Generic[DocT]):
     def _next_command(self) -> Command:
         if self._plan.cursor_id is not None:
             return self._plan.next_command()
-        spec, target = self._spec, self._collection._target
+        spec, namespace = self._spec, self._collection._namespace
         if (spec.min or spec.max) and not spec.hint:
             raise InvalidOperation(
                 "Passing a 'hint' is required when using the min/max query option "
                 "to ensure the query utilizes the correct index"
             )
-        self._plan = CursorPlan.of_find(target, spec)
-        return self._plan.first_command(target, spec)
+        self._plan = CursorPlan.of_find(namespace, spec)
+        return self._plan.first_command(namespace, spec)
 
     def _waits_for_more(self) -> bool:
         return self._spec.is_tailable
@@ -145,8 +147,8 @@ class Cursor(BufferedCursor[DocT], Generic[DocT]):
         self.close()
         self._buffer.clear()
         self._undecoded = None
-        target = self._collection._target
-        self._plan = CursorPlan.of_find(target, self._spec)
+        namespace = self._collection._namespace
+        self._plan = CursorPlan.of_find(namespace, self._spec)
         self._killed = False
         return self
 
@@ -214,9 +216,9 @@ class Cursor(BufferedCursor[DocT], Generic[DocT]):
         """Return how the server would run this query."""
         # An explain never leaves a cursor behind, so a limit is a hard one.
         spec = dataclasses.replace(self._spec, limit=-abs(self._spec.limit))
-        target = self._collection._target
-        reply = self._executor.run(explain(target, spec), self._session)
-        document: DocT = redecode(reply.document, target.codec_options)
+        namespace = self._collection._namespace
+        reply = self._executor.run(explain(namespace, spec), self._session)
+        document: DocT = redecode(reply.document, namespace.codec_options)
         return document
 
     # Options

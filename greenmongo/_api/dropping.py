@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pymongo.errors import OperationFailure
@@ -15,7 +14,7 @@ from greenmongo._core.server_codes import NAMESPACE_NOT_FOUND
 
 if TYPE_CHECKING:
     from greenmongo._api.configured import Runs
-    from greenmongo._core.commands import Target
+    from greenmongo._core.namespace import Namespace
     from greenmongo._core.sessions.client_session import SessionLike
     from greenmongo._core.types import Document
 
@@ -24,7 +23,7 @@ __all__ = ["drop"]
 
 def drop(
     executor: Runs,
-    target: Target,
+    namespace: Namespace,
     session: SessionLike | None,
     comment: Any,
     encrypted_fields: Mapping[str, Any] | None,
@@ -33,15 +32,19 @@ def drop(
     if encrypted_fields:
         require_mapping("encrypted_fields", encrypted_fields)
         for kind in ("esc", "ecoc"):
-            state = encrypted_fields.get(f"{kind}Collection", f"enxcol_.{target.name}.{kind}")
-            drop_one(executor, replace(target, name=state), session, comment)
-    return drop_one(executor, target, session, comment)
+            state = encrypted_fields.get(
+                f"{kind}Collection", f"enxcol_.{namespace.collection}.{kind}"
+            )
+            drop_one(executor, namespace._replace(collection=state), session, comment)
+    return drop_one(executor, namespace, session, comment)
 
 
-def drop_one(executor: Runs, target: Target, session: SessionLike | None, comment: Any) -> Document:
+def drop_one(
+    executor: Runs, namespace: Namespace, session: SessionLike | None, comment: Any
+) -> Document:
     """Drop one collection and return the server's answer."""
     try:
-        return run_checked(executor, drop_collection(target, comment=comment), session).document
+        return run_checked(executor, drop_collection(namespace, comment=comment), session).document
     except OperationFailure as error:
         if error.code != NAMESPACE_NOT_FOUND:
             raise

@@ -100,7 +100,7 @@ class Collection(Reads[DocT], Writes[DocT], FindAndModify[DocT], Indexes[DocT], 
             InvalidName: no collection can have that name.
             OperationFailure: the collection does not exist, or the new name is taken.
         """
-        command = rename_collection(self._target, new_name, comment=comment, options=kwargs)
+        command = rename_collection(self._namespace, new_name, comment=comment, options=kwargs)
         return run_checked(self._executor, command, session).document
 
     def drop(
@@ -110,7 +110,7 @@ class Collection(Reads[DocT], Writes[DocT], FindAndModify[DocT], Indexes[DocT], 
         encrypted_fields: Mapping[str, Any] | None = None,
     ) -> None:
         """Drop this collection; not an error if it does not exist."""
-        drop(self._executor, self._target, session, comment, encrypted_fields)
+        drop(self._executor, self._namespace, session, comment, encrypted_fields)
 
     def __getattr__(self, name: str) -> Collection[DocT]:
         if name.startswith("_"):

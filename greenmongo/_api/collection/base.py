@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic
 
 from greenmongo._api.configured import Configured, check_session
-from greenmongo._core.commands import Target
 from greenmongo._core.commands.arguments import check_collection_name
+from greenmongo._core.namespace import Namespace
 from greenmongo._core.reply import check_write
 from greenmongo._core.types import DocT
 
@@ -28,7 +28,7 @@ class CollectionBase(Configured, Generic[DocT]):
     """The identity that reads, writes and indexes build their commands from."""
 
     _executor: Runs
-    _target: Target
+    _namespace: Namespace
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class CollectionBase(Configured, Generic[DocT]):
         self._database: Database[DocT] = database
         self._name = name
         self._executor = database._executor
-        self._target = Target(
+        self._namespace = Namespace(
             database.name,
             name,
             self._codec_options,
@@ -75,7 +75,7 @@ class CollectionBase(Configured, Generic[DocT]):
     @property
     def full_name(self) -> str:
         """The names of database and collection, joined with a dot."""
-        return self._target.namespace
+        return self._namespace.full_name
 
     @property
     def database(self) -> Database[DocT]:

@@ -32,7 +32,7 @@ class FindAndModify(CollectionBase[DocT], Generic[DocT]):
     def _find_and_modify(
         self, filter: Mapping[str, Any], session: SessionLike | None, **arguments: Any
     ) -> DocT | None:
-        command = find_and_modify(self._target, filter, **arguments)
+        command = find_and_modify(self._namespace, filter, **arguments)
         document: DocT | None = self._write(command, session).get("value")
         return document
 

@@ -51,7 +51,7 @@ class Indexes(CollectionBase[DocT], Generic[DocT]):
         Raises:
             OperationFailure: an index of the same name or keys has other options.
         """
-        command = create_indexes(self._target, indexes, comment=comment, options=kwargs)
+        command = create_indexes(self._namespace, indexes, comment=comment, options=kwargs)
         run_checked(self._executor, command, session)
         return [index["name"] for index in command.body["indexes"]]
 
@@ -97,7 +97,7 @@ class Indexes(CollectionBase[DocT], Generic[DocT]):
         Raises:
             OperationFailure: there is no such index.
         """
-        command = drop_index(self._target, index_or_name, comment=comment, options=kwargs)
+        command = drop_index(self._namespace, index_or_name, comment=comment, options=kwargs)
         try:
             run_checked(self._executor, command, session)
         except OperationFailure as error:
@@ -108,7 +108,7 @@ class Indexes(CollectionBase[DocT], Generic[DocT]):
         self, session: SessionLike | None = None, comment: Any | None = None
     ) -> CommandCursor[MutableMapping[str, Any]]:
         """Return a cursor over the index documents; none if there is no such collection."""
-        command = list_indexes(self._target, comment=comment)
+        command = list_indexes(self._namespace, comment=comment)
         collection: CollectionBase[Any] = CollectionBase(
             self._database,
             self._name,

@@ -103,7 +103,7 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
         )
         if options != NO_OPTIONS or "$query" in filter:
             return next(Cursor(self._whole(), filter, *options).limit(-1), None)
-        reply = self._executor.run(find_first(self._target, filter))
+        reply = self._executor.run(find_first(self._namespace, filter))
         batch = reply.document["cursor"]["firstBatch"]
         return batch[0] if batch else None
 
@@ -215,7 +215,7 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
         Raises:
             ConfigurationError: a keyword would change what the command is.
         """
-        plan = aggregate(self._target, pipeline, let=let, comment=comment, options=kwargs)
+        plan = aggregate(self._namespace, pipeline, let=let, comment=comment, options=kwargs)
         return open_aggregation(self, plan, session, CommandCursor)
 
     def find_raw_batches(self, *args: Any, **kwargs: Any) -> RawBatchCursor:
@@ -242,7 +242,7 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
             ConfigurationError: a keyword would change what the command is.
         """
         raw = undecoded(self._whole())
-        plan = aggregate(raw._target, pipeline, comment=comment, options=kwargs)
+        plan = aggregate(raw._namespace, pipeline, comment=comment, options=kwargs)
         return open_aggregation(raw, plan, session, RawBatchCommandCursor)
 
     def count_documents(
@@ -261,7 +261,7 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
             comment: shown in the server's logs and profiles.
             **kwargs: `skip`, `limit`, `maxTimeMS`, `hint`, `collation`.
         """
-        command = count_matching(self._target, filter, comment=comment, options=kwargs)
+        command = count_matching(self._namespace, filter, comment=comment, options=kwargs)
         try:
             reply = self._executor.run(command, session)
         except OperationFailure as error:
@@ -282,7 +282,7 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
         Raises:
             ConfigurationError: a session was passed; the count command takes none.
         """
-        command = estimated_count(self._target, comment=comment, options=kwargs)
+        command = estimated_count(self._namespace, comment=comment, options=kwargs)
         return int(self._executor.run(command).document["n"])
 
     def distinct(
@@ -308,6 +308,6 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
         Raises:
             TypeError: `key` is not a string.
         """
-        command = distinct(self._target, key, filter, comment=comment, hint=hint, options=kwargs)
+        command = distinct(self._namespace, key, filter, comment=comment, hint=hint, options=kwargs)
         values: list[Any] = self._executor.run(command, session).document["values"]
         return values

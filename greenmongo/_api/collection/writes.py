@@ -63,7 +63,7 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
             limits = self._executor.limits()
             check_sizes(encoded, limits, acknowledged=write_concern.acknowledged)
         command = insert(
-            self._target,
+            self._namespace,
             encoded,
             write_concern,
             bypass_document_validation=bypass_document_validation,
@@ -139,7 +139,7 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
             # insert ask for one. The server itself keeps the order within a message.
             decides = ordered and batch is not batches[-1]
             concern = WriteConcern() if decides and not acknowledged else write_concern
-            return insert(self._target, batch, concern, operation_id=operation_id, **options)
+            return insert(self._namespace, batch, concern, operation_id=operation_id, **options)
 
         progress = InsertProgress(sources, ordered) if acknowledged else UnacknowledgedProgress()
         run_batches(self._executor, batches, build, progress, session)
@@ -151,7 +151,7 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
         session: SessionLike | None,
         **options: Any,
     ) -> UpdateResult:
-        command = update(self._target, query, change, self._write_concern, **options)
+        command = update(self._namespace, query, change, self._write_concern, **options)
         document = self._write(command, session)
         if not self._write_concern.acknowledged:
             return UpdateResult(None, False)
@@ -277,7 +277,7 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
         self, query: Mapping[str, Any], session: SessionLike | None, **options: Any
     ) -> DeleteResult:
         write_concern = self._write_concern
-        command = delete(self._target, query, write_concern, **options)
+        command = delete(self._namespace, query, write_concern, **options)
         return DeleteResult(self._write(command, session), write_concern.acknowledged)
 
     def delete_one(

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
 from greenmongo._api.collection import Collection
 from greenmongo._api.configured import Configured
-from greenmongo._core.commands import Target
 from greenmongo._core.commands.arguments import check_database_name
+from greenmongo._core.namespace import Namespace
 from greenmongo._core.types import DocT
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ class DatabaseBase(Configured, Generic[DocT]):
         """The name of this database."""
         return self._name
 
-    def _target(self, collection: str = "") -> Target:
-        return Target(
+    def _namespace(self, collection: str = "") -> Namespace:
+        return Namespace(
             self._name,
             collection,
             self._codec_options,

@@ -106,7 +106,7 @@ class Collections(DatabaseBase[DocT], Generic[DocT]):
         collection: Collection[DocT] = self.get_collection(
             name, codec_options, read_preference, write_concern, read_concern
         )
-        command = create_collection(collection._target, kwargs)
+        command = create_collection(collection._namespace, kwargs)
         if check_exists and name in self.list_collection_names(session, filter={"name": name}):
             raise CollectionInvalid(f"collection {name} already exists")
         run_checked(self._executor, command, session)
@@ -175,8 +175,8 @@ class Collections(DatabaseBase[DocT], Generic[DocT]):
         name = name_of(name_or_collection)
         if not isinstance(name, str):
             raise TypeError(f"name_or_collection must be an instance of str, not {type(name)}")
-        target = self._target(name)
-        return drop(self._executor, target, session, comment, encrypted_fields)
+        namespace = self._namespace(name)
+        return drop(self._executor, namespace, session, comment, encrypted_fields)
 
     def validate_collection(
         self,

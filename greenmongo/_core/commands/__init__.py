@@ -2,36 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bson.codec_options import DEFAULT_CODEC_OPTIONS, CodecOptions
 
-if TYPE_CHECKING:
-    from pymongo.write_concern import WriteConcern
-
-    from greenmongo._core.types import Document, ReadMode
-
-__all__ = ["Target", "reply_codec"]
-
-
-@dataclass(slots=True)
-class Target:
-    """Where a command goes and the options it inherits. Treat it as immutable."""
-
-    db: str
-    name: str
-    """The collection's name; empty for a database."""
-    codec_options: CodecOptions[Any]
-    read_preference: ReadMode
-    write_concern: WriteConcern
-    read_concern: Document
-    """The read concern as sent; empty when it is the server's default."""
-
-    @property
-    def namespace(self) -> str:
-        """The database and collection, joined with a dot."""
-        return f"{self.db}.{self.name}"
+__all__ = ["reply_codec"]
 
 
 def reply_codec(codec_options: CodecOptions[Any]) -> CodecOptions[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bson.codec_options import DEFAULT_CODEC_OPTIONS, CodecOptions
@@ -23,7 +22,7 @@ from greenmongo._core.reply import is_missing_namespace
 from greenmongo._core.sensitive_commands import is_sensitive, may_compress
 
 if TYPE_CHECKING:
-    from greenmongo._core.commands import Target
+    from greenmongo._core.namespace import Namespace
     from greenmongo._core.types import Document, ReadMode
 
 __all__ = [
@@ -87,9 +86,9 @@ def run_command(
     )
 
 
-def create_collection(target: Target, options: Mapping[str, Any]) -> Command:
+def create_collection(namespace: Namespace, options: Mapping[str, Any]) -> Command:
     """Create a collection explicitly."""
-    body: Document = {"create": target.name, **options}
+    body: Document = {"create": namespace.collection, **options}
     collation = validate_collation_or_none(body.pop("collation", None))
     for name in ("encryptedFields", "clusteredIndex"):
         if body.get(name):
@@ -98,28 +97,30 @@ def create_collection(target: Target, options: Mapping[str, Any]) -> Command:
         body["size"] = float(body["size"])
     if collation is not None:
         body["collation"] = collation
-    return write_command("create", target, body, target.write_concern)
+    return write_command("create", namespace, body, namespace.write_concern)
 
 
-def drop_collection(target: Target, *, comment: Any = None) -> Command:
+def drop_collection(namespace: Namespace, *, comment: Any = None) -> Command:
     """Remove a collection, which need not exist."""
-    body: Document = {"drop": target.name}
+    body: Document = {"drop": namespace.collection}
     if comment is not None:
         body["comment"] = comment
-    return write_command("drop", target, body, target.write_concern, tolerates=is_missing_namespace)
+    return write_command(
+        "drop", namespace, body, namespace.write_concern, tolerates=is_missing_namespace
+    )
 
 
 def rename_collection(
-    target: Target, new_name: str, *, comment: Any = None, options: Mapping[str, Any]
+    namespace: Namespace, new_name: str, *, comment: Any = None, options: Mapping[str, Any]
 ) -> Command:
     """Rename a collection within its database."""
-    to = f"{target.db}.{new_collection_name(new_name)}"
-    body: Document = {"renameCollection": target.namespace, "to": to, **options}
+    to = f"{namespace.db}.{new_collection_name(new_name)}"
+    body: Document = {"renameCollection": namespace.full_name, "to": to, **options}
     if comment is not None:
         body["comment"] = comment
     given = body.pop("writeConcern", None)
-    concern = target.write_concern if given is None else WriteConcern(**given)
-    return write_command("renameCollection", replace(target, db="admin"), body, concern)
+    concern = namespace.write_concern if given is None else WriteConcern(**given)
+    return write_command("renameCollection", namespace._replace(db="admin"), body, concern)
 
 
 def list_collections(db: str, options: Mapping[str, Any]) -> Command:
@@ -182,9 +183,9 @@ def list_databases(options: Mapping[str, Any], *, comment: Any = None) -> Comman
     )
 
 
-def drop_database(target: Target, *, comment: Any = None) -> Command:
+def drop_database(namespace: Namespace, *, comment: Any = None) -> Command:
     """Remove a database."""
     body: Document = {"dropDatabase": 1}
     if comment is not None:
         body["comment"] = comment
-    return write_command("dropDatabase", target, body, target.write_concern)
+    return write_command("dropDatabase", namespace, body, namespace.write_concern)

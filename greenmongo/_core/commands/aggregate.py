@@ -19,7 +19,7 @@ from greenmongo._core.commands.arguments import (
 )
 
 if TYPE_CHECKING:
-    from greenmongo._core.commands import Target
+    from greenmongo._core.namespace import Namespace
     from greenmongo._core.types import Document
 
 __all__ = ["Aggregation", "aggregate", "count_matching", "distinct", "estimated_count"]
@@ -36,18 +36,18 @@ class Aggregation:
 
 
 def aggregate(
-    target: Target,
+    namespace: Namespace,
     pipeline: Pipeline,
     *,
     let: Mapping[str, Any] | None = None,
     comment: Any = None,
     options: Mapping[str, Any],
 ) -> Aggregation:
-    """Run a pipeline over a collection, or over a database when the target names none."""
+    """Run a pipeline over a collection, or over a database when the namespace has none."""
     refuse_reserved(options)
     require_list("pipeline", pipeline)
     writes = bool(pipeline) and ("$out" in pipeline[-1] or "$merge" in pipeline[-1])
-    body: Document = {"aggregate": target.name or 1, "pipeline": pipeline, **options}
+    body: Document = {"aggregate": namespace.collection or 1, "pipeline": pipeline, **options}
     if let is not None:
         require_mapping("let", let)
         body["let"] = let
@@ -61,18 +61,18 @@ def aggregate(
     body["cursor"] = cursor
     collation = validate_collation_or_none(body.pop("collation", None))
     max_await_time_ms = body.pop("maxAwaitTimeMS", None)
-    if target.read_concern:
-        body.setdefault("readConcern", target.read_concern)
-    if writes and "writeConcern" not in body and not target.write_concern.is_server_default:
-        body["writeConcern"] = target.write_concern.document
+    if namespace.read_concern:
+        body.setdefault("readConcern", namespace.read_concern)
+    if writes and "writeConcern" not in body and not namespace.write_concern.is_server_default:
+        body["writeConcern"] = namespace.write_concern.document
     if collation is not None:
         body["collation"] = collation
     command = Command(
         "aggregate",
         body,
-        target.db,
-        target.codec_options,
-        target.read_preference,
+        namespace.db,
+        namespace.codec_options,
+        namespace.read_preference,
         is_write=writes,
         retry=Retryability.NEVER if writes else Retryability.READ,
         shape=ReplyShape.FIRST_BATCH,
@@ -112,7 +112,11 @@ def batch_size_of(value: Any) -> int | None:
 
 
 def count_matching(
-    target: Target, query: Mapping[str, Any], *, comment: Any = None, options: Mapping[str, Any]
+    namespace: Namespace,
+    query: Mapping[str, Any],
+    *,
+    comment: Any = None,
+    options: Mapping[str, Any],
 ) -> Command:
     """Count the documents that match, exactly, by an aggregation."""
     rest = dict(options)
@@ -126,25 +130,27 @@ def count_matching(
     if "hint" in rest:
         rest["hint"] = hint_value(rest["hint"])
     collation = validate_collation_or_none(rest.pop("collation", None))
-    body: Document = {"aggregate": target.name, "pipeline": pipeline, "cursor": {}, **rest}
+    body: Document = {"aggregate": namespace.collection, "pipeline": pipeline, "cursor": {}, **rest}
     if comment is not None:
         body["comment"] = comment
     # The one document comes in the first batch: no cursor is left open.
-    return read_command("aggregate", target, body, collation, ReplyShape.FIRST_BATCH)
+    return read_command("aggregate", namespace, body, collation, ReplyShape.FIRST_BATCH)
 
 
-def estimated_count(target: Target, *, comment: Any = None, options: Mapping[str, Any]) -> Command:
+def estimated_count(
+    namespace: Namespace, *, comment: Any = None, options: Mapping[str, Any]
+) -> Command:
     """Ask for a collection's size by its metadata."""
     if "session" in options:
         raise ConfigurationError("estimated_document_count does not support sessions")
-    body: Document = {"count": target.name, **options}
+    body: Document = {"count": namespace.collection, **options}
     if comment is not None:
         body["comment"] = comment
-    return read_command("count", target, body, None, ReplyShape.COUNT)
+    return read_command("count", namespace, body, None, ReplyShape.COUNT)
 
 
 def distinct(
-    target: Target,
+    namespace: Namespace,
     key: str,
     query: Mapping[str, Any] | None = None,
     *,
@@ -155,7 +161,7 @@ def distinct(
     """List the different values of one field."""
     if not isinstance(key, str):
         raise TypeError(f"key must be an instance of str, not {type(key)}")
-    body: Document = {"distinct": target.name, "key": key, **options}
+    body: Document = {"distinct": namespace.collection, "key": key, **options}
     if query is not None:
         if "query" in options:
             raise ConfigurationError("can't pass both filter and query")
@@ -165,29 +171,31 @@ def distinct(
         body["comment"] = comment
     if hint is not None:
         body["hint"] = hint_value(hint)
-    return read_command("distinct", target, body, collation, ReplyShape.VALUES, user_documents=True)
+    return read_command(
+        "distinct", namespace, body, collation, ReplyShape.VALUES, user_documents=True
+    )
 
 
 def read_command(
     name: str,
-    target: Target,
+    namespace: Namespace,
     body: Document,
     collation: Document | None,
     shape: ReplyShape,
     *,
     user_documents: bool = False,
 ) -> Command:
-    """Give a read without a cursor the target's concern, and let it be retried."""
-    if target.read_concern:
-        body.setdefault("readConcern", target.read_concern)
+    """Give a read without a cursor the namespace's concern, and let it be retried."""
+    if namespace.read_concern:
+        body.setdefault("readConcern", namespace.read_concern)
     if collation is not None:
         body["collation"] = collation
     return Command(
         name,
         body,
-        target.db,
-        target.codec_options,
-        target.read_preference,
+        namespace.db,
+        namespace.codec_options,
+        namespace.read_preference,
         retry=Retryability.READ,
         shape=shape,
         user_documents=user_documents,

@@ -14,7 +14,7 @@ from greenmongo._core.constants import QueryFlag
 if TYPE_CHECKING:
     from bson.codec_options import CodecOptions
 
-    from greenmongo._core.commands import Target
+    from greenmongo._core.namespace import Namespace
     from greenmongo._core.types import Address, Document, ReadMode
 
 __all__ = ["FindSpec", "explain", "find", "find_first", "get_more", "kill_cursors"]
@@ -79,19 +79,24 @@ class FindSpec:
         return bool(self.flags & QueryFlag.TAILABLE)
 
 
-def find_first(target: Target, query: Mapping[str, Any]) -> Command:
+def find_first(namespace: Namespace, query: Mapping[str, Any]) -> Command:
     """Find one document by nothing but a filter: the driver's most travelled path."""
-    body: Document = {"find": target.name, "filter": query, "limit": 1, "singleBatch": True}
-    if target.read_concern:
-        body["readConcern"] = target.read_concern
+    body: Document = {
+        "find": namespace.collection,
+        "filter": query,
+        "limit": 1,
+        "singleBatch": True,
+    }
+    if namespace.read_concern:
+        body["readConcern"] = namespace.read_concern
     # Positional, because keywords cost a third of a microsecond here: is_write=False,
     # user_documents=True. With a single batch no cursor is left open.
     return Command(
         "find",
         body,
-        target.db,
-        target.codec_options,
-        target.read_preference,
+        namespace.db,
+        namespace.codec_options,
+        namespace.read_preference,
         False,
         _READ,
         _FIRST_BATCH,
@@ -99,17 +104,17 @@ def find_first(target: Target, query: Mapping[str, Any]) -> Command:
     )
 
 
-def find(target: Target, spec: FindSpec) -> Command:
+def find(namespace: Namespace, spec: FindSpec) -> Command:
     """Open a cursor."""
-    body: Document = {"find": target.name}
+    body: Document = {"find": namespace.collection}
     if "$query" in spec.filter:
         body.update(unwrapped(spec.filter))
     else:
         body["filter"] = spec.filter
     add_modifiers(body, spec)
     add_size(body, spec)
-    if target.read_concern:
-        body["readConcern"] = target.read_concern
+    if namespace.read_concern:
+        body["readConcern"] = namespace.read_concern
     if spec.collation:
         body["collation"] = spec.collation
     if spec.allow_disk_use is not None:
@@ -120,9 +125,9 @@ def find(target: Target, spec: FindSpec) -> Command:
     return Command(
         "find",
         body,
-        target.db,
-        target.codec_options,
-        target.read_preference,
+        namespace.db,
+        namespace.codec_options,
+        namespace.read_preference,
         retry=_READ,
         shape=_FIRST_BATCH,
         user_documents=True,
@@ -130,14 +135,14 @@ def find(target: Target, spec: FindSpec) -> Command:
     )
 
 
-def explain(target: Target, spec: FindSpec) -> Command:
+def explain(namespace: Namespace, spec: FindSpec) -> Command:
     """Have the server tell how it would run a find."""
     return Command(
         "explain",
-        {"explain": find(target, spec).body},
-        target.db,
-        target.codec_options,
-        target.read_preference,
+        {"explain": find(namespace, spec).body},
+        namespace.db,
+        namespace.codec_options,
+        namespace.read_preference,
         retry=_READ,
     )
 

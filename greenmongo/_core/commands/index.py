@@ -16,7 +16,7 @@ from greenmongo._core.commands.write import write_command
 from greenmongo._core.reply import is_missing_namespace
 
 if TYPE_CHECKING:
-    from greenmongo._core.commands import Target
+    from greenmongo._core.namespace import Namespace
     from greenmongo._core.types import Document
 
 __all__ = ["INDEX_CODEC", "create_indexes", "drop_index", "list_indexes"]
@@ -26,7 +26,7 @@ INDEX_CODEC: CodecOptions[Any] = CodecOptions(SON)
 
 
 def create_indexes(
-    target: Target,
+    namespace: Namespace,
     indexes: Sequence[IndexModel],
     *,
     comment: Any = None,
@@ -38,36 +38,36 @@ def create_indexes(
         if not isinstance(index, IndexModel):
             raise TypeError(f"{index!r} is not an instance of pymongo.operations.IndexModel")
     documents = [index.document for index in indexes]
-    body: Document = {"createIndexes": target.name, "indexes": documents, **options}
+    body: Document = {"createIndexes": namespace.collection, "indexes": documents, **options}
     if comment is not None:
         body["comment"] = comment
-    return write_command("createIndexes", target, body, target.write_concern)
+    return write_command("createIndexes", namespace, body, namespace.write_concern)
 
 
 def drop_index(
-    target: Target, index: IndexKeys, *, comment: Any = None, options: Mapping[str, Any]
+    namespace: Namespace, index: IndexKeys, *, comment: Any = None, options: Mapping[str, Any]
 ) -> Command:
     """Remove one index by name or keys, or all with `*`; there need be no such collection."""
     name = index_name(index_pairs(index)) if isinstance(index, list) else index
     if not isinstance(name, str):
         raise TypeError(f"index_or_name must be an instance of str or list, not {type(name)}")
-    body: Document = {"dropIndexes": target.name, "index": name, **options}
+    body: Document = {"dropIndexes": namespace.collection, "index": name, **options}
     if comment is not None:
         body["comment"] = comment
     return write_command(
-        "dropIndexes", target, body, target.write_concern, tolerates=is_missing_namespace
+        "dropIndexes", namespace, body, namespace.write_concern, tolerates=is_missing_namespace
     )
 
 
-def list_indexes(target: Target, *, comment: Any = None) -> Command:
+def list_indexes(namespace: Namespace, *, comment: Any = None) -> Command:
     """Open a cursor over a collection's indexes."""
-    body: Document = {"listIndexes": target.name, "cursor": {}}
+    body: Document = {"listIndexes": namespace.collection, "cursor": {}}
     if comment is not None:
         body["comment"] = comment
     return Command(
         "listIndexes",
         body,
-        target.db,
+        namespace.db,
         INDEX_CODEC,
         ReadPreference.PRIMARY,
         retry=Retryability.READ,

@@ -26,7 +26,7 @@ from greenmongo._core.commands.arguments import (
 )
 
 if TYPE_CHECKING:
-    from greenmongo._core.commands import Target
+    from greenmongo._core.namespace import Namespace
     from greenmongo._core.types import Document
 
 __all__ = ["delete", "find_and_modify", "insert", "update", "write_command"]
@@ -36,7 +36,7 @@ _NEVER, _WRITE = Retryability.NEVER, Retryability.WRITE
 
 def write_command(
     name: str,
-    target: Target,
+    namespace: Namespace,
     body: Document,
     write_concern: WriteConcern,
     *,
@@ -58,11 +58,11 @@ def write_command(
     acknowledged = write_concern.acknowledged
     if not write_concern.is_server_default:
         body["writeConcern"] = write_concern.document
-    codec_options = reply_codec(target.codec_options)
+    codec_options = reply_codec(namespace.codec_options)
     return Command(
         name,
         body,
-        target.db,
+        namespace.db,
         codec_options,
         None,
         True,
@@ -78,7 +78,7 @@ def write_command(
 
 
 def insert(
-    target: Target,
+    namespace: Namespace,
     documents: Sequence[bytes],
     write_concern: WriteConcern,
     *,
@@ -88,7 +88,7 @@ def insert(
     operation_id: int | None = None,
 ) -> Command:
     """Insert documents that are already BSON."""
-    body: Document = {"insert": target.name, "ordered": ordered}
+    body: Document = {"insert": namespace.collection, "ordered": ordered}
     if comment is not None:
         body["comment"] = comment
     if bypass_document_validation is not None:
@@ -96,7 +96,7 @@ def insert(
     sequence = DocumentSequence("documents", documents)
     return write_command(
         "insert",
-        target,
+        namespace,
         body,
         write_concern,
         may_retry=True,
@@ -107,7 +107,7 @@ def insert(
 
 
 def update(
-    target: Target,
+    namespace: Namespace,
     query: Mapping[str, Any],
     change: Mapping[str, Any] | Pipeline,
     write_concern: WriteConcern,
@@ -135,7 +135,7 @@ def update(
     if sort is not None:
         require_mapping("sort", sort)
         statement["sort"] = sort
-    body: Document = {"update": target.name, "ordered": True, "updates": [statement]}
+    body: Document = {"update": namespace.collection, "ordered": True, "updates": [statement]}
     if let is not None:
         require_mapping("let", let)
         body["let"] = let
@@ -144,12 +144,12 @@ def update(
     if bypass_document_validation is not None:
         body["bypassDocumentValidation"] = bypass_document_validation
     return write_command(
-        "update", target, body, write_concern, may_retry=not multi, shape=ReplyShape.WRITE
+        "update", namespace, body, write_concern, may_retry=not multi, shape=ReplyShape.WRITE
     )
 
 
 def delete(
-    target: Target,
+    namespace: Namespace,
     query: Mapping[str, Any],
     write_concern: WriteConcern,
     *,
@@ -166,14 +166,14 @@ def delete(
         add_collation(statement, collation, write_concern)
     if hint is not None:
         statement["hint"] = hint_value(hint)
-    body: Document = {"delete": target.name, "ordered": True, "deletes": [statement]}
+    body: Document = {"delete": namespace.collection, "ordered": True, "deletes": [statement]}
     if let is not None:
         require_document("let", let)
         body["let"] = let
     if comment is not None:
         body["comment"] = comment
     return write_command(
-        "delete", target, body, write_concern, may_retry=not multi, shape=ReplyShape.WRITE
+        "delete", namespace, body, write_concern, may_retry=not multi, shape=ReplyShape.WRITE
     )
 
 
@@ -185,7 +185,7 @@ def add_collation(statement: Document, collation: CollationIn, write_concern: Wr
 
 
 def find_and_modify(
-    target: Target,
+    namespace: Namespace,
     query: Mapping[str, Any],
     *,
     projection: Projection | None = None,
@@ -208,13 +208,13 @@ def find_and_modify(
             "return_document must be ReturnDocument.BEFORE or ReturnDocument.AFTER, "
             f"not {type(return_document)}"
         )
-    body: Document = {"findAndModify": target.name, "query": query, "new": return_document}
+    body: Document = {"findAndModify": namespace.collection, "query": query, "new": return_document}
     if let is not None:
         require_mapping("let", let)
         body["let"] = let
     body.update(options)
     given = body.pop("writeConcern", None)
-    write_concern = target.write_concern if given is None else WriteConcern(**given)
+    write_concern = namespace.write_concern if given is None else WriteConcern(**given)
     collation = validate_collation_or_none(body.pop("collation", None))
     if projection is not None:
         body["fields"] = projection_document(projection)
@@ -235,8 +235,8 @@ def find_and_modify(
     return Command(
         "findAndModify",
         body,
-        target.db,
-        target.codec_options,
+        namespace.db,
+        namespace.codec_options,
         is_write=True,
         retry=_WRITE if write_concern.acknowledged else _NEVER,
         user_documents=True,

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from bson.codec_options import CodecOptions
 
     from greenmongo._core.command import Command, Reply
-    from greenmongo._core.commands import Target
     from greenmongo._core.cursors.undecoded_batch import UndecodedBatch
+    from greenmongo._core.namespace import Namespace
     from greenmongo._core.types import Address, Document, ReadMode
 
 __all__ = ["CursorPlan"]
@@ -37,13 +37,13 @@ class CursorPlan:
     retrieved: int = 0
 
     @classmethod
-    def of_find(cls, target: Target, spec: FindSpec) -> CursorPlan:
+    def of_find(cls, namespace: Namespace, spec: FindSpec) -> CursorPlan:
         """Plan to follow a find."""
         return cls(
-            target.db,
-            target.name,
-            target.codec_options,
-            target.read_preference,
+            namespace.db,
+            namespace.collection,
+            namespace.codec_options,
+            namespace.read_preference,
             spec.batch_size,
             spec.limit,
             spec.max_await_time_ms,
@@ -51,9 +51,9 @@ class CursorPlan:
         )
 
     @staticmethod
-    def first_command(target: Target, spec: FindSpec) -> Command:
+    def first_command(namespace: Namespace, spec: FindSpec) -> Command:
         """Return the find that opens the cursor."""
-        return find(target, spec)
+        return find(namespace, spec)
 
     @property
     def is_exhausted(self) -> bool:

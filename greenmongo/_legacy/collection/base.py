@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Generic, cast
 
 from greenmongo._api.collection import Collection
@@ -22,8 +21,7 @@ class LegacyCollectionBase(Settings, Collection[DocT], Generic[DocT]):
     """A `Collection` of a legacy database, with options that can be changed."""
 
     def _settings_changed(self) -> None:
-        self._target = replace(
-            self._target,
+        self._namespace = self._namespace._replace(
             codec_options=self._codec_options,
             read_preference=self._read_preference,
             write_concern=self._write_concern,

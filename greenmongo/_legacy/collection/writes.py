@@ -238,7 +238,7 @@ class LegacyWrites(LegacyCollectionBase[DocT], Generic[DocT]):
             ValueError: neither, or both, of `update` and `remove` are given.
         """
         named = translate_find_and_modify(update, upsert=upsert, sort=sort, options=options)
-        command = find_and_modify(self._target, query or {}, **named.arguments)
+        command = find_and_modify(self._namespace, query or {}, **named.arguments)
         reply = self._write(command, None)
         value = reply.get("value")
         if value is None and named.inserts_unseen:

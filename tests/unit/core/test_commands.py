@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from greenmongo._core.command import Retryability
-from greenmongo._core.commands import Target, admin, reply_codec
+from greenmongo._core.commands import admin, reply_codec
 from greenmongo._core.commands.aggregate import (
     aggregate,
     count_matching,
@@ -24,10 +23,11 @@ from greenmongo._core.commands.find import FindSpec, explain, find, find_first
 from greenmongo._core.commands.index import create_indexes, drop_index, list_indexes
 from greenmongo._core.commands.write import delete, find_and_modify, insert, update
 from greenmongo._core.constants import CursorType, QueryFlag
+from greenmongo._core.namespace import Namespace
 
-TARGET = Target("db", "c", DEFAULT_CODEC_OPTIONS, ReadPreference.NEAREST, WriteConcern(), {})
-MAJORITY = replace(
-    TARGET, read_concern={"level": "majority"}, write_concern=WriteConcern("majority")
+NAMESPACE = Namespace("db", "c", DEFAULT_CODEC_OPTIONS, ReadPreference.NEAREST, WriteConcern(), {})
+MAJORITY = NAMESPACE._replace(
+    read_concern={"level": "majority"}, write_concern=WriteConcern("majority")
 )
 UNHEARD = WriteConcern(w=0)
 ACKNOWLEDGED = WriteConcern()
@@ -37,14 +37,14 @@ ACKNOWLEDGED = WriteConcern()
 
 
 def test_the_quickest_find_one_says_what_the_general_one_would() -> None:
-    for target in (TARGET, MAJORITY):
-        general = find(target, FindSpec({"a": 1}, limit=-1))
+    for namespace in (NAMESPACE, MAJORITY):
+        general = find(namespace, FindSpec({"a": 1}, limit=-1))
         # Nobody reads on.
-        assert find_first(target, {"a": 1}) == general._replace(opens_cursor=False)
+        assert find_first(namespace, {"a": 1}) == general._replace(opens_cursor=False)
 
 
 def test_a_plain_find_is_three_words() -> None:
-    command = find(TARGET, FindSpec())
+    command = find(NAMESPACE, FindSpec())
     assert command.body == {"find": "c", "filter": {}}
     assert command.name == "find"
     assert (command.db, command.read_preference) == ("db", ReadPreference.NEAREST)
@@ -96,7 +96,7 @@ def test_a_find_carries_every_option() -> None:
 
 def test_flags_become_fields() -> None:
     flags = CursorType.TAILABLE_AWAIT | QueryFlag.NO_TIMEOUT | QueryFlag.PARTIAL
-    body = find(TARGET, FindSpec(flags=flags)).body
+    body = find(NAMESPACE, FindSpec(flags=flags)).body
     assert {name for name, value in body.items() if value is True} == {
         "tailable",
         "awaitData",
@@ -106,13 +106,13 @@ def test_flags_become_fields() -> None:
 
 
 def test_a_batch_as_large_as_the_limit_asks_for_one_more_to_see_the_end() -> None:
-    body = find(TARGET, FindSpec(limit=5, batch_size=5)).body
+    body = find(NAMESPACE, FindSpec(limit=5, batch_size=5)).body
     assert (body["limit"], body["batchSize"]) == (5, 6)
 
 
 def test_a_filter_of_the_old_form_is_taken_apart() -> None:
     wrapper = {"$query": {"x": 1}, "$orderby": {"x": -1}, "$showDiskLoc": True, "novel": 2}
-    assert find(TARGET, FindSpec(wrapper, sort={"y": 1})).body == {
+    assert find(NAMESPACE, FindSpec(wrapper, sort={"y": 1})).body == {
         "find": "c",
         "filter": {"x": 1},
         "sort": {"y": 1},
@@ -123,11 +123,11 @@ def test_a_filter_of_the_old_form_is_taken_apart() -> None:
 
 def test_a_filter_of_the_old_form_cannot_ask_for_an_explanation() -> None:
     with pytest.raises(ConfigurationError, match="explain"):
-        find(TARGET, FindSpec({"$query": {}, "$explain": True}))
+        find(NAMESPACE, FindSpec({"$query": {}, "$explain": True}))
 
 
 def test_an_explain_wraps_the_find() -> None:
-    command = explain(TARGET, FindSpec())
+    command = explain(NAMESPACE, FindSpec())
     assert command.body == {"explain": {"find": "c", "filter": {}}}
     assert not command.user_documents
 
@@ -136,7 +136,9 @@ def test_an_explain_wraps_the_find() -> None:
 
 
 def test_an_insert_sends_its_documents_beside_the_body() -> None:
-    command = insert(TARGET, [b"x"], ACKNOWLEDGED, comment="why", bypass_document_validation=True)
+    command = insert(
+        NAMESPACE, [b"x"], ACKNOWLEDGED, comment="why", bypass_document_validation=True
+    )
     assert command.body == {
         "insert": "c",
         "ordered": True,
@@ -151,7 +153,7 @@ def test_an_insert_sends_its_documents_beside_the_body() -> None:
 
 
 def test_an_unacknowledged_write_is_not_retried() -> None:
-    command = insert(TARGET, [b"x"], UNHEARD)
+    command = insert(NAMESPACE, [b"x"], UNHEARD)
     assert command.body["writeConcern"] == {"w": 0}
     assert not command.acknowledged
     assert command.retry is Retryability.NEVER
@@ -159,15 +161,15 @@ def test_an_unacknowledged_write_is_not_retried() -> None:
 
 def test_only_writes_to_one_document_may_be_retried() -> None:
     change = {"$set": {"a": 1}}
-    assert update(TARGET, {}, change, ACKNOWLEDGED, multi=False).retry is Retryability.WRITE
-    assert update(TARGET, {}, change, ACKNOWLEDGED, multi=True).retry is Retryability.NEVER
-    assert delete(TARGET, {}, ACKNOWLEDGED, multi=False).retry is Retryability.WRITE
-    assert delete(TARGET, {}, ACKNOWLEDGED, multi=True).retry is Retryability.NEVER
+    assert update(NAMESPACE, {}, change, ACKNOWLEDGED, multi=False).retry is Retryability.WRITE
+    assert update(NAMESPACE, {}, change, ACKNOWLEDGED, multi=True).retry is Retryability.NEVER
+    assert delete(NAMESPACE, {}, ACKNOWLEDGED, multi=False).retry is Retryability.WRITE
+    assert delete(NAMESPACE, {}, ACKNOWLEDGED, multi=True).retry is Retryability.NEVER
 
 
 def test_an_update_carries_every_option() -> None:
     command = update(
-        TARGET,
+        NAMESPACE,
         {"a": 1},
         {"$set": {"b": 1}},
         WriteConcern("majority"),
@@ -205,7 +207,7 @@ def test_an_update_carries_every_option() -> None:
 
 def test_a_delete_carries_every_option() -> None:
     command = delete(
-        TARGET,
+        NAMESPACE,
         {"a": 1},
         ACKNOWLEDGED,
         multi=True,
@@ -221,13 +223,13 @@ def test_a_delete_carries_every_option() -> None:
         "let": {"v": 1},
         "comment": "why",
     }
-    assert delete(TARGET, {}, ACKNOWLEDGED, multi=False).body["deletes"][0]["limit"] == 1
+    assert delete(NAMESPACE, {}, ACKNOWLEDGED, multi=False).body["deletes"][0]["limit"] == 1
 
 
 @pytest.mark.parametrize("option", [{"collation": {"locale": "en"}}, {"array_filters": [{}]}])
 def test_some_options_need_an_answer(option: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="unsupported for unacknowledged writes"):
-        update(TARGET, {}, {"$set": {}}, UNHEARD, multi=False, **option)
+        update(NAMESPACE, {}, {"$set": {}}, UNHEARD, multi=False, **option)
 
 
 def test_a_find_and_modify_takes_the_targets_write_concern() -> None:
@@ -271,16 +273,16 @@ def test_a_find_and_modify_may_be_given_its_own_write_concern() -> None:
 def test_return_document_is_before_or_after() -> None:
     wrong: Any = 1
     with pytest.raises(TypeError, match=r"must be ReturnDocument\.BEFORE"):
-        find_and_modify(TARGET, {}, return_document=wrong, options={"remove": True})
+        find_and_modify(NAMESPACE, {}, return_document=wrong, options={"remove": True})
 
 
 def test_replies_to_writes_are_decoded_as_the_user_wants_but_for_their_class() -> None:
     assert reply_codec(CodecOptions()) is DEFAULT_CODEC_OPTIONS
     codec = reply_codec(CodecOptions(SON, tz_aware=True))
     assert (codec.document_class, codec.tz_aware) == (dict, True)
-    command = insert(replace(TARGET, codec_options=CodecOptions(SON)), [b"x"], ACKNOWLEDGED)
+    command = insert(NAMESPACE._replace(codec_options=CodecOptions(SON)), [b"x"], ACKNOWLEDGED)
     assert command.user_documents
-    assert not insert(TARGET, [b"x"], ACKNOWLEDGED).user_documents
+    assert not insert(NAMESPACE, [b"x"], ACKNOWLEDGED).user_documents
 
 
 # aggregate, count, distinct
@@ -302,7 +304,7 @@ def test_an_aggregate_opens_a_cursor() -> None:
 
 
 def test_an_aggregate_without_a_collection_is_on_the_database() -> None:
-    plan = aggregate(replace(TARGET, name=""), [], options={})
+    plan = aggregate(NAMESPACE._replace(collection=""), [], options={})
     assert plan.command.body == {"aggregate": 1, "pipeline": [], "cursor": {}}
 
 
@@ -319,20 +321,20 @@ def test_an_aggregate_that_writes_has_a_write_concern_and_no_batches(stage: Any)
 
 def test_the_callers_cursor_option_is_not_changed() -> None:
     cursor: dict[str, Any] = {}
-    aggregate(TARGET, [], options={"cursor": cursor, "batchSize": 3})
+    aggregate(NAMESPACE, [], options={"cursor": cursor, "batchSize": 3})
     assert cursor == {}
 
 
 @pytest.mark.parametrize("name", ["explain", "aggregate", "pipeline"])
 def test_an_aggregate_stays_one(name: str) -> None:
     with pytest.raises(ConfigurationError):
-        aggregate(TARGET, [], options={name: 1})
+        aggregate(NAMESPACE, [], options={name: 1})
 
 
 @pytest.mark.parametrize(("size", "error"), [([], TypeError), ("x", ValueError), (-1, ValueError)])
 def test_a_batch_size_is_a_number(size: Any, error: type[Exception]) -> None:
     with pytest.raises(error):
-        aggregate(TARGET, [], options={"batchSize": size})
+        aggregate(NAMESPACE, [], options={"batchSize": size})
 
 
 def test_documents_are_counted_by_an_aggregation() -> None:
@@ -356,13 +358,13 @@ def test_documents_are_counted_by_an_aggregation() -> None:
 
 
 def test_an_estimate_takes_no_session() -> None:
-    assert estimated_count(TARGET, options={}).body == {"count": "c"}
+    assert estimated_count(NAMESPACE, options={}).body == {"count": "c"}
     with pytest.raises(ConfigurationError, match="does not support sessions"):
-        estimated_count(TARGET, options={"session": None})
+        estimated_count(NAMESPACE, options={"session": None})
 
 
 def test_distinct_takes_one_filter() -> None:
-    assert distinct(TARGET, "k", {"a": 1}, hint="x", comment=1, options={}).body == {
+    assert distinct(NAMESPACE, "k", {"a": 1}, hint="x", comment=1, options={}).body == {
         "distinct": "c",
         "key": "k",
         "query": {"a": 1},
@@ -370,7 +372,7 @@ def test_distinct_takes_one_filter() -> None:
         "hint": "x",
     }
     with pytest.raises(ConfigurationError, match="both filter and query"):
-        distinct(TARGET, "k", {}, options={"query": {}})
+        distinct(NAMESPACE, "k", {}, options={"query": {}})
 
 
 # indexes and administration
@@ -385,13 +387,13 @@ def test_indexes_are_built_in_one_command() -> None:
 
 
 def test_an_index_is_dropped_by_name_or_keys() -> None:
-    assert drop_index(TARGET, [("a", 1), ("b", -1)], options={}).body["index"] == "a_1_b_-1"
+    assert drop_index(NAMESPACE, [("a", 1), ("b", -1)], options={}).body["index"] == "a_1_b_-1"
     with pytest.raises(TypeError, match="index_or_name must be an instance of str or list"):
-        drop_index(TARGET, {"a": 1}, options={})
+        drop_index(NAMESPACE, {"a": 1}, options={})
 
 
 def test_indexes_are_listed_by_the_primary() -> None:
-    command = list_indexes(TARGET, comment="why")
+    command = list_indexes(NAMESPACE, comment="why")
     assert command.body == {"listIndexes": "c", "cursor": {}, "comment": "why"}
     assert command.read_preference == ReadPreference.PRIMARY
     assert command.codec_options.document_class is SON
@@ -439,7 +441,7 @@ def test_the_callers_own_command_is_known_by_its_name(
 
 
 def test_a_command_cannot_be_changed() -> None:
-    command: Any = find(TARGET, FindSpec())
+    command: Any = find(NAMESPACE, FindSpec())
     with pytest.raises(AttributeError):
         command.db = "other"
 
@@ -453,13 +455,13 @@ def test_a_command_that_asks_for_no_acknowledgement_gets_none() -> None:
 
 
 def test_a_size_is_sent_as_a_double() -> None:
-    body = admin.create_collection(TARGET, {"capped": True, "size": 4096}).body
+    body = admin.create_collection(NAMESPACE, {"capped": True, "size": 4096}).body
     assert body == {"create": "c", "capped": True, "size": 4096.0}
     assert isinstance(body["size"], float)
 
 
 def test_a_rename_goes_to_the_admin_database() -> None:
-    command = admin.rename_collection(TARGET, "d", options={"dropTarget": True})
+    command = admin.rename_collection(NAMESPACE, "d", options={"dropTarget": True})
     assert command.db == "admin"
     assert command.body == {"renameCollection": "db.c", "to": "db.d", "dropTarget": True}
 
@@ -478,7 +480,7 @@ def test_names_alone_are_asked_for_only_where_the_filter_allows(query: Any, expe
 
 
 def test_a_database_is_dropped_with_the_write_concern() -> None:
-    command = admin.drop_database(replace(MAJORITY, name=""), comment="why")
+    command = admin.drop_database(MAJORITY._replace(collection=""), comment="why")
     assert command.body == {
         "dropDatabase": 1,
         "comment": "why",
@@ -488,24 +490,24 @@ def test_a_database_is_dropped_with_the_write_concern() -> None:
 
 def test_optional_words_are_left_out_or_put_in() -> None:
     words = {"comment": "why"}
-    assert drop_index(TARGET, "a_1", comment="why", options={}).body == {
+    assert drop_index(NAMESPACE, "a_1", comment="why", options={}).body == {
         "dropIndexes": "c",
         "index": "a_1",
         **words,
     }
-    assert create_indexes(TARGET, [], comment="why", options={}).body == {
+    assert create_indexes(NAMESPACE, [], comment="why", options={}).body == {
         "createIndexes": "c",
         "indexes": [],
         **words,
     }
-    assert list_indexes(TARGET).body == {"listIndexes": "c", "cursor": {}}
-    assert admin.drop_collection(TARGET, comment="why").body == {"drop": "c", **words}
-    assert admin.drop_collection(TARGET).body == {"drop": "c"}
-    assert admin.drop_database(TARGET).body == {"dropDatabase": 1}
+    assert list_indexes(NAMESPACE).body == {"listIndexes": "c", "cursor": {}}
+    assert admin.drop_collection(NAMESPACE, comment="why").body == {"drop": "c", **words}
+    assert admin.drop_collection(NAMESPACE).body == {"drop": "c"}
+    assert admin.drop_database(NAMESPACE).body == {"dropDatabase": 1}
     assert admin.list_databases({}, comment="why").body == {"listDatabases": 1, **words}
     assert admin.list_databases({"nameOnly": True}).body == {"listDatabases": 1, "nameOnly": True}
     renamed = admin.rename_collection(
-        TARGET, "d", comment="why", options={"writeConcern": {"w": 2}}
+        NAMESPACE, "d", comment="why", options={"writeConcern": {"w": 2}}
     )
     assert renamed.body == {
         "renameCollection": "db.c",
@@ -515,7 +517,7 @@ def test_optional_words_are_left_out_or_put_in() -> None:
     }
     estimate = estimated_count(MAJORITY, comment="why", options={})
     assert estimate.body == {"count": "c", **words, "readConcern": {"level": "majority"}}
-    plan = aggregate(TARGET, [], let={"v": 1}, options={"collation": {"locale": "en"}})
+    plan = aggregate(NAMESPACE, [], let={"v": 1}, options={"collation": {"locale": "en"}})
     assert plan.command.body["let"] == {"v": 1}
     assert plan.command.body["collation"] == {"locale": "en"}
 
@@ -523,14 +525,14 @@ def test_optional_words_are_left_out_or_put_in() -> None:
 def test_only_indexes_are_created() -> None:
     wrong: Any = [5]
     with pytest.raises(TypeError, match="5 is not an instance of"):
-        create_indexes(TARGET, wrong, options={})
+        create_indexes(NAMESPACE, wrong, options={})
 
 
 def test_a_key_is_a_string() -> None:
     wrong: Any = 5
     with pytest.raises(TypeError, match="key must be an instance of str"):
-        distinct(TARGET, wrong, options={})
-    assert distinct(TARGET, "k", options={}).body == {"distinct": "c", "key": "k"}
+        distinct(NAMESPACE, wrong, options={})
+    assert distinct(NAMESPACE, "k", options={}).body == {"distinct": "c", "key": "k"}
 
 
 def test_collections_are_listed_by_the_primary() -> None:
@@ -554,8 +556,8 @@ def test_a_collection_is_validated(background: Any, comment: Any, more: Any) -> 
 @pytest.mark.parametrize("option", ["clusteredIndex", "encryptedFields"])
 def test_some_options_of_a_new_collection_are_documents(option: str) -> None:
     with pytest.raises(TypeError, match=option):
-        admin.create_collection(TARGET, {option: 5})
-    body = admin.create_collection(TARGET, {option: {"a": 1}, "collation": Collation("en")}).body
+        admin.create_collection(NAMESPACE, {option: 5})
+    body = admin.create_collection(NAMESPACE, {option: {"a": 1}, "collation": Collation("en")}).body
     assert body == {"create": "c", option: {"a": 1}, "collation": {"locale": "en"}}
 
 
@@ -565,17 +567,21 @@ def test_a_tail_is_told_from_other_cursors() -> None:
 
 
 def test_a_target_knows_its_namespace() -> None:
-    assert TARGET.namespace == "db.c"
+    assert NAMESPACE.full_name == "db.c"
 
 
 def test_a_batch_size_may_be_digits() -> None:
-    assert aggregate(TARGET, [], options={"batchSize": "3"}).batch_size == 3
+    assert aggregate(NAMESPACE, [], options={"batchSize": "3"}).batch_size == 3
 
 
 def test_distinct_compares_by_a_collation_and_a_count_needs_nothing() -> None:
-    assert distinct(TARGET, "k", options={"collation": {"locale": "en"}}).body == {
+    assert distinct(NAMESPACE, "k", options={"collation": {"locale": "en"}}).body == {
         "distinct": "c",
         "key": "k",
         "collation": {"locale": "en"},
     }
-    assert list(count_matching(TARGET, {}, options={}).body) == ["aggregate", "pipeline", "cursor"]
+    assert list(count_matching(NAMESPACE, {}, options={}).body) == [
+        "aggregate",
+        "pipeline",
+        "cursor",
+    ]

@@ -7,12 +7,14 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from greenmongo._core.command import Reply
-from greenmongo._core.commands import Target
 from greenmongo._core.commands.find import FindSpec
 from greenmongo._core.cursors.plan import CursorPlan
+from greenmongo._core.namespace import Namespace
 
 HOST = ("h", 1)
-TARGET = Target("db", "c", DEFAULT_CODEC_OPTIONS, ReadPreference.SECONDARY, WriteConcern(), {})
+NAMESPACE = Namespace(
+    "db", "c", DEFAULT_CODEC_OPTIONS, ReadPreference.SECONDARY, WriteConcern(), {}
+)
 
 
 def batch(cursor_id: int, documents: list[Any], *, ns: str = "db.c") -> Reply:
@@ -24,7 +26,7 @@ def more(cursor_id: int, documents: list[Any]) -> Reply:
 
 
 def plan(**options: Any) -> CursorPlan:
-    return CursorPlan.of_find(TARGET, FindSpec(**options))
+    return CursorPlan.of_find(NAMESPACE, FindSpec(**options))
 
 
 def test_a_new_plan_has_no_cursor() -> None:
@@ -34,7 +36,7 @@ def test_a_new_plan_has_no_cursor() -> None:
 
 
 def test_the_first_command_is_the_find() -> None:
-    assert CursorPlan.first_command(TARGET, FindSpec(limit=2)).body["find"] == "c"
+    assert CursorPlan.first_command(NAMESPACE, FindSpec(limit=2)).body["find"] == "c"
 
 
 def test_batches_are_counted_until_the_server_has_no_more() -> None:

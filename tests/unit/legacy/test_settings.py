@@ -38,10 +38,10 @@ def test_what_a_collection_sends_follows_its_options(client: Any) -> None:
     collection.safe = False
     collection.read_preference = 2
     collection.uuid_subtype = 4
-    target = collection._target
-    assert not target.write_concern.acknowledged
-    assert target.read_preference == Secondary()
-    assert target.codec_options.uuid_representation == 4
+    namespace = collection._namespace
+    assert not namespace.write_concern.acknowledged
+    assert namespace.read_preference == Secondary()
+    assert namespace.codec_options.uuid_representation == 4
 
 
 def test_lasterror_options(client: Any) -> None:
