@@ -20,6 +20,7 @@ from greenmongo._api.database import Database
 from greenmongo._api.deployment import Deployment
 from greenmongo._api.request import Request
 from greenmongo._core.commands.admin import drop_database, list_databases
+from greenmongo._core.namespace import Namespace
 from greenmongo._core.options import ClientOptions
 from greenmongo._core.options.emulations import emulation_notice
 from greenmongo._core.options.repr import arguments_of
@@ -110,10 +111,14 @@ class MongoClient(Deployment, Generic[DocT]):
     def _set_up(self, options: ClientOptions) -> None:
         """Take the options. Does no I/O."""
         super().__init__(
-            options.codec_options,
-            options.read_preference,
-            options.write_concern,
-            options.read_concern,
+            Namespace(
+                "",
+                "",
+                options.codec_options,
+                options.read_preference,
+                options.write_concern,
+                options.read_concern,
+            )
         )
         self._options = options
         _tell_of_emulation(options)
@@ -295,7 +300,7 @@ class MongoClient(Deployment, Generic[DocT]):
                 f"name_or_database must be an instance of str or a Database, not {type(name)}"
             )
         database: Database[Any] = Database(self, name)
-        command = drop_database(database._namespace(), comment=comment)
+        command = drop_database(database._namespace, comment=comment)
         run_checked(self._executor, command, session)
 
     def server_info(self, session: SessionLike | None = None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from greenmongo._core.bulk.batches import WriteLimits
     from greenmongo._core.command import Command, Reply
+    from greenmongo._core.namespace import Namespace
     from greenmongo._core.sessions.client_session import SessionLike
     from greenmongo._core.types import Address, Named, ReadMode
 
@@ -46,49 +47,43 @@ class Runs(Protocol):
 class Configured:
     """Codec options, read preference, write concern and read concern, checked and read-only."""
 
-    def __init__(
-        self,
-        codec_options: CodecOptions[Any],
-        read_preference: ReadMode,
-        write_concern: WriteConcern,
-        read_concern: ReadConcern,
-    ) -> None:
-        require_codec_options(codec_options)
-        require_read_mode(read_preference)
-        if not isinstance(write_concern, WriteConcern):
+    _namespace: Namespace
+    """What commands inherit."""
+
+    def __init__(self, namespace: Namespace) -> None:
+        require_codec_options(namespace.codec_options)
+        require_read_mode(namespace.read_preference)
+        if not isinstance(namespace.write_concern, WriteConcern):
             raise TypeError(
                 "write_concern must be an instance of pymongo.write_concern.WriteConcern, "
-                f"not {type(write_concern)}"
+                f"not {type(namespace.write_concern)}"
             )
-        if not isinstance(read_concern, ReadConcern):
+        if not isinstance(namespace.read_concern, ReadConcern):
             raise TypeError(
                 "read_concern must be an instance of pymongo.read_concern.ReadConcern, "
-                f"not {type(read_concern)}"
+                f"not {type(namespace.read_concern)}"
             )
-        self._codec_options = codec_options
-        self._read_preference = read_preference
-        self._write_concern = write_concern
-        self._read_concern = read_concern
+        self._namespace = namespace
 
     @property
     def codec_options(self) -> CodecOptions[Any]:
         """How documents are encoded and decoded."""
-        return self._codec_options
+        return self._namespace.codec_options
 
     @property
     def read_preference(self) -> ReadMode:
         """Which servers may answer reads."""
-        return self._read_preference
+        return self._namespace.read_preference
 
     @property
     def write_concern(self) -> WriteConcern:
         """When a write counts as done."""
-        return self._write_concern
+        return self._namespace.write_concern
 
     @property
     def read_concern(self) -> ReadConcern:
         """Which data reads may see."""
-        return self._read_concern
+        return self._namespace.read_concern
 
 
 def name_of(thing: str | Named) -> object:

@@ -159,17 +159,19 @@ class LegacyClientBase(Settings, MongoClient[DocT], Generic[DocT]):
     @property
     def document_class(self) -> type[DocT]:
         """The type of returned documents; one that is assigned is for databases to come."""
-        kind: type[DocT] = self._codec_options.document_class
+        kind: type[DocT] = self._namespace.codec_options.document_class
         return kind
 
     @document_class.setter
     def document_class(self, value: type[DocT]) -> None:
-        self._codec_options = self._codec_options.with_options(document_class=value)
+        self._override(
+            codec_options=self._namespace.codec_options.with_options(document_class=value)
+        )
 
     @property
     def tz_aware(self) -> bool:
         """Whether returned datetimes have a time zone."""
-        return self._codec_options.tz_aware
+        return self._namespace.codec_options.tz_aware
 
     @property
     def secondary_acceptable_latency_ms(self) -> float:

@@ -22,17 +22,17 @@ __all__ = ["Settings"]
 class Settings(Configured):
     """`safe`, `slave_okay`, `tag_sets` and their kin, to read and to set."""
 
-    def _settings_changed(self) -> None:
-        """Have what was derived from the options follow them."""
+    def _override(self, **options: Any) -> None:
+        """Change what commands inherit from now on, and databases and collections to come."""
+        self._namespace = self._namespace.overridden(**options)
 
     def _set_write_concern(self, write_concern: WriteConcern) -> None:
-        self._write_concern = write_concern
-        self._settings_changed()
+        self._override(write_concern=write_concern)
 
     @property
     def write_concern(self) -> WriteConcern:
         """When a write counts as done."""
-        return self._write_concern
+        return self._namespace.write_concern
 
     @write_concern.setter
     def write_concern(self, value: WriteConcern | Mapping[str, Any]) -> None:
@@ -42,7 +42,7 @@ class Settings(Configured):
     @property
     def safe(self) -> bool:
         """Whether writes are acknowledged."""
-        return self._write_concern.acknowledged
+        return self._namespace.write_concern.acknowledged
 
     @safe.setter
     def safe(self, value: bool) -> None:
@@ -53,7 +53,7 @@ class Settings(Configured):
 
     def get_lasterror_options(self) -> Document:
         """Return what is asked for when a write is acknowledged: `w`, `wtimeout`, `j`, `fsync`."""
-        return dict(self._write_concern.document)
+        return dict(self._namespace.write_concern.document)
 
     def set_lasterror_options(self, /, **options: Any) -> None:
         """Change what is asked for when a write is acknowledged.
@@ -62,11 +62,12 @@ class Settings(Configured):
             ConfigurationError: an option is unknown, or contradicts another.
         """
         as_write_concern(options)
-        self._set_write_concern(as_write_concern({**self._write_concern.document, **options}))
+        known = self._namespace.write_concern.document
+        self._set_write_concern(as_write_concern({**known, **options}))
 
     def unset_lasterror_options(self, *options: str) -> None:
         """Take back some of what is asked for when a write is acknowledged, or all."""
-        kept = self._write_concern.document if options else {}
+        kept = self._namespace.write_concern.document if options else {}
         self._set_write_concern(
             as_write_concern({name: kept[name] for name in kept if name not in options})
         )
@@ -74,27 +75,25 @@ class Settings(Configured):
     @property
     def read_preference(self) -> ReadMode:
         """Which servers may answer reads; a number may be assigned too."""
-        return self._read_preference
+        return self._namespace.read_preference
 
     @read_preference.setter
     def read_preference(self, value: ReadMode | int) -> None:
-        self._read_preference = read_mode(value)
-        self._settings_changed()
+        self._override(read_preference=read_mode(value))
 
     @property
     def tag_sets(self) -> list[Mapping[str, Any]]:
         """The tag sets of the read preference."""
-        return [dict(tags) for tags in self._read_preference.tag_sets]
+        return [dict(tags) for tags in self._namespace.read_preference.tag_sets]
 
     @tag_sets.setter
     def tag_sets(self, value: list[Mapping[str, Any]]) -> None:
-        self._read_preference = read_mode(self._read_preference, value)
-        self._settings_changed()
+        self._override(read_preference=read_mode(self._namespace.read_preference, value))
 
     @property
     def slave_okay(self) -> bool:
         """Whether reads may go to a secondary."""
-        return self._read_preference.mode != PRIMARY
+        return self._namespace.read_preference.mode != PRIMARY
 
     @slave_okay.setter
     def slave_okay(self, value: bool) -> None:
@@ -106,9 +105,9 @@ class Settings(Configured):
     @property
     def uuid_subtype(self) -> int:
         """The binary subtype that UUIDs are stored with: a value of `UuidRepresentation`."""
-        return self._codec_options.uuid_representation
+        return self._namespace.codec_options.uuid_representation
 
     @uuid_subtype.setter
     def uuid_subtype(self, value: int) -> None:
-        self._codec_options = self._codec_options.with_options(uuid_representation=value)
-        self._settings_changed()
+        changed = self._namespace.codec_options.with_options(uuid_representation=value)
+        self._override(codec_options=changed)

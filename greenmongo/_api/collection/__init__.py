@@ -59,14 +59,10 @@ class Collection(Reads[DocT], Writes[DocT], FindAndModify[DocT], Indexes[DocT], 
         read_concern: ReadConcern | None = None,
     ) -> Collection[Any]:
         """Return the same collection with other options."""
-        return self._database._collection_class(
-            self._database,
-            self._name,
-            codec_options or self._codec_options,
-            read_preference or self._read_preference,
-            write_concern or self._write_concern,
-            read_concern or self._read_concern,
-        )
+        options = self._namespace.overridden(
+            codec_options, read_preference, write_concern, read_concern
+        ).options
+        return self._database._collection_class(self._database, self._name, *options)
 
     def options(
         self, session: SessionLike | None = None, comment: Any | None = None
@@ -122,14 +118,8 @@ class Collection(Reads[DocT], Writes[DocT], FindAndModify[DocT], Indexes[DocT], 
         return self[name]
 
     def __getitem__(self, name: str) -> Collection[DocT]:
-        return self._database._collection_class(
-            self._database,
-            f"{self._name}.{name}",
-            self._codec_options,
-            self._read_preference,
-            self._write_concern,
-            self._read_concern,
-        )
+        name = f"{self._name}.{name}"
+        return self._database._collection_class(self._database, name, *self._namespace.options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Explain that there is no such method: what was called is a collection."""

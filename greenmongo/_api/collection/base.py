@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from greenmongo._api.configured import Configured, check_session
 from greenmongo._core.commands.arguments import check_collection_name
-from greenmongo._core.namespace import Namespace
 from greenmongo._core.reply import check_write
 from greenmongo._core.types import DocT
 
@@ -28,7 +27,6 @@ class CollectionBase(Configured, Generic[DocT]):
     """The identity that reads, writes and indexes build their commands from."""
 
     _executor: Runs
-    _namespace: Namespace
 
     def __init__(
         self,
@@ -41,28 +39,18 @@ class CollectionBase(Configured, Generic[DocT]):
     ) -> None:
         if not hasattr(type(database), "get_collection"):
             raise TypeError(f"Database required but given {type(database).__name__}")
-        super().__init__(
-            codec_options or database.codec_options,
-            read_preference or database.read_preference,
-            write_concern or database.write_concern,
-            read_concern or database.read_concern,
+        inherited = database._namespace.overridden(
+            codec_options, read_preference, write_concern, read_concern
         )
+        super().__init__(inherited._replace(collection=name))
         check_collection_name(name)
         self._database: Database[DocT] = database
         self._name = name
         self._executor = database._executor
-        self._namespace = Namespace(
-            database.name,
-            name,
-            self._codec_options,
-            self._read_preference,
-            self._write_concern,
-            self._read_concern.document,
-        )
 
     def _write(self, command: Command, session: SessionLike | None) -> Document:
         """Run one write and raise what its reply reports."""
-        check_session(session, self._write_concern)
+        check_session(session, self._namespace.write_concern)
         document = self._executor.run(command, session).document
         check_write(document)
         return document

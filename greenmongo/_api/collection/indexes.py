@@ -114,8 +114,8 @@ class Indexes(CollectionBase[DocT], Generic[DocT]):
             self._name,
             INDEX_CODEC,
             ReadPreference.PRIMARY,
-            self._write_concern,
-            self._read_concern,
+            self._namespace.write_concern,
+            self._namespace.read_concern,
         )
         try:
             return open_cursor(collection, command, session, CommandCursor, comment=comment)

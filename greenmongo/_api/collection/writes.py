@@ -57,8 +57,8 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
         """
         require_document("document", document)
         inserted_id = give_id(document)
-        encoded = [bson.encode(document, codec_options=self._codec_options)]
-        write_concern = self._write_concern
+        encoded = [bson.encode(document, codec_options=self._namespace.codec_options)]
+        write_concern = self._namespace.write_concern
         if not write_concern.acknowledged or len(encoded[0]) > DEFAULT_LIMITS.max_bson_size:
             limits = self._executor.limits()
             check_sizes(encoded, limits, acknowledged=write_concern.acknowledged)
@@ -95,7 +95,7 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
         """
         if not isinstance(documents, Iterable) or isinstance(documents, Mapping) or not documents:
             raise TypeError("documents must be a non-empty list")
-        write_concern = self._write_concern
+        write_concern = self._namespace.write_concern
         check_session(session, write_concern)
         if bypass_document_validation and not write_concern.acknowledged:
             raise OperationFailure(
@@ -119,7 +119,7 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
         if not isinstance(document, dict):  # as nearly all are; each document costs a call less
             require_document("document", document)
         give_id(document)
-        return bson.encode(document, codec_options=self._codec_options)
+        return bson.encode(document, codec_options=self._namespace.codec_options)
 
     def _insert_batches(
         self,
@@ -128,7 +128,7 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
         session: SessionLike | None,
         options: dict[str, Any],
     ) -> None:
-        write_concern, ordered = self._write_concern, options["ordered"]
+        write_concern, ordered = self._namespace.write_concern, options["ordered"]
         acknowledged = write_concern.acknowledged
         limits = self._executor.limits()
         check_sizes(encoded, limits, acknowledged=acknowledged)
@@ -151,9 +151,9 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
         session: SessionLike | None,
         **options: Any,
     ) -> UpdateResult:
-        command = update(self._namespace, query, change, self._write_concern, **options)
+        command = update(self._namespace, query, change, self._namespace.write_concern, **options)
         document = self._write(command, session)
-        if not self._write_concern.acknowledged:
+        if not self._namespace.write_concern.acknowledged:
             return UpdateResult(None, False)
         # PyMongo's UpdateResult reads the shape that legacy servers had.
         upserted = document.get("upserted")
@@ -276,7 +276,7 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
     def _delete(
         self, query: Mapping[str, Any], session: SessionLike | None, **options: Any
     ) -> DeleteResult:
-        write_concern = self._write_concern
+        write_concern = self._namespace.write_concern
         command = delete(self._namespace, query, write_concern, **options)
         return DeleteResult(self._write(command, session), write_concern.acknowledged)
 

@@ -51,14 +51,10 @@ class Database(Commands[DocT], Collections[DocT], Generic[DocT]):
         read_concern: ReadConcern | None = None,
     ) -> Database[Any]:
         """Return the same database with other options."""
-        return self._client._database_class(
-            self._client,
-            self._name,
-            codec_options or self._codec_options,
-            read_preference or self._read_preference,
-            write_concern or self._write_concern,
-            read_concern or self._read_concern,
-        )
+        options = self._namespace.overridden(
+            codec_options, read_preference, write_concern, read_concern
+        ).options
+        return self._client._database_class(self._client, self._name, *options)
 
     def __getattr__(self, name: str) -> Collection[DocT]:
         if name.startswith("_"):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 from greenmongo._api.collection import Collection
 from greenmongo._api.configured import Configured
 from greenmongo._core.commands.arguments import check_database_name
-from greenmongo._core.namespace import Namespace
 from greenmongo._core.types import DocT
 
 if TYPE_CHECKING:
@@ -42,12 +41,10 @@ class DatabaseBase(Configured, Generic[DocT]):
     ) -> None:
         if not hasattr(type(client), "get_database"):
             raise TypeError(f"MongoClient required but given {type(client).__name__}")
-        super().__init__(
-            codec_options or client.codec_options,
-            read_preference or client.read_preference,
-            write_concern or client.write_concern,
-            read_concern or client.read_concern,
+        inherited = client._namespace.overridden(
+            codec_options, read_preference, write_concern, read_concern
         )
+        super().__init__(inherited._replace(db=name))
         check_database_name(name)
         self._client: MongoClient[DocT] = client
         self._name = name
@@ -62,16 +59,6 @@ class DatabaseBase(Configured, Generic[DocT]):
     def name(self) -> str:
         """The name of this database."""
         return self._name
-
-    def _namespace(self, collection: str = "") -> Namespace:
-        return Namespace(
-            self._name,
-            collection,
-            self._codec_options,
-            self._read_preference,
-            self._write_concern,
-            self._read_concern.document,
-        )
 
     def _collection(
         self,

@@ -175,7 +175,7 @@ class Collections(DatabaseBase[DocT], Generic[DocT]):
         name = name_of(name_or_collection)
         if not isinstance(name, str):
             raise TypeError(f"name_or_collection must be an instance of str, not {type(name)}")
-        namespace = self._namespace(name)
+        namespace = self._namespace._replace(collection=name)
         return drop(self._executor, namespace, session, comment, encrypted_fields)
 
     def validate_collection(

@@ -45,7 +45,7 @@ class Commands(DatabaseBase[DocT], Generic[DocT]):
         Raises:
             ConfigurationError: a keyword would change what the command is.
         """
-        plan = aggregate(self._namespace(), pipeline, options=kwargs)
+        plan = aggregate(self._namespace, pipeline, options=kwargs)
         collection = self._collection("$cmd.aggregate")
         return open_aggregation(collection, plan, session, CommandCursor)
 

@@ -61,8 +61,8 @@ def aggregate(
     body["cursor"] = cursor
     collation = validate_collation_or_none(body.pop("collation", None))
     max_await_time_ms = body.pop("maxAwaitTimeMS", None)
-    if namespace.read_concern:
-        body.setdefault("readConcern", namespace.read_concern)
+    if namespace.read_concern.level:
+        body.setdefault("readConcern", namespace.read_concern.document)
     if writes and "writeConcern" not in body and not namespace.write_concern.is_server_default:
         body["writeConcern"] = namespace.write_concern.document
     if collation is not None:
@@ -186,8 +186,8 @@ def read_command(
     user_documents: bool = False,
 ) -> Command:
     """Give a read without a cursor the namespace's concern, and let it be retried."""
-    if namespace.read_concern:
-        body.setdefault("readConcern", namespace.read_concern)
+    if namespace.read_concern.level:
+        body.setdefault("readConcern", namespace.read_concern.document)
     if collation is not None:
         body["collation"] = collation
     return Command(

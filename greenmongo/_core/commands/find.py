@@ -87,8 +87,8 @@ def find_first(namespace: Namespace, query: Mapping[str, Any]) -> Command:
         "limit": 1,
         "singleBatch": True,
     }
-    if namespace.read_concern:
-        body["readConcern"] = namespace.read_concern
+    if namespace.read_concern.level:
+        body["readConcern"] = namespace.read_concern.document
     # Positional, because keywords cost a third of a microsecond here: is_write=False,
     # user_documents=True. With a single batch no cursor is left open.
     return Command(
@@ -113,8 +113,8 @@ def find(namespace: Namespace, spec: FindSpec) -> Command:
         body["filter"] = spec.filter
     add_modifiers(body, spec)
     add_size(body, spec)
-    if namespace.read_concern:
-        body["readConcern"] = namespace.read_concern
+    if namespace.read_concern.level:
+        body["readConcern"] = namespace.read_concern.document
     if spec.collation:
         body["collation"] = spec.collation
     if spec.allow_disk_use is not None:

@@ -20,22 +20,9 @@ __all__ = ["LegacyCollectionBase"]
 class LegacyCollectionBase(Settings, Collection[DocT], Generic[DocT]):
     """A `Collection` of a legacy database, with options that can be changed."""
 
-    def _settings_changed(self) -> None:
-        self._namespace = self._namespace._replace(
-            codec_options=self._codec_options,
-            read_preference=self._read_preference,
-            write_concern=self._write_concern,
-        )
-
     def _with_write_concern(self, write_concern: WriteConcern) -> Self:
-        return type(self)(
-            self._database,
-            self._name,
-            self._codec_options,
-            self._read_preference,
-            write_concern,
-            self._read_concern,
-        )
+        options = self._namespace.overridden(write_concern=write_concern).options
+        return type(self)(self._database, self._name, *options)
 
     @property
     def database(self) -> LegacyDatabase[DocT]:

@@ -55,8 +55,8 @@ class MapReduce(LegacyCollectionBase[DocT], Generic[DocT]):
             full_response: return the server's whole answer.
             **options: further fields of the command: `query`, `limit`, `scope`, ...
         """
-        options.setdefault("read_preference", self._read_preference)
-        options.setdefault("codec_options", self._codec_options)
+        options.setdefault("read_preference", self._namespace.read_preference)
+        options.setdefault("codec_options", self._namespace.codec_options)
         reply = self.database.command(
             "mapReduce", self._name, map=map, reduce=reduce, out={"inline": 1}, **options
         )

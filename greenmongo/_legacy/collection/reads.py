@@ -58,14 +58,14 @@ class LegacyReads(LegacyCollectionBase[DocT], Generic[DocT]):
                 "no_cursor_timeout in PyMongo 4, so name it"
             )
         given = {"filter": filter, "projection": projection, "skip": skip, "limit": limit}
-        arguments = translate_find({**given, **options}, self._read_preference)
+        arguments = translate_find({**given, **options}, self._namespace.read_preference)
         source = self._with_origin(arguments.decoding, arguments.read_preference)
         return LegacyCursor(source, **arguments.cursor)._take(arguments)
 
     def _with_origin(self, decoding: Mapping[str, Any], preference: Any) -> LegacyCollection[Any]:
         if not decoding and preference is None:
             return self._whole()
-        codec_options = self._codec_options.with_options(**decoding) if decoding else None
+        codec_options = self._namespace.codec_options.with_options(**decoding) if decoding else None
         return self._whole().with_options(codec_options, preference)
 
     def find_one(
@@ -116,7 +116,7 @@ class LegacyReads(LegacyCollectionBase[DocT], Generic[DocT]):
         stages = [pipeline] if isinstance(pipeline, Mapping) else list(pipeline)
         wants_cursor = options.get("cursor") is not None
         decoding = take_decoding(options)
-        source = self._with_origin(decoding, take_origin(options, self._read_preference))
+        source = self._with_origin(decoding, take_origin(options, self._namespace.read_preference))
         found = Collection.aggregate(source, stages, session, let, comment, **options)
         return found if wants_cursor else {"result": found.to_list(), "ok": 1.0}
 

@@ -36,8 +36,9 @@ class LegacyWrites(LegacyCollectionBase[DocT], Generic[DocT]):
 
     def _acknowledging(self, safe: bool | None, options: Mapping[str, Any]) -> Self:
         """Return this collection with the write concern of one call."""
-        concern = choose_write_concern(self._write_concern, safe, options)
-        return self if concern == self._write_concern else self._with_write_concern(concern)
+        inherited = self._namespace.write_concern
+        concern = choose_write_concern(inherited, safe, options)
+        return self if concern == inherited else self._with_write_concern(concern)
 
     def insert(
         self,
@@ -93,7 +94,7 @@ class LegacyWrites(LegacyCollectionBase[DocT], Generic[DocT]):
         """Return a document so that the `_id` it lacks is left to the server."""
         if "_id" in document:
             return document
-        return RawBSONDocument(bson.encode(document, codec_options=self._codec_options))
+        return RawBSONDocument(bson.encode(document, codec_options=self._namespace.codec_options))
 
     def _insert_several(self, documents: list[Any], continue_on_error: bool) -> None:
         try:

@@ -8,6 +8,7 @@ from bson.son import SON
 from pymongo.collation import Collation
 from pymongo.errors import ConfigurationError
 from pymongo.operations import IndexModel
+from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
@@ -25,9 +26,11 @@ from greenmongo._core.commands.write import delete, find_and_modify, insert, upd
 from greenmongo._core.constants import CursorType, QueryFlag
 from greenmongo._core.namespace import Namespace
 
-NAMESPACE = Namespace("db", "c", DEFAULT_CODEC_OPTIONS, ReadPreference.NEAREST, WriteConcern(), {})
+NAMESPACE = Namespace(
+    "db", "c", DEFAULT_CODEC_OPTIONS, ReadPreference.NEAREST, WriteConcern(), ReadConcern()
+)
 MAJORITY = NAMESPACE._replace(
-    read_concern={"level": "majority"}, write_concern=WriteConcern("majority")
+    read_concern=ReadConcern("majority"), write_concern=WriteConcern("majority")
 )
 UNHEARD = WriteConcern(w=0)
 ACKNOWLEDGED = WriteConcern()

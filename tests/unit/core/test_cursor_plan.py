@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from bson.codec_options import DEFAULT_CODEC_OPTIONS
+from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
@@ -13,7 +14,7 @@ from greenmongo._core.namespace import Namespace
 
 HOST = ("h", 1)
 NAMESPACE = Namespace(
-    "db", "c", DEFAULT_CODEC_OPTIONS, ReadPreference.SECONDARY, WriteConcern(), {}
+    "db", "c", DEFAULT_CODEC_OPTIONS, ReadPreference.SECONDARY, WriteConcern(), ReadConcern()
 )
 
 
