@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from greenmongo._api.configured import Runs
+    from greenmongo._api.configured import CommandExecutor
     from greenmongo._core.command import Command
     from greenmongo._core.sessions.client_session import SessionLike
     from greenmongo._core.types import Address
@@ -33,13 +33,15 @@ class BufferedCursor(Generic[DocT]):
     `_buffer` itself and crosses to the hub only to refill it.
     """
 
-    _executor: Runs
+    _executor: CommandExecutor
     _plan: CursorPlan
     _session: SessionLike | None = None
     # True until the constructor has succeeded, so that __del__ has nothing to do before.
     _killed: bool = True
 
-    def __init__(self, executor: Runs, plan: CursorPlan, session: SessionLike | None) -> None:
+    def __init__(
+        self, executor: CommandExecutor, plan: CursorPlan, session: SessionLike | None
+    ) -> None:
         self._buffer: deque[Any] = deque()
         self._undecoded: UndecodedBatch | None = None
         self._executor = executor
@@ -84,7 +86,7 @@ class BufferedCursor(Generic[DocT]):
         if was_killed or not plan.must_kill:
             return
         try:
-            self._executor.run(plan.kill_command(), self._session)
+            self._executor.execute(plan.kill_command(), self._session)
         except PyMongoError:
             self._kill_later()
 
@@ -137,7 +139,7 @@ class BufferedCursor(Generic[DocT]):
     def _round_trip(self) -> None:
         """Fetch one batch."""
         try:
-            reply = self._executor.run(self._next_command(), self._session)
+            reply = self._executor.execute(self._next_command(), self._session)
         except OperationFailure as error:
             if error.code in CURSOR_GONE_CODES:
                 self._killed = True

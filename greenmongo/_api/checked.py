@@ -9,14 +9,14 @@ from pymongo.errors import OperationFailure
 from greenmongo._core.reply import check_write_concern, write_concern_failure
 
 if TYPE_CHECKING:
-    from greenmongo._api.configured import Runs
+    from greenmongo._api.configured import CommandExecutor
     from greenmongo._core.command import Command, Reply
     from greenmongo._core.sessions.client_session import SessionLike
 
 __all__ = ["run_checked"]
 
 
-def run_checked(executor: Runs, command: Command, session: SessionLike | None) -> Reply:
+def run_checked(executor: CommandExecutor, command: Command, session: SessionLike | None) -> Reply:
     """Run a command and return the server's answer.
 
     Raises:
@@ -24,7 +24,7 @@ def run_checked(executor: Runs, command: Command, session: SessionLike | None) -
             of the command or a failure.
     """
     try:
-        reply = executor.run(command, session)
+        reply = executor.execute(command, session)
     except OperationFailure as error:
         failure = write_concern_failure(dict(error.details or {}))
         if failure is None:

@@ -270,7 +270,7 @@ class MongoClient(Deployment, Generic[DocT]):
             **kwargs: options of the listDatabases command: `filter`, `nameOnly`, ...
         """
         command = list_databases(kwargs, comment=comment)
-        databases = self._executor.run(command, session).document["databases"]
+        databases = self._executor.execute(command, session).document["databases"]
         admin = self.get_database(
             "admin", DEFAULT_CODEC_OPTIONS, ReadPreference.PRIMARY, WriteConcern()
         )

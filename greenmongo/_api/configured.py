@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from greenmongo._core.sessions.client_session import SessionLike
     from greenmongo._core.types import Address, Named, ReadMode
 
-__all__ = ["Configured", "Runs", "check_session", "name_of"]
+__all__ = ["Configured", "CommandExecutor", "check_session", "name_of"]
 
 
-class Runs(Protocol):
+class CommandExecutor(Protocol):
     """What the API asks of the executor, and all that it knows of it."""
 
-    def run(self, command: Command, session: SessionLike | None = None) -> Reply:
-        """Run one command from any thread or greenlet and return the server's answer."""
+    def execute(self, command: Command, session: SessionLike | None = None) -> Reply:
+        """Execute one command from any thread or greenlet and return the server's answer."""
         ...
 
     def limits(self) -> WriteLimits:

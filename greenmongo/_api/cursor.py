@@ -217,7 +217,7 @@ class Cursor(BufferedCursor[DocT], Generic[DocT]):
         # An explain never leaves a cursor behind, so a limit is a hard one.
         spec = dataclasses.replace(self._spec, limit=-abs(self._spec.limit))
         namespace = self._collection._namespace
-        reply = self._executor.run(explain(namespace, spec), self._session)
+        reply = self._executor.execute(explain(namespace, spec), self._session)
         document: DocT = redecode(reply.document, namespace.codec_options)
         return document
 

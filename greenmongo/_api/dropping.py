@@ -13,7 +13,7 @@ from greenmongo._core.commands.arguments import require_mapping
 from greenmongo._core.server_codes import NAMESPACE_NOT_FOUND
 
 if TYPE_CHECKING:
-    from greenmongo._api.configured import Runs
+    from greenmongo._api.configured import CommandExecutor
     from greenmongo._core.namespace import Namespace
     from greenmongo._core.sessions.client_session import SessionLike
     from greenmongo._core.types import Document
@@ -22,7 +22,7 @@ __all__ = ["drop"]
 
 
 def drop(
-    executor: Runs,
+    executor: CommandExecutor,
     namespace: Namespace,
     session: SessionLike | None,
     comment: Any,
@@ -40,7 +40,7 @@ def drop(
 
 
 def drop_one(
-    executor: Runs, namespace: Namespace, session: SessionLike | None, comment: Any
+    executor: CommandExecutor, namespace: Namespace, session: SessionLike | None, comment: Any
 ) -> Document:
     """Drop one collection and return the server's answer."""
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from pymongo.errors import OperationFailure
 
 if TYPE_CHECKING:
-    from greenmongo._api.configured import Runs
+    from greenmongo._api.configured import CommandExecutor
     from greenmongo._core.command import Command
     from greenmongo._core.sessions.client_session import SessionLike
     from greenmongo._core.types import Document
@@ -39,7 +39,7 @@ class Progress(Protocol[BatchT_contra]):
 
 
 def run_batches(
-    executor: Runs,
+    executor: CommandExecutor,
     batches: Iterable[BatchT],
     build: Callable[[BatchT, int], Command],
     progress: Progress[BatchT],
@@ -63,7 +63,7 @@ def run_batches(
     for batch in batches:
         command = build(batch, operation_id)
         try:
-            document = executor.run(command, session).document
+            document = executor.execute(command, session).document
         except OperationFailure as error:
             progress.record_failure(error)
         else:

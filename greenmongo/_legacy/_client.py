@@ -170,4 +170,4 @@ class LegacyClient(LegacyClientBase[DocT], Generic[DocT]):
                 raise InvalidOperation(f"no open cursor of this client has the id {cursor_id}")
         for cursor in found:
             if cursor is not None and cursor._plan.must_kill:
-                self._executor.run(cursor._plan.kill_command(), cursor.session)
+                self._executor.execute(cursor._plan.kill_command(), cursor.session)

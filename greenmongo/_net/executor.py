@@ -1,4 +1,4 @@
-"""The seam between the public classes and the hub thread: `run` is where callers cross.
+"""The seam between the public classes and the hub thread: `execute` is where callers cross.
 
 Any thread, any greenlet may call. On the hub thread a call is a plain call. The engine, which
 lives on the hub thread, is opened on first use and again in a forked child.
@@ -70,8 +70,8 @@ class Executor:
 
     # ---- operations -------------------------------------------------------------------------
 
-    def run(self, command: Command, session: SessionLike | None = None) -> Reply:
-        """Run a command and wait for its reply.
+    def execute(self, command: Command, session: SessionLike | None = None) -> Reply:
+        """Execute a command and wait for its reply.
 
         Raises:
             PyMongoError: as PyMongo would.

@@ -27,7 +27,7 @@ class FakeExecutor:
         self.killed: list[tuple[Address | None, str, str, int]] = []
         self._limits = limits or WriteLimits()
 
-    def run(self, command: Command, session: SessionLike | None = None) -> Reply:
+    def execute(self, command: Command, session: SessionLike | None = None) -> Reply:
         self.commands.append(command)
         self.sessions.append(session)
         reply = self.replies.pop(0) if self.replies else {"ok": 1.0}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pymongo.read_concern import ReadConcern
     from pymongo.write_concern import WriteConcern
 
-    from greenmongo._api.configured import Runs
+    from greenmongo._api.configured import CommandExecutor
     from greenmongo._api.database import Database
     from greenmongo._core.command import Command
     from greenmongo._core.sessions.client_session import SessionLike
@@ -26,7 +26,7 @@ __all__ = ["CollectionBase"]
 class CollectionBase(Configured, Generic[DocT]):
     """The identity that reads, writes and indexes build their commands from."""
 
-    _executor: Runs
+    _executor: CommandExecutor
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class CollectionBase(Configured, Generic[DocT]):
     def _write(self, command: Command, session: SessionLike | None) -> Document:
         """Run one write and raise what its reply reports."""
         check_session(session, self._namespace.write_concern)
-        document = self._executor.run(command, session).document
+        document = self._executor.execute(command, session).document
         check_write(document)
         return document
 

@@ -103,7 +103,7 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
         )
         if options != NO_OPTIONS or "$query" in filter:
             return next(Cursor(self._whole(), filter, *options).limit(-1), None)
-        reply = self._executor.run(find_first(self._namespace, filter))
+        reply = self._executor.execute(find_first(self._namespace, filter))
         batch = reply.document["cursor"]["firstBatch"]
         return batch[0] if batch else None
 
@@ -263,7 +263,7 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
         """
         command = count_matching(self._namespace, filter, comment=comment, options=kwargs)
         try:
-            reply = self._executor.run(command, session)
+            reply = self._executor.execute(command, session)
         except OperationFailure as error:
             if error.code == NAMESPACE_NOT_FOUND:
                 return 0
@@ -283,7 +283,7 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
             ConfigurationError: a session was passed; the count command takes none.
         """
         command = estimated_count(self._namespace, comment=comment, options=kwargs)
-        return int(self._executor.run(command).document["n"])
+        return int(self._executor.execute(command).document["n"])
 
     def distinct(
         self,
@@ -309,5 +309,5 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
             TypeError: `key` is not a string.
         """
         command = distinct(self._namespace, key, filter, comment=comment, hint=hint, options=kwargs)
-        values: list[Any] = self._executor.run(command, session).document["values"]
+        values: list[Any] = self._executor.execute(command, session).document["values"]
         return values

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pymongo.write_concern import WriteConcern
 
     from greenmongo._api.client import MongoClient
-    from greenmongo._api.configured import Runs
+    from greenmongo._api.configured import CommandExecutor
     from greenmongo._api.database import Database
     from greenmongo._core.types import ReadMode
 
@@ -28,7 +28,7 @@ class DatabaseBase(Configured, Generic[DocT]):
     _collection_class: ClassVar[type[Collection[Any]]] = Collection
     """What `database[name]` makes; a subclass of `Database` may name a subclass."""
 
-    _executor: Runs
+    _executor: CommandExecutor
 
     def __init__(
         self,

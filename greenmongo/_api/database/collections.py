@@ -205,7 +205,7 @@ class Collections(DatabaseBase[DocT], Generic[DocT]):
             background=background,
             comment=comment,
         )
-        report = self._executor.run(command, session).document
+        report = self._executor.execute(command, session).document
         # A sharded cluster reports for each shard.
         parts = report["raw"].values() if "raw" in report else (report,)
         if not all(part.get("valid", False) for part in parts):

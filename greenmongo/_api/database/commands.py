@@ -123,7 +123,7 @@ class Commands(DatabaseBase[DocT], Generic[DocT]):
             tolerates=tolerance(check, allowable_errors),
         )
         try:
-            document = self._executor.run(built, session).document
+            document = self._executor.execute(built, session).document
         except (OperationFailure, NotPrimaryError) as error:
             details: Any = error.details or {}
             if built.tolerates is None or not built.tolerates(details):
@@ -159,7 +159,7 @@ class Commands(DatabaseBase[DocT], Generic[DocT]):
             options=kwargs,
             opens_cursor=True,
         )
-        reply = self._executor.run(built, session)
+        reply = self._executor.execute(built, session)
         if not reply.document.get("cursor"):
             raise InvalidOperation("Command does not return a cursor.")
         collection = self._collection(
