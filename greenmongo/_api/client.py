@@ -365,14 +365,6 @@ class MongoClient(Deployment, Generic[DocT]):
             "or make another with the same arguments"
         )
 
-    # Python would iterate by __getitem__, for ever.
-    __iter__ = None
-
-    def __next__(self) -> NoReturn:
-        raise TypeError(f"'{type(self).__name__}' object is not iterable")
-
-    next = __next__
-
 
 def _tell_of_emulation(options: ClientOptions) -> None:
     """Log, or warn where nobody reads the log, that this is hardly a MongoDB."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol
 
 from pymongo.errors import ConfigurationError
 from pymongo.read_concern import ReadConcern
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from greenmongo._core.sessions.client_session import SessionLike
     from greenmongo._core.types import Address, Named, ReadMode
 
-__all__ = ["Configured", "CommandExecutor", "check_session", "name_of"]
+__all__ = ["CommandExecutor", "Configured", "WithoutTruth", "check_session", "name_of"]
 
 
 class CommandExecutor(Protocol):
@@ -45,7 +45,10 @@ class CommandExecutor(Protocol):
 
 
 class Configured:
-    """Codec options, read preference, write concern and read concern, checked and read-only."""
+    """Codec options, read preference, write concern and read concern, checked and read-only.
+
+    What has them is reached by name, with `[]`, and cannot be iterated over.
+    """
 
     _namespace: Namespace
     """What commands inherit."""
@@ -84,6 +87,26 @@ class Configured:
     def read_concern(self) -> ReadConcern:
         """Which data reads may see."""
         return self._namespace.read_concern
+
+    # Python would iterate by __getitem__, without an end.
+    __iter__ = None
+
+    def __next__(self) -> NoReturn:
+        raise TypeError(f"'{type(self).__name__}' object is not iterable")
+
+    next = __next__
+
+
+class WithoutTruth:
+    """Refuses `if database:`, as PyMongo does: it hardly ever asks what it seems to ask."""
+
+    _noun: ClassVar[str]
+
+    def __bool__(self) -> NoReturn:
+        raise NotImplementedError(
+            f"{type(self).__name__} objects do not implement truth value testing or bool(). "
+            f"Please compare with None instead: {self._noun} is not None"
+        )
 
 
 def name_of(thing: str | Named) -> object:

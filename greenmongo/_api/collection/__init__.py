@@ -131,17 +131,3 @@ class Collection(Reads[DocT], Writes[DocT], FindAndModify[DocT], Indexes[DocT], 
             f"'{kind}' object is not callable. If you meant to call the '{name}' method on a "
             f"'{owner}' object it is failing because no such method exists."
         )
-
-    # Python would iterate by __getitem__, for ever.
-    __iter__ = None
-
-    def __next__(self) -> NoReturn:
-        raise TypeError(f"'{type(self).__name__}' object is not iterable")
-
-    next = __next__
-
-    def __bool__(self) -> NoReturn:
-        raise NotImplementedError(
-            f"{type(self).__name__} objects do not implement truth value testing or bool(). "
-            "Please compare with None instead: collection is not None"
-        )

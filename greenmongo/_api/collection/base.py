@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic
 
-from greenmongo._api.configured import Configured, check_session
+from greenmongo._api.configured import Configured, WithoutTruth, check_session
 from greenmongo._core.commands.arguments import check_collection_name
 from greenmongo._core.reply import check_write
 from greenmongo._core.types import DocT
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["CollectionBase"]
 
 
-class CollectionBase(Configured, Generic[DocT]):
+class CollectionBase(WithoutTruth, Configured, Generic[DocT]):
     """The identity that reads, writes and indexes build their commands from."""
+
+    _noun = "collection"
 
     _executor: CommandExecutor
 

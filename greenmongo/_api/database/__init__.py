@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from greenmongo._api.collection import Collection
 from greenmongo._api.database.collections import Collections
@@ -66,17 +66,3 @@ class Database(Commands[DocT], Collections[DocT], Generic[DocT]):
 
     def __getitem__(self, name: str) -> Collection[DocT]:
         return self._collection_class(self, name)
-
-    # Python would iterate by __getitem__, for ever.
-    __iter__ = None
-
-    def __next__(self) -> NoReturn:
-        raise TypeError(f"'{type(self).__name__}' object is not iterable")
-
-    next = __next__
-
-    def __bool__(self) -> NoReturn:
-        raise NotImplementedError(
-            f"{type(self).__name__} objects do not implement truth value testing or bool(). "
-            "Please compare with None instead: database is not None"
-        )

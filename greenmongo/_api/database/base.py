@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
 from greenmongo._api.collection import Collection
-from greenmongo._api.configured import Configured
+from greenmongo._api.configured import Configured, WithoutTruth
 from greenmongo._core.commands.arguments import check_database_name
 from greenmongo._core.types import DocT
 
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 __all__ = ["DatabaseBase"]
 
 
-class DatabaseBase(Configured, Generic[DocT]):
+class DatabaseBase(WithoutTruth, Configured, Generic[DocT]):
     """The identity that commands are built from, and the way to its collections."""
 
     _collection_class: ClassVar[type[Collection[Any]]] = Collection
     """What `database[name]` makes; a subclass of `Database` may name a subclass."""
+
+    _noun = "database"
 
     _executor: CommandExecutor
 
