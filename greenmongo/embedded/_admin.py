@@ -1,4 +1,4 @@
-"""Say one thing to a server and hear the answer: what setting one up takes, and no more.
+"""Run single commands on a server: what setting one up takes, and no more.
 
 A driver's own client would be the wrong tool: this must work before there is a primary, and must
 not depend on the code that the server is there to test.

@@ -1,4 +1,4 @@
-"""Read a dead server's last words: its JSON log, what it printed, and its exit status."""
+"""Find out why a server ended: from its JSON log, what it printed, and its exit status."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEBIAN_PACKAGES = {
     "libssl": "libssl3",
     "libcrypto": "libssl3",
 }
-# What stands in the log or on standard error, the kind, and the cure; the first match counts.
+# A text in the log or on standard error, its kind, and the remedy; the first match counts.
 SYMPTOMS = (
     (
         r"GLIBC_[\d.]+' not found",
@@ -113,7 +113,7 @@ def ending(status: int | None) -> str:
 
 
 def last_messages(log: str, limit: int = 4) -> list[str]:
-    """Return the gravest messages of a JSON log, fatal ones first, in a person's words."""
+    """Return the gravest messages of a JSON log, fatal ones first, as readable text."""
     found = sorted(graded(log), key=lambda item: item[0])
     return list(dict.fromkeys(text for _, text in found))[:limit]
 
@@ -123,10 +123,10 @@ def graded(log: str) -> Iterator[tuple[int, str]]:
         try:
             entry = json.loads(line)
         except ValueError:
-            continue  # a backtrace, or a line cut short by the death we are to explain
+            continue  # a backtrace, or a line that the end of the server cut short
         if isinstance(entry, dict) and entry.get("s") in WORTH_TELLING:
             grade = WORTH_TELLING[entry["s"]]
-            # Start-up warnings (no access control, file systems) explain no death.
+            # Start-up warnings (no access control, file systems) do not explain why a server ended.
             if grade < WORTH_TELLING["W"]:
                 yield grade, f"{entry.get('msg', '')}: {reason(entry.get('attr', {}))}".rstrip(": ")
 

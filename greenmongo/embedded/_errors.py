@@ -1,4 +1,4 @@
-"""What can go wrong with a server on this machine, told with its cause and its cure."""
+"""What can go wrong with a server on this machine, with its cause and its remedy."""
 
 from __future__ import annotations
 

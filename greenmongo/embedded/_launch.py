@@ -75,7 +75,7 @@ class Launch:
         if self.tls is None:
             return None
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        # We know whom we talk to: a process we started, on the loopback interface.
+        # No check of the certificate: we started this process, on the loopback interface.
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         if self.tls.client_certificate_key_file is not None:

@@ -1,4 +1,4 @@
-"""One server of a deployment, and the faults a test may want of it."""
+"""One server of a deployment, and the faults that a test can cause in it."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ class Member:
             self._admin.run(command, timeout=CATCH_UP_WITHIN + 5.0)
             wait_until(self._has_successor, CATCH_UP_WITHIN, "no successor", self.log)
         except (EmbeddedServerError, OSError):
-            return  # nobody can take over, or it is not for us to ask: it ends without
+            return  # nobody can take over, or we may not ask: it ends without a handover
 
     def _has_successor(self) -> bool:
         hello = self.hello() or {}

@@ -1,4 +1,4 @@
-"""Our end of a supervised server process."""
+"""A supervised server process, as the program that started it sees it."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class ServerProcess:
             self.kill()
 
     def freeze(self) -> None:
-        """Stop the server's clock: its sockets stay open, nothing answers."""
+        """Freeze the server: its sockets stay open, nothing answers."""
         self._send("freeze")
         self._wait_for("stopped", "exited")
 

@@ -149,12 +149,12 @@ class MongoServer:
         self.stop()
 
     async def __aenter__(self) -> MongoServer:
-        self._abandoned = False  # here: the thread may be late, and stop() before it
+        self._abandoned = False  # set here, since stop() may run before the thread does
         try:
             await run_in_thread(self._start_unless_abandoned)
         except BaseException:
             # Whoever is cancelled in here never reaches __aexit__. stop() waits until the thread
-            # has seen that its work is not wanted any more.
+            # has noticed that its work is no longer wanted.
             await run_in_thread(self.stop, to_the_end=True)
             raise
         return self
@@ -231,7 +231,7 @@ class MongoServer:
                 member.wait(listens, self._start_timeout, "open its port")
             except EmbeddedServerError as error:
                 member.discard()
-                # Somebody else may have taken the port between our looking and mongod's binding.
+                # Somebody else may have taken the port after we looked and before mongod binds it.
                 if error.kind != "port" or self._port is not None or attempt == PORT_ATTEMPTS:
                     raise
             except BaseException:

@@ -134,7 +134,7 @@ def clean_up(directory: str) -> None:
     try:
         remaining = os.listdir(root)
     except FileNotFoundError:
-        return  # another supervisor was faster
+        return  # another supervisor has removed it
     if remaining in (["keyfile"], []):
         shutil.rmtree(root, ignore_errors=True)
 
