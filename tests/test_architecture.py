@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +66,24 @@ PYMONGO_VALUES = {
 PYMONGO_NAMES = {("pymongo.collection", "ReturnDocument")}  # it lives nowhere else
 WITHOUT_PYMONGO = ("greenmongo._wire", "greenmongo.embedded")
 
+# Nowhere do modules import each other in a circle when they are loaded. In these packages they do
+# not for their annotations either, but for a child that names its parent there.
+WITHOUT_CIRCLES = ("greenmongo._wire", "greenmongo._core", "greenmongo._net", "bridge")
+PARENTS: dict[str, tuple[str, ...]] = {
+    "greenmongo._net.holder": (
+        "greenmongo._net.connection",
+        "greenmongo._net.pool",
+    ),
+    "greenmongo._net.observers.command": ("greenmongo._net.connection",),
+    "bridge._request": ("bridge._client",),
+    "bridge._database": ("bridge._client",),
+    "bridge._collection": ("bridge._database",),
+    "bridge._cursor": ("bridge._collection",),
+    "bridge._legacy.database": ("bridge._legacy.client",),
+    "bridge._legacy.collection": ("bridge._legacy.database",),
+    "bridge._legacy.cursor": ("bridge._legacy.collection",),
+}
+
 
 @dataclass(frozen=True)
 class Import:
@@ -76,6 +94,8 @@ class Import:
     line: int
     relative: bool
     in_function: bool
+    for_types: bool = False
+    """Whether only type checkers see it."""
 
 
 def is_within(module: str, prefixes: tuple[str, ...]) -> bool:
@@ -90,19 +110,20 @@ def rank(module: str, table: dict[str, int]) -> int:
 
 
 def imports_of(tree: ast.Module) -> Iterator[Import]:
-    def walk(node: ast.AST, in_function: bool) -> Iterator[Import]:
+    def walk(node: ast.AST, in_function: bool, for_types: bool) -> Iterator[Import]:
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.Import):
                 for alias in child.names:
-                    yield Import(alias.name, None, child.lineno, False, in_function)
+                    yield Import(alias.name, None, child.lineno, False, in_function, for_types)
             elif isinstance(child, ast.ImportFrom):
                 for alias in child.names:
                     module, relative = child.module or "", child.level > 0
-                    yield Import(module, alias.name, child.lineno, relative, in_function)
+                    yield Import(module, alias.name, child.lineno, relative, in_function, for_types)
             inside = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef))
-            yield from walk(child, in_function or inside)
+            checking = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
+            yield from walk(child, in_function or inside, for_types or checking)
 
-    return walk(tree, False)
+    return walk(tree, False, False)
 
 
 def layer_violations(module: str, imported: Import, target: str) -> Iterator[str]:
@@ -188,6 +209,35 @@ def violations(module: str, source: str) -> list[str]:
             found += [f"{where}: {what}" for what in layer_violations(module, imported, target)]
         found += [f"{where}: {what}" for what in package_violations(module, imported)]
     return found
+
+
+def graph_of(sources: Mapping[str, str], *, with_types: bool) -> dict[str, set[str]]:
+    """Return which modules each module imports; without those that are its parents' types."""
+    graph = {}
+    for module, source in sources.items():
+        targets = set()
+        for imported in imports_of(ast.parse(source)):
+            whole = f"{imported.module}.{imported.name}"
+            target = whole if whole in sources else imported.module
+            is_parent = target in PARENTS.get(module, ())
+            if not imported.for_types or (with_types and not is_parent):
+                targets.add(target)
+        graph[module] = targets & sources.keys() - {module}
+    return graph
+
+
+def circular(graph: Mapping[str, set[str]]) -> list[str]:
+    """Return the modules that import themselves by way of others."""
+
+    def reachable(module: str) -> set[str]:
+        seen: set[str] = set()
+        waiting = set(graph[module])
+        while waiting:
+            seen.add(each := waiting.pop())
+            waiting |= graph[each] - seen
+        return seen
+
+    return sorted(module for module in graph if module in reachable(module))
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -281,3 +331,74 @@ def test_a_seeded_violation_is_caught(module: str, source: str) -> None:
 )
 def test_what_the_rules_allow_passes(module: str, source: str) -> None:
     assert violations(module, source) == []
+
+
+def all_sources() -> dict[str, str]:
+    return {module: path.read_text(encoding="utf-8") for module, path in modules()}
+
+
+def test_no_modules_load_each_other_in_a_circle() -> None:
+    assert circular(graph_of(all_sources(), with_types=False)) == []
+
+
+def test_no_modules_of_the_core_and_the_bridge_name_each_other_in_a_circle() -> None:
+    sources = {name: it for name, it in all_sources().items() if is_within(name, WITHOUT_CIRCLES)}
+    assert circular(graph_of(sources, with_types=True)) == []
+
+
+def test_every_parent_is_named_by_its_child() -> None:
+    sources = all_sources()
+    named = {
+        child: {each.module for each in imports_of(ast.parse(sources[child])) if each.for_types}
+        for child in PARENTS
+    }
+    assert {child: named[child] >= set(parents) for child, parents in PARENTS.items()} == (
+        dict.fromkeys(PARENTS, True)
+    )
+
+
+TYPES_ONLY = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    "
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        {
+            "greenmongo._net.pool": "from greenmongo._net.holder import Holder",
+            "greenmongo._net.holder": "from greenmongo._net.pool import Pool",
+        },
+        {
+            "greenmongo._core.types": "import greenmongo._core.command",
+            "greenmongo._core.command": f"{TYPES_ONLY}from greenmongo._core import types",
+        },
+        {
+            "bridge._a": "from bridge import _b",
+            "bridge._b": "def f() -> None:\n    from bridge import _c",
+            "bridge._c": f"{TYPES_ONLY}from bridge._a import A",
+        },
+        {  # a parent's type is for annotations only
+            "bridge._client": "from bridge._database import AsyncDatabase",
+            "bridge._database": "from bridge._client import AsyncMongoClient",
+        },
+    ],
+    ids=["pair", "types", "three", "parent"],
+)
+def test_a_seeded_circle_is_caught(sources: dict[str, str]) -> None:
+    assert circular(graph_of(sources, with_types=True)) == sorted(sources)
+
+
+def test_a_child_may_name_its_parent() -> None:
+    sources = {
+        "bridge._client": "from bridge._database import AsyncDatabase",
+        "bridge._database": f"{TYPES_ONLY}from bridge._client import AsyncMongoClient",
+    }
+    assert circular(graph_of(sources, with_types=True)) == []
+
+
+def test_a_module_beside_a_circle_is_in_none() -> None:
+    sources = {
+        "greenmongo._net.a": "import greenmongo._net.b",
+        "greenmongo._net.b": "import greenmongo._net.c",
+        "greenmongo._net.c": "import greenmongo._net.b",
+    }
+    assert circular(graph_of(sources, with_types=True)) == sorted(sources)[1:]
