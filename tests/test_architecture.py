@@ -17,6 +17,13 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("greenmongo", "bridge")
 MAX_LINES = 600
+MAX_LINES_IN = {
+    "greenmongo._core": 450,
+    "greenmongo._net": 450,
+    "greenmongo._api": 450,
+    "bridge": 450,
+}
+"""Packages whose modules must leave room to grow."""
 
 # Lowest first; a module imports its own layer and those below. The longest matching prefix counts.
 RANKS = {
@@ -192,8 +199,9 @@ def seam_violations(module: str, tree: ast.Module) -> Iterator[str]:
 def violations(module: str, source: str) -> list[str]:
     """Return what is wrong with the source text of `module`, one line each."""
     found = []
-    if (length := len(source.splitlines())) > MAX_LINES:
-        found.append(f"{module}: {length} lines, more than {MAX_LINES}")
+    limit = next((n for p, n in MAX_LINES_IN.items() if is_within(module, (p,))), MAX_LINES)
+    if (length := len(source.splitlines())) > limit:
+        found.append(f"{module}: {length} lines, more than {limit}")
     tree = ast.parse(source)
     found += seam_violations(module, tree)
     for imported in imports_of(tree):
@@ -301,7 +309,8 @@ def test_the_module_keeps_to_its_layer(module: str, path: Path) -> None:
         ("greenmongo._api.client", "from . import database"),
         ("greenmongo._api.client", "from .database import Database"),
         ("greenmongo._api.client", "def f() -> None:\n    from greenmongo._net import pool"),
-        ("greenmongo._api.client", "x = 1\n" * (MAX_LINES + 1)),
+        ("greenmongo._hub.thread", "x = 1\n" * (MAX_LINES + 1)),
+        *((package, "x = 1\n" * (limit + 1)) for package, limit in MAX_LINES_IN.items()),
     ],
     ids=lambda value: value.splitlines()[-1][:60],
 )
@@ -327,6 +336,8 @@ def test_a_seeded_violation_is_caught(module: str, source: str) -> None:
         ("bridge._client", "from bridge._database import AsyncDatabase"),
         ("bridge._crossing.lane", "import gevent\nfrom bridge._crossing.ports import LoopPort"),
         ("greenmongo._wire.compression", "def f() -> None:\n    import zstandard"),
+        ("greenmongo._hub.thread", "x = 1\n" * MAX_LINES),
+        ("greenmongo._net.pool", "x = 1\n" * MAX_LINES_IN["greenmongo._net"]),
     ],
 )
 def test_what_the_rules_allow_passes(module: str, source: str) -> None:
