@@ -1,10 +1,10 @@
 """From blocking code to an event loop: a coroutine runs there, one greenlet or thread waits for it.
 
     blocking caller                           the loop
-    post --------------------------------->   start: in a task of its own, with the caller's
+    submit ------------------------------->   start: in a task of its own, with the caller's
                                               context variables
     wait <---- value, error, cancelled ----   end
-    leave (killed, timed out) ------------>   cancel
+    abandon (killed, timed out) ---------->   cancel
 
 A loop can be closed under its tasks, and then nothing is said any more; so whoever waits looks now
 and then whether it still lives.
@@ -38,7 +38,7 @@ __all__ = ["block_on", "callers_variables"]
 
 T = TypeVar("T")
 
-GLANCE = 0.25
+POLL_INTERVAL = 0.25
 """Seconds between two looks at whether the loop still lives."""
 
 _logger = logging.getLogger("greenmongo.bridge")
@@ -75,16 +75,16 @@ def block_on(coroutine: Coroutine[Any, Any, T], loop: Loop | None = None) -> T:
     if not inspect.iscoroutine(coroutine):
         raise TypeError(f"a coroutine was expected, not {coroutine!r}")
     try:
-        errand = _new_errand(coroutine, _home.get() if loop is None else loop)
-        errand.post()
+        call = _new_loop_call(coroutine, _home.get() if loop is None else loop)
+        call.submit()
     except BaseException:
         coroutine.close()
         raise
-    result: T = errand.wait()
+    result: T = call.wait()
     return result
 
 
-def _new_errand(coroutine: Coroutine[Any, Any, T], loop: Loop | None) -> _Errand[T]:
+def _new_loop_call(coroutine: Coroutine[Any, Any, T], loop: Loop | None) -> LoopCall[T]:
     if running_loop() is not None:
         raise MisuseError(
             "block_on() would block the event loop that runs in this thread", "await the coroutine"
@@ -95,21 +95,21 @@ def _new_errand(coroutine: Coroutine[Any, Any, T], loop: Loop | None) -> _Errand
             "pass the loop, or call it in a function that client.run() runs",
         )
     if isinstance(loop, asyncio.AbstractEventLoop):
-        return _AsyncioErrand(coroutine, loop)
+        return _AsyncioLoopCall(coroutine, loop)
     lowlevel: Any = getattr(sys.modules.get("trio"), "lowlevel", None)
     if lowlevel is not None and isinstance(loop, lowlevel.TrioToken):
-        return _TrioErrand(coroutine, loop)
+        return _TrioLoopCall(coroutine, loop)
     raise TypeError(f"loop must be a loop of asyncio's or a trio token, not {loop!r}")
 
 
-class _Errand(ABC, Generic[T]):
-    """One coroutine, its task, and the way back."""
+class LoopCall(ABC, Generic[T]):
+    """A call of a coroutine on a loop: its task there, and the way back."""
 
     def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
         self.coroutine = coroutine
         self.variables = copy_context()
         self.handover = new_handover("block_on()")
-        self.is_left = False
+        self.is_abandoned = False
 
     def __repr__(self) -> str:
         return f"<block_on {self.coroutine!r}>"
@@ -117,7 +117,7 @@ class _Errand(ABC, Generic[T]):
     # ---- the blocking caller's side -----------------------------------------------------------
 
     @abstractmethod
-    def post(self) -> None:
+    def submit(self) -> None:
         """Have `start` called on the loop.
 
         Raises:
@@ -125,7 +125,7 @@ class _Errand(ABC, Generic[T]):
         """
 
     @abstractmethod
-    def post_cancel(self) -> None:
+    def submit_cancel(self) -> None:
         """Have the task cancelled; it does not matter if the loop is closed."""
 
     @abstractmethod
@@ -135,15 +135,15 @@ class _Errand(ABC, Generic[T]):
     def wait(self) -> Any:
         """Wait for the coroutine's result."""
         try:
-            while not self.handover.wait(GLANCE):
+            while not self.handover.wait(POLL_INTERVAL):
                 # Once more, since the end may have come in between.
                 if self.is_loop_closed() and not self.handover.is_given:
                     if inspect.getcoroutinestate(self.coroutine) == inspect.CORO_CREATED:
                         self.coroutine.close()
                     raise LoopClosed("the event loop was closed before the coroutine had ended")
         except BaseException:
-            self.is_left = True
-            self.post_cancel()
+            self.is_abandoned = True
+            self.submit_cancel()
             raise
         value, error = self.handover.take()
         if error is None:
@@ -164,7 +164,7 @@ class _Errand(ABC, Generic[T]):
             self.handover.give(None, LoopClosed("the event loop threw the coroutine away"))
             raise
         except Exception as error:
-            if self.is_left:
+            if self.is_abandoned:
                 _logger.exception("%r failed, and whoever had waited for it has left", self)
             self.handover.give(None, error)
         except BaseException as error:
@@ -176,20 +176,20 @@ class _Errand(ABC, Generic[T]):
             self.handover.give(value, None)
 
 
-class _AsyncioErrand(_Errand[T]):
+class _AsyncioLoopCall(LoopCall[T]):
     def __init__(self, coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(coroutine)
         self.loop = loop
         self.task: asyncio.Task[None] | None = None
 
-    def post(self) -> None:
+    def submit(self) -> None:
         try:
             self.loop.call_soon_threadsafe(self._start, context=self.variables)
         except RuntimeError as error:
             raise LoopClosed("the event loop is closed") from error
 
     def _start(self) -> None:
-        if self.is_left:
+        if self.is_abandoned:
             self.coroutine.close()
         else:
             self.task = self.loop.create_task(self.run())
@@ -201,7 +201,7 @@ class _AsyncioErrand(_Errand[T]):
             self.coroutine.close()
             self.handover.give(None, CancelledError())
 
-    def post_cancel(self) -> None:
+    def submit_cancel(self) -> None:
         try:
             self.loop.call_soon_threadsafe(self._cancel)
         except RuntimeError:
@@ -215,21 +215,21 @@ class _AsyncioErrand(_Errand[T]):
         return self.loop.is_closed()
 
 
-class _TrioErrand(_Errand[T]):
+class _TrioLoopCall(LoopCall[T]):
     def __init__(self, coroutine: Coroutine[Any, Any, T], token: trio.lowlevel.TrioToken) -> None:
         super().__init__(coroutine)
         self.trio: Any = sys.modules["trio"]
         self.token = token
         self.scope: Any = self.trio.CancelScope()
 
-    def post(self) -> None:
+    def submit(self) -> None:
         try:
             self.token.run_sync_soon(self._start)
         except self.trio.RunFinishedError as error:
             raise LoopClosed("the run of trio's is over") from error
 
     def _start(self) -> None:
-        if self.is_left:
+        if self.is_abandoned:
             self.coroutine.close()
         else:
             self.trio.lowlevel.spawn_system_task(self._run_in_scope, context=self.variables)
@@ -242,7 +242,7 @@ class _TrioErrand(_Errand[T]):
             # Handed over; here it would be an internal error of trio's.
             return
 
-    def post_cancel(self) -> None:
+    def submit_cancel(self) -> None:
         try:
             self.token.run_sync_soon(self.scope.cancel)
         except self.trio.RunFinishedError:

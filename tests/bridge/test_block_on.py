@@ -318,7 +318,7 @@ async def test_a_coroutine_cancelled_before_its_first_step_tells_the_caller(
 
     def sweep() -> None:
         # Behind the callback that makes the task, and before the task's own.
-        new = [task for task in asyncio.all_tasks() if "_Errand.run" in repr(task)]
+        new = [task for task in asyncio.all_tasks() if "LoopCall.run" in repr(task)]
         cancelled.extend(task for task in new if task not in others and task.cancel())
         if not cancelled:
             loop.call_soon(sweep)
