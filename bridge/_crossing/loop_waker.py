@@ -1,9 +1,9 @@
-"""Rouses an asyncio loop from another thread.
+"""Wakes an asyncio loop from another thread.
 
 What `call_soon_threadsafe` sends through the loop's own pipe, the loop reads until nothing is left,
 and wakes once more for the callback. At each system call another thread may take the interpreter,
-and a busy one keeps it for five milliseconds. An event counter of our own takes one to ring and
-one to hear.
+and a busy one keeps it for five milliseconds. An event counter of our own (eventfd) takes
+one to wake the loop and one to read.
 """
 
 from __future__ import annotations
@@ -17,52 +17,54 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-__all__ = ["Bell", "new_bell"]
+__all__ = ["LoopWaker", "new_loop_waker"]
 
 
-class Bell(ABC):
-    """Has `on_ring` called in a loop: once at least for all that was rung before."""
+class LoopWaker(ABC):
+    """Has `on_wake` called in a loop: at least once after the last `wake`."""
 
     @abstractmethod
-    def ring(self) -> None:
-        """Rouse the loop. Any thread; neither blocks nor raises, not even if the loop is closed."""
+    def wake(self) -> None:
+        """Wake the loop. Any thread; neither blocks nor raises, not even if the loop is closed."""
 
 
-def new_bell(loop: asyncio.AbstractEventLoop, on_ring: Callable[[], object]) -> Bell:
-    """Return the best bell there is for a loop. The loop keeps `on_ring` while the bell lives.
+def new_loop_waker(loop: asyncio.AbstractEventLoop, on_wake: Callable[[], object]) -> LoopWaker:
+    """Return the best waker there is for a loop. The loop keeps `on_wake` while the waker lives.
 
     In the loop's thread.
     """
     if hasattr(os, "eventfd"):
         try:
-            return _Counter(loop, on_ring)
+            return EventFdWaker(loop, on_wake)
         except NotImplementedError:
             # A loop without readers.
             pass
-    return _LoopsOwn(loop, on_ring)
+    return CallSoonWaker(loop, on_wake)
 
 
-class _Counter(Bell):
-    def __init__(self, loop: asyncio.AbstractEventLoop, on_ring: Callable[[], object]) -> None:
+class EventFdWaker(LoopWaker):
+    """Writes to an event counter that the loop reads."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_wake: Callable[[], object]) -> None:
         self._counter = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         try:
-            loop.add_reader(self._counter, _hear, self._counter, on_ring)
+            loop.add_reader(self._counter, _on_readable, self._counter, on_wake)
         except BaseException:
             os.close(self._counter)
             raise
         finalize(self, _take_down, loop, self._counter, os.getpid()).atexit = False
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         os.eventfd_write(self._counter, 1)
 
 
-def _hear(counter: int, on_ring: Callable[[], object]) -> None:
+def _on_readable(counter: int, on_wake: Callable[[], object]) -> None:
     try:
         os.eventfd_read(counter)
     except BlockingIOError:
-        # Roused for nothing.
+        # Woken for nothing.
         return
-    on_ring()
+    on_wake()
 
 
 def _take_down(loop: asyncio.AbstractEventLoop, counter: int, pid: int) -> None:
@@ -83,14 +85,14 @@ def _forget(loop: asyncio.AbstractEventLoop, counter: int) -> None:
     os.close(counter)
 
 
-class _LoopsOwn(Bell):
+class CallSoonWaker(LoopWaker):
     """For loops without readers, and systems without event counters."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, on_ring: Callable[[], object]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_wake: Callable[[], object]) -> None:
         self._loop = loop
-        self._on_ring = on_ring
+        self._on_ring = on_wake
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         try:
             self._loop.call_soon_threadsafe(self._on_ring)
         except RuntimeError:

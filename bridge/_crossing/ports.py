@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary, ref
 
 from bridge._crossing.gil_yielder import Ticker
-from bridge._crossing.loop_waker import new_bell
+from bridge._crossing.loop_waker import new_loop_waker
 from greenmongo.errors import MisuseError
 from greenmongo.lowlevel import Call, Port, ThreadLocal
 
@@ -175,16 +175,16 @@ class _AsyncioPort(LoopPort):
         self.loop = loop
         self.ticker = Ticker(loop, thread.outbox.wait_for_turn)
         self._arrived: deque[_Results] = deque()
-        self._is_roused = False
+        self._is_woken = False
         reference = ref(self)
 
-        def on_ring() -> None:
+        def on_wake() -> None:
             # The loop, which keeps this, must not keep the port of a thread that it has left.
             port = reference()
             if port is not None:
                 port._hand_out()
 
-        self._bell = new_bell(loop, on_ring)
+        self._waker = new_loop_waker(loop, on_wake)
 
     def serves(self, loop: object) -> bool:
         return self.loop is loop
@@ -210,13 +210,13 @@ class _AsyncioPort(LoopPort):
             self._arrived.clear()
             return
         self._arrived.append(results)
-        if not self._is_roused:
-            self._is_roused = True
-            self._bell.ring()
+        if not self._is_woken:
+            self._is_woken = True
+            self._waker.wake()
 
     def _hand_out(self) -> None:
-        # In this order: what comes in between rings again.
-        self._is_roused = False
+        # In this order: what comes in between wakes the loop again.
+        self._is_woken = False
         arrived = self._arrived
         for _ in range(len(arrived)):
             self._finish(arrived.popleft())

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bridge._crossing.loop_waker import Bell, new_bell
+from bridge._crossing.loop_waker import LoopWaker, new_loop_waker
 from tests.support.fix_loops import ASYNCIO_LOOPS, Connect, Run, eventually
 from tests.support.fix_scripted import ScriptedServer
 
@@ -46,9 +46,11 @@ class Limited:
         return getattr(self._loop, name)
 
 
-def bell_of(loop: asyncio.AbstractEventLoop, kind: str, on_ring: Callable[[], object]) -> Bell:
+def waker_of(
+    loop: asyncio.AbstractEventLoop, kind: str, on_wake: Callable[[], object]
+) -> LoopWaker:
     limited: Any = Limited(loop) if kind == "no readers" else loop
-    return new_bell(limited, on_ring)
+    return new_loop_waker(limited, on_wake)
 
 
 def counters() -> set[str]:
@@ -63,20 +65,20 @@ def counters() -> set[str]:
     return found
 
 
-async def test_whatever_was_done_before_a_ring_is_seen_after_it(
+async def test_whatever_was_done_before_a_wake_is_seen_after_it(
     anyio_backend: Any, kind: str
 ) -> None:
     done, seen = [0], [0]
 
-    def on_ring() -> None:
+    def on_wake() -> None:
         seen[0] = done[0]
 
-    bell = bell_of(asyncio.get_running_loop(), kind, on_ring)
+    waker = waker_of(asyncio.get_running_loop(), kind, on_wake)
 
     def work() -> None:
         for _ in range(5_000):
             done[0] += 1
-            bell.ring()
+            waker.wake()
 
     threads = [threading.Thread(target=work) for _ in range(2)]
     for thread in threads:
@@ -86,43 +88,43 @@ async def test_whatever_was_done_before_a_ring_is_seen_after_it(
     await eventually(lambda: seen[0] == done[0] > 0)
 
 
-def test_nobody_minds_a_bell_of_a_closed_loop(
+def test_nobody_minds_a_waker_of_a_closed_loop(
     anyio_backend: Any, kind: str, run_on_loop: Run[Any]
 ) -> None:
-    async def make() -> Bell:
-        return bell_of(asyncio.get_running_loop(), kind, pytest.fail)
+    async def make() -> LoopWaker:
+        return waker_of(asyncio.get_running_loop(), kind, pytest.fail)
 
     before = counters()
-    bell = run_on_loop(make)
-    bell.ring()
-    del bell
+    waker = run_on_loop(make)
+    waker.wake()
+    del waker
     assert counters() <= before
 
 
-async def test_a_bell_that_is_dropped_is_taken_down(anyio_backend: Any, kind: str) -> None:
-    heard: list[None] = []
+async def test_a_waker_that_is_dropped_is_taken_down(anyio_backend: Any, kind: str) -> None:
+    woken: list[None] = []
     loop = asyncio.get_running_loop()
     before = counters()
-    bells = [bell_of(loop, kind, lambda: heard.append(None)) for _ in range(3)]
+    wakers = [waker_of(loop, kind, lambda: woken.append(None)) for _ in range(3)]
     for n in range(3):
-        bells[n].ring()
-    await eventually(lambda: len(heard) == 3)
-    bells.clear()
+        wakers[n].wake()
+    await eventually(lambda: len(woken) == 3)
+    wakers.clear()
     await eventually(lambda: counters() <= before)
 
 
-async def test_one_who_rings_for_nothing_is_not_heard(anyio_backend: Any, kind: str) -> None:
-    heard: list[None] = []
+async def test_a_wake_for_nothing_calls_nobody(anyio_backend: Any, kind: str) -> None:
+    woken: list[None] = []
     loop = asyncio.get_running_loop()
-    bell = bell_of(loop, kind, lambda: heard.append(None))
+    waker = waker_of(loop, kind, lambda: woken.append(None))
     if kind == "counter":
         # Somebody has read it before the loop does.
-        bell.ring()
-        os.eventfd_read(bell._counter)  # type: ignore[attr-defined]
+        waker.wake()
+        os.eventfd_read(waker._counter)  # type: ignore[attr-defined]
         await asyncio.sleep(0)
-        assert heard == []
-    bell.ring()
-    await eventually(lambda: len(heard) == 1)
+        assert woken == []
+    waker.wake()
+    await eventually(lambda: len(woken) == 1)
 
 
 async def test_a_client_works_with_any(
@@ -134,7 +136,7 @@ async def test_a_client_works_with_any(
 ) -> None:
     if kind == "no readers":
         monkeypatch.setattr(
-            "bridge._crossing.ports.new_bell", lambda loop, do: bell_of(loop, kind, do)
+            "bridge._crossing.ports.new_loop_waker", lambda loop, do: waker_of(loop, kind, do)
         )
     client = connect(scripted_server.uri)
     replies = await asyncio.gather(*[client.admin.command("ping") for _ in range(200)])
