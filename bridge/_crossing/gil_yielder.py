@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-__all__ = ["Ticker"]
+__all__ = ["GilYielder"]
 
 PERIOD = 0.0005
 """Seconds of loop time between two checks of a busy loop."""
@@ -42,7 +42,7 @@ TURN = 0.001
 """Seconds that a busy loop waits at most for the hub's turn to be over."""
 
 
-class Ticker:
+class GilYielder:
     """Watches one asyncio loop while it has calls under way. Caller side.
 
     Args:
@@ -55,29 +55,29 @@ class Ticker:
         self._loop = loop
         self._wait_for_turn = wait_for_turn
         self._under_way = 0
-        self._is_ticking = False
+        self._is_checking = False
         self._is_busy = False
         self._period = PERIOD
         self._wall = 0.0
         self._cpu = 0.0
         self._slept = 0.0
 
-    def enter(self) -> None:
+    def call_started(self) -> None:
         """A call has been submitted and is under way."""
         self._under_way += 1
-        if not self._is_ticking:
-            self._is_ticking = True
+        if not self._is_checking:
+            self._is_checking = True
             self._wall, self._cpu = monotonic(), thread_time()
             self._period = PERIOD
-            self._loop.call_later(PERIOD, self._tick)
+            self._loop.call_later(PERIOD, self._check)
         elif self._is_busy and monotonic() - self._slept > GAP:
             self._sleep()
 
-    def leave(self) -> None:
+    def call_ended(self) -> None:
         """A call has ended."""
         self._under_way -= 1
 
-    def _tick(self) -> None:
+    def _check(self) -> None:
         wall, cpu = monotonic(), thread_time()
         self._is_busy = cpu - self._cpu > BUSY * (wall - self._wall)
         if self._is_busy:
@@ -86,10 +86,10 @@ class Ticker:
         else:
             self._period = min(2 * self._period, LONGEST_PERIOD)
         if not self._under_way:
-            self._is_ticking = False
+            self._is_checking = False
             return
         self._wall, self._cpu = monotonic(), cpu
-        self._loop.call_later(self._period, self._tick)
+        self._loop.call_later(self._period, self._check)
 
     def _sleep(self) -> None:
         native_sleep(INSTANT)

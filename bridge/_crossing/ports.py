@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary, ref
 
-from bridge._crossing.gil_yielder import Ticker
+from bridge._crossing.gil_yielder import GilYielder
 from bridge._crossing.loop_waker import new_loop_waker
 from greenmongo.errors import MisuseError
 from greenmongo.lowlevel import Call, Port, ThreadLocal
@@ -156,7 +156,7 @@ class _FutureCall(AsyncCall):
             future.set_exception(_sendable(error))
 
     async def outcome(self) -> Any:
-        self.port.ticker.enter()
+        self.port.yielder.call_started()
         try:
             return await self.future
         except BaseException:
@@ -164,7 +164,7 @@ class _FutureCall(AsyncCall):
                 self.leave(self.port.thread)
             raise
         finally:
-            self.port.ticker.leave()
+            self.port.yielder.call_ended()
             # The exception's traceback holds this frame; do not hold the exception in turn.
             del self
 
@@ -173,7 +173,7 @@ class _AsyncioPort(LoopPort):
     def __init__(self, thread: HubThread, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(thread)
         self.loop = loop
-        self.ticker = Ticker(loop, thread.outbox.wait_for_turn)
+        self.yielder = GilYielder(loop, thread.outbox.wait_for_turn)
         self._arrived: deque[_Results] = deque()
         self._is_woken = False
         reference = ref(self)

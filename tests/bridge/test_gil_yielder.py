@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import Any
 
 import bridge._crossing.gil_yielder as module
-from bridge._crossing.gil_yielder import LONGEST_PERIOD, PERIOD, Ticker
+from bridge._crossing.gil_yielder import LONGEST_PERIOD, PERIOD, GilYielder
 
 
 class NotingLoop(asyncio.SelectorEventLoop):
@@ -31,11 +31,11 @@ async def burn(until: Callable[[], object]) -> None:
 
 
 def run(
-    main: Callable[[Ticker, NotingLoop], Any], wait_for_turn: Callable[[float], object] = abs
+    main: Callable[[GilYielder, NotingLoop], Any], wait_for_turn: Callable[[float], object] = abs
 ) -> None:
     loop = NotingLoop()
     try:
-        loop.run_until_complete(main(Ticker(loop, wait_for_turn), loop))
+        loop.run_until_complete(main(GilYielder(loop, wait_for_turn), loop))
     finally:
         loop.close()
 
@@ -46,10 +46,10 @@ async def until_checked(loop: NotingLoop, delay: float) -> None:
 
 
 def test_an_idle_loop_is_checked_ever_more_rarely() -> None:
-    async def main(ticker: Ticker, loop: NotingLoop) -> None:
-        ticker.enter()
+    async def main(yielder: GilYielder, loop: NotingLoop) -> None:
+        yielder.call_started()
         await asyncio.wait_for(until_checked(loop, LONGEST_PERIOD), 15)
-        ticker.leave()
+        yielder.call_ended()
 
     run(main)
 
@@ -58,11 +58,11 @@ def test_a_busy_loop_is_checked_often_and_lets_others_run(monkeypatch: Any) -> N
     slept: list[float] = []
     monkeypatch.setattr(module, "native_sleep", slept.append)
 
-    async def main(ticker: Ticker, loop: NotingLoop) -> None:
-        ticker.enter()
+    async def main(yielder: GilYielder, loop: NotingLoop) -> None:
+        yielder.call_started()
         await asyncio.wait_for(burn(lambda: len(slept) >= 5), 15)
         assert loop.delays.count(PERIOD) >= 5
-        ticker.leave()
+        yielder.call_ended()
 
     run(main)
 
@@ -71,11 +71,11 @@ def test_a_busy_loop_waits_for_a_turn_that_the_hub_has_begun(monkeypatch: Any) -
     done: list[float] = []
     monkeypatch.setattr(module, "native_sleep", done.append)
 
-    async def main(ticker: Ticker, loop: NotingLoop) -> None:
-        ticker.enter()
+    async def main(yielder: GilYielder, loop: NotingLoop) -> None:
+        yielder.call_started()
         await asyncio.wait_for(burn(lambda: done), 15)
         assert done[:2] == [module.INSTANT, module.TURN]
-        ticker.leave()
+        yielder.call_ended()
 
     run(main, done.append)
 
@@ -84,31 +84,31 @@ def test_a_busy_loop_lets_others_run_when_it_submits_a_call(monkeypatch: Any) ->
     slept: list[float] = []
     monkeypatch.setattr(module, "native_sleep", slept.append)
 
-    async def main(ticker: Ticker, loop: NotingLoop) -> None:
-        ticker.enter()
+    async def main(yielder: GilYielder, loop: NotingLoop) -> None:
+        yielder.call_started()
         # In this task: nothing comes in between, and so the loop is taken for busy.
         await burn(lambda: slept)
         before = len(slept)
         monkeypatch.setattr(module, "GAP", 0.0)
-        ticker.enter()
+        yielder.call_started()
         assert len(slept) == before + 1
         # Not each of a crowd that is submitted at once.
         monkeypatch.setattr(module, "GAP", 60.0)
-        ticker.enter()
+        yielder.call_started()
         assert len(slept) == before + 1
 
     run(main)
 
 
 def test_without_calls_there_are_no_checks() -> None:
-    async def main(ticker: Ticker, loop: NotingLoop) -> None:
-        ticker.enter()
-        ticker.leave()
+    async def main(yielder: GilYielder, loop: NotingLoop) -> None:
+        yielder.call_started()
+        yielder.call_ended()
         for _ in range(20):
             await asyncio.sleep(0.001)
         ours = [delay for delay in loop.delays if delay != 0.001]
         assert ours == [PERIOD]
-        ticker.enter()
+        yielder.call_started()
         assert loop.delays[-1] == PERIOD
 
     run(main)
