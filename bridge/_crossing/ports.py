@@ -1,7 +1,8 @@
 """From the hub thread back to an event loop: one wake-up per batch, and dead loops.
 
 A `LoopPort` belongs to one running loop and one hub thread. Results arrive in batches; at most
-`SLICE` of them are handed out per callback of the loop, so that its own work is not kept waiting.
+`MAX_PER_CALLBACK` calls are resolved per callback of the loop, so that its own work is not kept
+waiting.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncCall", "LoopPort", "acting_for", "current_port", "running_loop"]
 
-SLICE = 64
+MAX_PER_CALLBACK = 64
+"""How many calls get their outcome before other callbacks of the loop have their turn."""
 
 acting_for: ContextVar[asyncio.Task[Any] | None] = ContextVar("acting_for", default=None)
 """The task in whose name, and request, another one makes its calls."""
@@ -74,7 +76,7 @@ class AsyncCall(Call):
         self.port.thread.outbox.post(self.port, self, value, error)
 
     @abstractmethod
-    def finish(self, value: Any, error: BaseException | None) -> None:
+    def resolve(self, value: Any, error: BaseException | None) -> None:
         """Give the outcome to the task. Caller side."""
 
     @abstractmethod
@@ -112,10 +114,14 @@ class LoopPort(Port):
         """Have `on_end` called when the task has ended, however it does."""
 
 
-def _finish(results: _Results) -> None:
+def _resolve_slice(results: _Results, call_soon: Callable[..., object]) -> None:
+    """Give tasks their outcomes; those beyond the first few by another callback of the loop."""
+    if len(results) > MAX_PER_CALLBACK:
+        call_soon(_resolve_slice, results[MAX_PER_CALLBACK:], call_soon)
+        del results[MAX_PER_CALLBACK:]
     for call, value, error in results:
         if isinstance(call, AsyncCall):
-            call.finish(value, error)
+            call.resolve(value, error)
 
 
 def _sendable(error: BaseException) -> BaseException:
@@ -146,7 +152,7 @@ class _FutureCall(AsyncCall):
         super().__init__(port, fn, args, kwargs, context)
         self.future: asyncio.Future[Any] = port.loop.create_future()
 
-    def finish(self, value: Any, error: BaseException | None) -> None:
+    def resolve(self, value: Any, error: BaseException | None) -> None:
         future = self.future
         if future.done():
             return
@@ -182,7 +188,7 @@ class _AsyncioPort(LoopPort):
             # The loop, which keeps this, must not keep the port of a thread that it has left.
             port = reference()
             if port is not None:
-                port._hand_out()
+                port._deliver_batches()
 
         self._waker = new_loop_waker(loop, on_wake)
 
@@ -214,18 +220,12 @@ class _AsyncioPort(LoopPort):
             self._is_woken = True
             self._waker.wake()
 
-    def _hand_out(self) -> None:
+    def _deliver_batches(self) -> None:
         # In this order: what comes in between wakes the loop again.
         self._is_woken = False
         arrived = self._arrived
         for _ in range(len(arrived)):
-            self._finish(arrived.popleft())
-
-    def _finish(self, results: _Results) -> None:
-        if len(results) > SLICE:
-            self.loop.call_soon(self._finish, results[SLICE:])
-            del results[SLICE:]
-        _finish(results)
+            _resolve_slice(arrived.popleft(), self.loop.call_soon)
 
 
 # ---- trio ---------------------------------------------------------------------------------------
@@ -247,7 +247,7 @@ class _TrioCall(AsyncCall):
         super().__init__(port, fn, args, kwargs, context)
         self.task: trio.lowlevel.Task | None = port.trio.lowlevel.current_task()
 
-    def finish(self, value: Any, error: BaseException | None) -> None:
+    def resolve(self, value: Any, error: BaseException | None) -> None:
         task, self.task = self.task, None
         if task is None:
             return
@@ -306,15 +306,9 @@ class _TrioPort(LoopPort):
 
     def flush(self, results: _Results) -> None:
         try:
-            self.token.run_sync_soon(self._arrived, results)
+            self.token.run_sync_soon(_resolve_slice, results, self.token.run_sync_soon)
         except self.trio.RunFinishedError:
             results.clear()
-
-    def _arrived(self, results: _Results) -> None:
-        if len(results) > SLICE:
-            self.token.run_sync_soon(self._arrived, results[SLICE:])
-            del results[SLICE:]
-        _finish(results)
 
 
 # ---- which one ----------------------------------------------------------------------------------
