@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, ca
 
 from bridge._configured import ConfiguredFacade
 from bridge._crossing.block_on import callers_variables
-from bridge._crossing.lane import Door
+from bridge._crossing.dispatcher import HubDispatcher
 from bridge._cursor import AsyncCommandCursor
 from bridge._database import AsyncDatabase
 from bridge._delegate import Pending, awaits, defers, derives, either
@@ -35,17 +35,17 @@ R = TypeVar("R")
 class Closing(Pending[None], Coroutine[Any, Any, None]):
     """A client on its way to be closed: when this is awaited, or else thrown away."""
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
+    def __init__(self, dispatcher: HubDispatcher) -> None:
+        self._dispatcher = dispatcher
         self._is_awaited = False
 
     async def _when_awaited(self) -> None:
         self._is_awaited = True
-        if is_open(self._door.client):
-            await self._door.call_surely(self._door.client.close)
+        if is_open(self._dispatcher.client):
+            await self._dispatcher.call_exactly_once(self._dispatcher.client.close)
         else:
-            self._door.client.close()
-        self._door.retire_lanes()
+            self._dispatcher.client.close()
+        self._dispatcher.retire_lanes()
 
     def close(self) -> None:
         """End the coroutine that this passes for; the client is closed nevertheless."""
@@ -53,11 +53,11 @@ class Closing(Pending[None], Coroutine[Any, Any, None]):
     def __del__(self) -> None:
         if self._is_awaited:
             return
-        if is_open(self._door.client):
-            self._door.post(self._door.client.close)
+        if is_open(self._dispatcher.client):
+            self._dispatcher.post(self._dispatcher.client.close)
         else:
-            self._door.client.close()
-        self._door.retire_lanes()
+            self._dispatcher.client.close()
+        self._dispatcher.retire_lanes()
 
 
 def _itself(face: object, result: R) -> R:
@@ -115,13 +115,13 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
                 type_registry,
                 **kwargs,
             )
-        self._door = Door(self._it)
+        self._dispatcher = HubDispatcher(self._it)
 
     @classmethod
     def from_client(cls, client: MongoClient[OtherT]) -> AsyncMongoClient[OtherT]:
         """Return an async face of a blocking client: one pool, and `close` closes both."""
         face = cast("AsyncMongoClient[OtherT]", cls.__new__(cls))
-        face._it, face._door = client, Door(client)
+        face._it, face._dispatcher = client, HubDispatcher(client)
         return face
 
     @property
@@ -137,11 +137,11 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
         waits. It must not block the whole thread: no `time.sleep`, no sockets but gevent's; it
         awaits with `bridge.block_on`.
         """
-        return await self._door.call(callers_variables().run, partial(fn, *args, **kwargs))
+        return await self._dispatcher.call(callers_variables().run, partial(fn, *args, **kwargs))
 
     async def aconnect(self) -> None:
         """Start to connect now rather than with the first operation."""
-        await self._door.call(thread_of, self._it)
+        await self._dispatcher.call(thread_of, self._it)
 
     @either
     def close(self) -> Closing:
@@ -149,7 +149,7 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
 
         `await` the result to know that it is done. Without, it is done in the background.
         """
-        return Closing(self._door)
+        return Closing(self._dispatcher)
 
     aclose = close
 
@@ -164,7 +164,7 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
     ) -> None:
         if isinstance(exc, GeneratorExit):
             # The coroutine is being thrown away and may wait for nothing.
-            self._door.post(self._it.close)
+            self._dispatcher.post(self._it.close)
         else:
             await self.close()
 
@@ -185,13 +185,13 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
 
     def in_request(self) -> bool:
         """Tell whether the current task is in a request."""
-        context = self._door.context()
+        context = self._dispatcher.context()
         return context is not None and request_depth(self._it, context) > 0
 
     async def end_request(self) -> None:
         """End the task's request, or come one level up; harmless without one."""
         if self.in_request():
-            await self._door.call_surely(self._it.end_request)
+            await self._dispatcher.call_exactly_once(self._it.end_request)
 
     @property
     def auto_start_request(self) -> bool:
@@ -223,32 +223,32 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
     @property
     async def address(self) -> Address | None:
         """The address of the standalone, primary or mongos, or None while there is none."""
-        return await self._door.call(lambda: self._it.address)
+        return await self._dispatcher.call(lambda: self._it.address)
 
     @property
     async def primary(self) -> Address | None:
         """The address of the replica set's primary, or None."""
-        return await self._door.call(lambda: self._it.primary)
+        return await self._dispatcher.call(lambda: self._it.primary)
 
     @property
     async def secondaries(self) -> set[Address]:
         """The addresses of the replica set's secondaries."""
-        return await self._door.call(lambda: self._it.secondaries)
+        return await self._dispatcher.call(lambda: self._it.secondaries)
 
     @property
     async def arbiters(self) -> set[Address]:
         """The addresses of the replica set's arbiters."""
-        return await self._door.call(lambda: self._it.arbiters)
+        return await self._dispatcher.call(lambda: self._it.arbiters)
 
     @property
     async def is_primary(self) -> bool:
         """Whether there is a server that takes writes."""
-        return await self._door.call(lambda: self._it.is_primary)
+        return await self._dispatcher.call(lambda: self._it.is_primary)
 
     @property
     async def is_mongos(self) -> bool:
         """Whether the deployment is reached through a mongos."""
-        return await self._door.call(lambda: self._it.is_mongos)
+        return await self._dispatcher.call(lambda: self._it.is_mongos)
 
     server_info = awaits(MongoClient[DocT].server_info)
     append_metadata = derives(_itself)(MongoClient[DocT].append_metadata)

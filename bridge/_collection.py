@@ -55,7 +55,7 @@ class AsyncCollection(ConfiguredFacade[Collection[DocT]], Generic[DocT]):
         write_concern: WriteConcern | None = None,
         read_concern: ReadConcern | None = None,
     ) -> None:
-        self._door = database._door
+        self._dispatcher = database._dispatcher
         self._it = Collection(
             database._it, name, codec_options, read_preference, write_concern, read_concern
         )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from bridge._collection import AsyncCollection
-    from bridge._crossing.lane import Door
+    from bridge._crossing.dispatcher import HubDispatcher
     from greenmongo.lowlevel import Address, SessionLike
 
 __all__ = [
@@ -96,7 +96,7 @@ class _Buffered(Facade[CursorT_co], Pending[Any], Generic[CursorT_co, DocT]):
         internals = await self._opened() if self._is_unopened else self._internals
         buffer = internals.buffer
         while not buffer:
-            if not self._it.alive or not await self._door.call(internals.refill):
+            if not self._it.alive or not await self._dispatcher.call(internals.refill):
                 raise StopAsyncIteration
         document: DocT = buffer.popleft()
         return document
@@ -118,14 +118,14 @@ class _Buffered(Facade[CursorT_co], Pending[Any], Generic[CursorT_co, DocT]):
         internals = await self._opened()
         if internals.is_complete:
             return self._it.to_list(length)
-        return await self._door.call(self._it.to_list, length)
+        return await self._dispatcher.call(self._it.to_list, length)
 
     async def close(self) -> None:
         """Close this cursor, on the server as well."""
-        if self._internals.is_closed or not is_open(self._door.client):
+        if self._internals.is_closed or not is_open(self._dispatcher.client):
             self._it.close()
         else:
-            await self._door.call_surely(self._it.close)
+            await self._dispatcher.call_exactly_once(self._it.close)
 
     async def __aenter__(self) -> Self:
         return self
@@ -157,7 +157,7 @@ class AsyncCursor(_Buffered[Cursor[DocT], DocT], Generic[DocT]):
 
     def __init__(self, collection: AsyncCollection[DocT], *args: Any, **kwargs: Any) -> None:
         """Make an unread cursor over a collection; the other arguments are those of `find`."""
-        self._door = collection._door
+        self._dispatcher = collection._dispatcher
         self._it = collection._it.find(*args, **kwargs)
         self._internals = internals_of(self._it)
         self._parent = collection
@@ -184,7 +184,7 @@ class AsyncCursor(_Buffered[Cursor[DocT], DocT], Generic[DocT]):
         if isinstance(index, slice):
             self._it[index]  # it changes the blocking cursor and returns it
             return self
-        return self._door.call(self._it.__getitem__, index)
+        return self._dispatcher.call(self._it.__getitem__, index)
 
     @either
     def rewind(self) -> Self:
@@ -275,9 +275,11 @@ class AsyncCommandCursor(_Buffered[CommandCursor[DocT], DocT], Generic[DocT]):
 
     _batch_size: int | None = None
 
-    def __init__(self, door: Door, open_it: Callable[[], CommandCursor[DocT]]) -> None:
+    def __init__(
+        self, dispatcher: HubDispatcher, open_it: Callable[[], CommandCursor[DocT]]
+    ) -> None:
         """Make a cursor that `open_it`, which blocks, will open."""
-        self._door = door
+        self._dispatcher = dispatcher
         self._internals = unopened = _Unopened()
         self._it = cast("CommandCursor[DocT]", unopened)
         self._is_unopened = True
@@ -289,7 +291,7 @@ class AsyncCommandCursor(_Buffered[CommandCursor[DocT], DocT], Generic[DocT]):
     ) -> AsyncCommandCursor[OtherT]:
         """Return the async face of a blocking cursor that is still to be made."""
         made: Any = cls._class_for(parent)
-        face = made(parent._door, open_it)
+        face = made(parent._dispatcher, open_it)
         face._parent = parent
         return cast("AsyncCommandCursor[OtherT]", face)
 
@@ -302,7 +304,7 @@ class AsyncCommandCursor(_Buffered[CommandCursor[DocT], DocT], Generic[DocT]):
                     "way in another task",
                     "call the method that made the cursor again",
                 )
-            self._it = await self._door.call(open_it)
+            self._it = await self._dispatcher.call(open_it)
             self._internals = internals_of(self._it)
             self._is_unopened = False
             if self._batch_size is not None:
@@ -325,7 +327,7 @@ class AsyncCommandCursor(_Buffered[CommandCursor[DocT], DocT], Generic[DocT]):
         internals = await self._opened()
         if internals.is_complete and not internals.buffer:
             return None
-        return await self._door.call(self._it.try_next)
+        return await self._dispatcher.call(self._it.try_next)
 
     async def close(self) -> None:
         """Close this cursor, on the server as well; a command that was not sent never will be."""
@@ -358,14 +360,14 @@ class AsyncRawBatchCursor(AsyncCursor[Any]):
 
     def __init__(self, collection: AsyncCollection[Any], *args: Any, **kwargs: Any) -> None:
         """Make an unread cursor over a collection; the other arguments are those of `find`."""
-        self._door = collection._door
+        self._dispatcher = collection._dispatcher
         self._it = collection._it.find_raw_batches(*args, **kwargs)
         self._internals = internals_of(self._it)
         self._parent = collection
 
     async def explain(self) -> Any:
         """Return how the server would run this query."""
-        return await self._door.call(self._it.explain)
+        return await self._dispatcher.call(self._it.explain)
 
     def __getitem__(self, index: object) -> NoReturn:
         raise InvalidOperation(f"Cannot call __getitem__ on {type(self).__name__}")

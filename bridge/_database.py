@@ -48,7 +48,7 @@ class AsyncDatabase(ConfiguredFacade[Database[DocT]], Generic[DocT]):
         write_concern: WriteConcern | None = None,
         read_concern: ReadConcern | None = None,
     ) -> None:
-        self._door = client._door
+        self._dispatcher = client._dispatcher
         self._it = Database(
             client._it, name, codec_options, read_preference, write_concern, read_concern
         )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from bridge._crossing.lane import Door
+    from bridge._crossing.dispatcher import HubDispatcher
 
 __all__ = [
     "Facade",
@@ -48,14 +48,14 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class Facade(Generic[S_co]):
-    """An async face on a blocking object `_it`, reached through `_door`.
+    """An async face on a blocking object `_it`, reached through `_dispatcher`.
 
     Attributes:
         _parent: the face that this one was reached through; None for a client.
         _family: which class takes the place of which for what is reached from here.
     """
 
-    _door: Door
+    _dispatcher: HubDispatcher
     _it: S_co
     _parent: Any = None
     _family: ClassVar[Mapping[type, type]] = {}
@@ -74,7 +74,7 @@ class Facade(Generic[S_co]):
         if isinstance(parent, cls):
             parent = parent._parent
         face = object.__new__(cls._class_for(parent))
-        face._door, face._it, face._parent = parent._door, it, parent
+        face._dispatcher, face._it, face._parent = parent._dispatcher, it, parent
         return face
 
     @classmethod
@@ -144,7 +144,7 @@ def awaits(
 
     @functools.wraps(fn)
     async def method(self: Facade[S], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return await self._door.call(fn, self._it, *args, **kwargs)
+        return await self._dispatcher.call(fn, self._it, *args, **kwargs)
 
     return method
 
@@ -187,7 +187,7 @@ def derives_awaited(
     ) -> Callable[Concatenate[Facade[S], P], Coroutine[Any, Any, A]]:
         @functools.wraps(fn)
         async def method(self: Facade[S], /, *args: P.args, **kwargs: P.kwargs) -> A:
-            return face(self, await self._door.call(fn, self._it, *args, **kwargs))
+            return face(self, await self._dispatcher.call(fn, self._it, *args, **kwargs))
 
         return method
 

@@ -49,17 +49,17 @@ class AsyncRequest:
         """End this request; its connection goes back to the pool unless an outer one goes on."""
         # A client that was closed took its requests with it.
         if self._request is not None and is_open(self._client.sync):
-            await self._client._door.call_surely(self._request.end)
+            await self._client._dispatcher.call_exactly_once(self._request.end)
 
     async def _start(self) -> Self:
         self._is_begun = True
         if self._request is None:
-            door = self._client._door
+            dispatcher = self._client._dispatcher
             try:
-                await door.call_pinned(self._start_on_lane)
+                await dispatcher.call_on_lane(self._start_on_lane)
             except BaseException:
                 # Cancelled, perhaps after it had started: nobody else would ever end it.
-                door.post(self._end_on_lane)
+                dispatcher.post(self._end_on_lane)
                 raise
         return self
 
@@ -84,7 +84,7 @@ class AsyncRequest:
     ) -> None:
         if isinstance(exc, GeneratorExit):
             # The coroutine is being thrown away and may wait for nothing; its loop may be gone.
-            self._client._door.post(self._end_on_lane)
+            self._client._dispatcher.post(self._end_on_lane)
         else:
             await self.end()
 

@@ -121,7 +121,7 @@ class _MotorCursor(_Habits[Any]):
             raise InvalidOperation("to_list of a tailable cursor would never end")
         if length == 0:
             return []
-        result: list[Any] = await self._door.call(self._it.to_list, length)
+        result: list[Any] = await self._dispatcher.call(self._it.to_list, length)
         return result
 
     @property
@@ -134,7 +134,7 @@ class _MotorCursor(_Habits[Any]):
         internals = await self._opened()
         if internals.buffer:
             return True
-        return bool(self._it.alive and await self._door.call(internals.refill))
+        return bool(self._it.alive and await self._dispatcher.call(internals.refill))
 
     def next_object(self) -> Any:
         """Return a document that has been fetched, None if all were taken. Deprecated."""

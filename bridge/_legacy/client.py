@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from bridge._client import AsyncMongoClient
-from bridge._crossing.lane import Door
+from bridge._crossing.dispatcher import HubDispatcher
 from bridge._database import AsyncDatabase
 from bridge._delegate import awaits, derives, own, reflects
 from bridge._legacy.database import AsyncLegacyDatabase
@@ -54,7 +54,7 @@ class AsyncLegacyClient(LegacySettings, AsyncMongoClient[DocT], Generic[DocT]):
     async def is_locked(self) -> bool:
         """Whether the server is locked against writes."""
         it: Any = self._it
-        return await self._door.call(lambda: bool(it.is_locked))
+        return await self._dispatcher.call(lambda: bool(it.is_locked))
 
     def __getattr__(self, name: str) -> AsyncLegacyDatabase[DocT]:
         return cast("AsyncLegacyDatabase[DocT]", super().__getattr__(name))
@@ -84,7 +84,7 @@ class AsyncConnection(AsyncLegacyClient[DocT], Generic[DocT]):
         self._it = Connection(
             host, port, max_pool_size, network_timeout, document_class, tz_aware, False, **kwargs
         )
-        self._door = Door(self._it)
+        self._dispatcher = HubDispatcher(self._it)
 
     disconnect = awaits(own(Connection[DocT].disconnect))
     host = reflects(Connection, "host")
@@ -110,7 +110,7 @@ class AsyncReplicaSetConnection(AsyncLegacyClient[DocT], Generic[DocT]):
         self._it = ReplicaSetConnection(
             hosts_or_uri, max_pool_size, document_class, tz_aware, **{**kwargs, "connect": False}
         )
-        self._door = Door(self._it)
+        self._dispatcher = HubDispatcher(self._it)
 
     disconnect = awaits(own(ReplicaSetConnection[DocT].disconnect))
     refresh = awaits(own(ReplicaSetConnection[DocT].refresh))

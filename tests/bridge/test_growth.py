@@ -79,7 +79,7 @@ async def test_many_lanes_at_once_cost_little_and_end_with_their_tasks(
         await eventually(lambda: rows(client) == LANES, 60)
         # Every one of them has its answer.
         await anyio.wait_all_tasks_blocked()
-        assert len(client._door._lanes) == LANES
+        assert len(client._dispatcher._lanes) == LANES
         assert await client.run(int) == 0
         assert (resident() - memory) / LANES < KILOBYTES_PER_LANE * 1024
         go_on.set()
@@ -143,4 +143,4 @@ async def test_short_tasks_leave_nothing(
 
     # The hub may not have let go of the last one yet.
     await eventually(is_gone)
-    assert len(client._door._lanes) == 0
+    assert len(client._dispatcher._lanes) == 0

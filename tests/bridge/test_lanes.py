@@ -53,7 +53,7 @@ async def test_a_client_may_be_used_after_its_lanes_were_retired(
 ) -> None:
     client = connect(scripted_server.uri)
     async with client.start_request():
-        client._door.retire_lanes()
+        client._dispatcher.retire_lanes()
         assert not client.in_request()
     async with client.start_request():
         await client.admin.command("ping")
@@ -65,7 +65,7 @@ async def test_a_call_that_comes_after_the_end_of_its_lane_is_run(
 ) -> None:
     client = connect(scripted_server.uri)
     await client.start_request()
-    (lane,) = client._door._lanes.values()
+    (lane,) = client._dispatcher._lanes.values()
     lane.retire()
     await eventually(lambda: not thread_of(client.sync).workers.busy)
     ran: list[int] = []
