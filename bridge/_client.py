@@ -11,7 +11,7 @@ from bridge._crossing.block_on import callers_variables
 from bridge._crossing.dispatcher import HubDispatcher
 from bridge._cursor import AsyncCommandCursor
 from bridge._database import AsyncDatabase
-from bridge._delegate import Pending, awaits, defers, derives, either
+from bridge._delegate import Pending, awaits, optionally_awaited, wraps_call, wraps_result
 from bridge._request import AsyncRequest
 from greenmongo import MongoClient
 from greenmongo.lowlevel import is_open, request_depth, thread_of
@@ -104,9 +104,9 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
             given = (port, document_class, tz_aware, connect, type_registry)
             if kwargs or given != (None,) * len(given):
                 raise TypeError(f"{host!r} has options of its own; it takes no others")
-            self._it = host
+            self._sync = host
         else:
-            self._it = MongoClient(
+            self._sync = MongoClient(
                 self.HOST if host is None else host,
                 self.PORT if port is None else port,
                 document_class,
@@ -115,19 +115,19 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
                 type_registry,
                 **kwargs,
             )
-        self._dispatcher = HubDispatcher(self._it)
+        self._dispatcher = HubDispatcher(self._sync)
 
     @classmethod
     def from_client(cls, client: MongoClient[OtherT]) -> AsyncMongoClient[OtherT]:
         """Return an async face of a blocking client: one pool, and `close` closes both."""
         face = cast("AsyncMongoClient[OtherT]", cls.__new__(cls))
-        face._it, face._dispatcher = client, HubDispatcher(client)
+        face._sync, face._dispatcher = client, HubDispatcher(client)
         return face
 
     @property
     def sync(self) -> MongoClient[DocT]:
         """The same client for blocking code: for threads, greenlets, and what `run` runs."""
-        return self._it
+        return self._sync
 
     async def run(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run an ordinary blocking function on a greenlet of the hub thread.
@@ -141,9 +141,9 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
 
     async def aconnect(self) -> None:
         """Start to connect now rather than with the first operation."""
-        await self._dispatcher.call(thread_of, self._it)
+        await self._dispatcher.call(thread_of, self._sync)
 
-    @either
+    @optionally_awaited
     def close(self) -> Closing:
         """Close all connections; operations after this raise MisuseError.
 
@@ -164,7 +164,7 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
     ) -> None:
         if isinstance(exc, GeneratorExit):
             # The coroutine is being thrown away and may wait for nothing.
-            self._dispatcher.post(self._it.close)
+            self._dispatcher.post(self._sync.close)
         else:
             await self.close()
 
@@ -186,78 +186,78 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
     def in_request(self) -> bool:
         """Tell whether the current task is in a request."""
         context = self._dispatcher.context()
-        return context is not None and request_depth(self._it, context) > 0
+        return context is not None and request_depth(self._sync, context) > 0
 
     async def end_request(self) -> None:
         """End the task's request, or come one level up; harmless without one."""
         if self.in_request():
-            await self._dispatcher.call_exactly_once(self._it.end_request)
+            await self._dispatcher.call_exactly_once(self._sync.end_request)
 
     @property
     def auto_start_request(self) -> bool:
         """Whether a task's first operation starts a request."""
-        return self._it.auto_start_request
+        return self._sync.auto_start_request
 
     @property
     def use_greenlets(self) -> bool:
         """Whether requests of blocking code always belong to the greenlet, never to the thread."""
-        return self._it.use_greenlets
+        return self._sync.use_greenlets
 
     # The deployment
 
     @property
     def options(self) -> ClientOptions:
         """The options of this client."""
-        return self._it.options
+        return self._sync.options
 
     @property
     def topology_description(self) -> TopologyDescription:
         """What is known of the deployment."""
-        return self._it.topology_description
+        return self._sync.topology_description
 
     @property
     def nodes(self) -> frozenset[Address]:
         """The addresses of all servers that answer."""
-        return self._it.nodes
+        return self._sync.nodes
 
     @property
     async def address(self) -> Address | None:
         """The address of the standalone, primary or mongos, or None while there is none."""
-        return await self._dispatcher.call(lambda: self._it.address)
+        return await self._dispatcher.call(lambda: self._sync.address)
 
     @property
     async def primary(self) -> Address | None:
         """The address of the replica set's primary, or None."""
-        return await self._dispatcher.call(lambda: self._it.primary)
+        return await self._dispatcher.call(lambda: self._sync.primary)
 
     @property
     async def secondaries(self) -> set[Address]:
         """The addresses of the replica set's secondaries."""
-        return await self._dispatcher.call(lambda: self._it.secondaries)
+        return await self._dispatcher.call(lambda: self._sync.secondaries)
 
     @property
     async def arbiters(self) -> set[Address]:
         """The addresses of the replica set's arbiters."""
-        return await self._dispatcher.call(lambda: self._it.arbiters)
+        return await self._dispatcher.call(lambda: self._sync.arbiters)
 
     @property
     async def is_primary(self) -> bool:
         """Whether there is a server that takes writes."""
-        return await self._dispatcher.call(lambda: self._it.is_primary)
+        return await self._dispatcher.call(lambda: self._sync.is_primary)
 
     @property
     async def is_mongos(self) -> bool:
         """Whether the deployment is reached through a mongos."""
-        return await self._dispatcher.call(lambda: self._it.is_mongos)
+        return await self._dispatcher.call(lambda: self._sync.is_mongos)
 
     server_info = awaits(MongoClient[DocT].server_info)
-    append_metadata = derives(_itself)(MongoClient[DocT].append_metadata)
+    append_metadata = wraps_result(_itself)(MongoClient[DocT].append_metadata)
 
     # Databases
 
-    get_database = derives(AsyncDatabase._wrap)(MongoClient[DocT].get_database)
-    get_default_database = derives(AsyncDatabase._wrap)(MongoClient[DocT].get_default_database)
-    list_databases = defers(AsyncCommandCursor._wrap_later)(MongoClient[DocT].list_databases)
+    get_database = wraps_result(AsyncDatabase._wrap)(MongoClient[DocT].get_database)
+    get_default_database = wraps_result(AsyncDatabase._wrap)(MongoClient[DocT].get_default_database)
+    list_databases = wraps_call(AsyncCommandCursor._wrap_later)(MongoClient[DocT].list_databases)
     list_database_names = awaits(MongoClient[DocT].list_database_names)
     drop_database = awaits(MongoClient[DocT].drop_database)
 
@@ -270,10 +270,10 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
         return self[name]
 
     def __getitem__(self, name: str) -> AsyncDatabase[DocT]:
-        return AsyncDatabase._wrap(self, self._it[name])
+        return AsyncDatabase._wrap(self, self._sync[name])
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({repr(self._it).partition('(')[2]}"
+        return f"{type(self).__name__}({repr(self._sync).partition('(')[2]}"
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        self._it.__reduce_ex__(protocol)
+        self._sync.__reduce_ex__(protocol)

@@ -12,7 +12,7 @@ from bridge._cursor import (
     AsyncRawBatchCommandCursor,
     AsyncRawBatchCursor,
 )
-from bridge._delegate import awaits, defers, derives
+from bridge._delegate import awaits, wraps_call, wraps_result
 from greenmongo import Collection
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ DocT = TypeVar("DocT", bound=Mapping[str, Any])
 OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
 
 
-def sibling(face: AsyncCollection[Any], it: Collection[OtherT]) -> AsyncCollection[OtherT]:
+def sibling(face: AsyncCollection[Any], sync: Collection[OtherT]) -> AsyncCollection[OtherT]:
     """Give a blocking collection of the same database its async face."""
-    return face._wrap(face, it)
+    return face._wrap(face, sync)
 
 
 class AsyncCollection(ConfiguredFacade[Collection[DocT]], Generic[DocT]):
@@ -44,7 +44,9 @@ class AsyncCollection(ConfiguredFacade[Collection[DocT]], Generic[DocT]):
     if TYPE_CHECKING:
 
         @classmethod
-        def _wrap(cls, parent: Facade[Any], it: Collection[OtherT]) -> AsyncCollection[OtherT]: ...
+        def _wrap(
+            cls, parent: Facade[Any], sync: Collection[OtherT]
+        ) -> AsyncCollection[OtherT]: ...
 
     def __init__(
         self,
@@ -56,20 +58,20 @@ class AsyncCollection(ConfiguredFacade[Collection[DocT]], Generic[DocT]):
         read_concern: ReadConcern | None = None,
     ) -> None:
         self._dispatcher = database._dispatcher
-        self._it = Collection(
-            database._it, name, codec_options, read_preference, write_concern, read_concern
+        self._sync = Collection(
+            database._sync, name, codec_options, read_preference, write_concern, read_concern
         )
         self._parent = database
 
     @property
     def name(self) -> str:
         """The name of this collection."""
-        return self._it.name
+        return self._sync.name
 
     @property
     def full_name(self) -> str:
         """The names of database and collection, joined with a dot."""
-        return self._it.full_name
+        return self._sync.full_name
 
     @property
     def database(self) -> AsyncDatabase[DocT]:
@@ -77,15 +79,15 @@ class AsyncCollection(ConfiguredFacade[Collection[DocT]], Generic[DocT]):
         database: AsyncDatabase[DocT] = self._parent
         return database
 
-    with_options = derives(sibling)(Collection[DocT].with_options)
+    with_options = wraps_result(sibling)(Collection[DocT].with_options)
 
     # Reads
 
-    find = derives(AsyncCursor._wrap)(Collection[DocT].find)
+    find = wraps_result(AsyncCursor._wrap)(Collection[DocT].find)
     find_one = awaits(Collection[DocT].find_one)
-    aggregate = defers(AsyncCommandCursor._wrap_later)(Collection[DocT].aggregate)
-    find_raw_batches = derives(AsyncRawBatchCursor._wrap)(Collection[DocT].find_raw_batches)
-    aggregate_raw_batches = defers(AsyncRawBatchCommandCursor._wrap_later)(
+    aggregate = wraps_call(AsyncCommandCursor._wrap_later)(Collection[DocT].aggregate)
+    find_raw_batches = wraps_result(AsyncRawBatchCursor._wrap)(Collection[DocT].find_raw_batches)
+    aggregate_raw_batches = wraps_call(AsyncRawBatchCommandCursor._wrap_later)(
         Collection[DocT].aggregate_raw_batches
     )
     count_documents = awaits(Collection[DocT].count_documents)
@@ -112,7 +114,7 @@ class AsyncCollection(ConfiguredFacade[Collection[DocT]], Generic[DocT]):
     drop_index = awaits(Collection[DocT].drop_index)
     drop_indexes = awaits(Collection[DocT].drop_indexes)
     index_information = awaits(Collection[DocT].index_information)
-    list_indexes = defers(AsyncCommandCursor._wrap_later)(Collection[DocT].list_indexes)
+    list_indexes = wraps_call(AsyncCommandCursor._wrap_later)(Collection[DocT].list_indexes)
     options = awaits(Collection[DocT].options)
     rename = awaits(Collection[DocT].rename)
     drop = awaits(Collection[DocT].drop)
@@ -127,7 +129,7 @@ class AsyncCollection(ConfiguredFacade[Collection[DocT]], Generic[DocT]):
         return self[name]
 
     def __getitem__(self, name: str) -> AsyncCollection[DocT]:
-        return self._wrap(self, self._it[name])
+        return self._wrap(self, self._sync[name])
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Explain that there is no such method: what was called is a collection."""

@@ -41,30 +41,30 @@ class ConfiguredFacade(Facade[C_co]):
     @property
     def codec_options(self) -> CodecOptions[Any]:
         """How documents are encoded and decoded."""
-        return self._it.codec_options
+        return self._sync.codec_options
 
     @property
     def read_preference(self) -> ReadMode:
         """Which servers may answer reads."""
-        return self._it.read_preference
+        return self._sync.read_preference
 
     @property
     def write_concern(self) -> WriteConcern:
         """When a write counts as done."""
-        return self._it.write_concern
+        return self._sync.write_concern
 
     @property
     def read_concern(self) -> ReadConcern:
         """Which data reads may see."""
-        return self._it.read_concern
+        return self._sync.read_concern
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, ConfiguredFacade):
-            return bool(self._it == other._it)
+            return bool(self._sync == other._sync)
         return NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self._it)
+        return hash(self._sync)
 
     # Python would iterate by __getitem__, for ever.
     __iter__ = None

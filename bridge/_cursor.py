@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast, overloa
 
 from pymongo.errors import InvalidOperation
 
-from bridge._delegate import Facade, Pending, awaits, chains, either
+from bridge._delegate import Facade, Pending, awaits, chains, optionally_awaited
 from greenmongo import CommandCursor, Cursor
 from greenmongo.errors import MisuseError
 from greenmongo.lowlevel import CursorInternals, internals_of, is_open
@@ -47,7 +47,7 @@ class _Buffered(Facade[CursorT_co], Pending[Any], Generic[CursorT_co, DocT]):
     """
 
     _internals: CursorInternals
-    """The inside of `_it`."""
+    """The inside of `_sync`."""
 
     if TYPE_CHECKING:
 
@@ -56,9 +56,9 @@ class _Buffered(Facade[CursorT_co], Pending[Any], Generic[CursorT_co, DocT]):
     _is_unopened = False
 
     @classmethod
-    def _wrap(cls, parent: Facade[Any], it: Any) -> Any:
-        face = super()._wrap(parent, it)
-        face._internals = internals_of(it)
+    def _wrap(cls, parent: Facade[Any], sync: Any) -> Any:
+        face = super()._wrap(parent, sync)
+        face._internals = internals_of(sync)
         return face
 
     async def _when_awaited(self) -> Self:
@@ -72,22 +72,22 @@ class _Buffered(Facade[CursorT_co], Pending[Any], Generic[CursorT_co, DocT]):
     @property
     def alive(self) -> bool:
         """Whether this cursor may still return documents."""
-        return self._it.alive
+        return self._sync.alive
 
     @property
     def cursor_id(self) -> int | None:
         """The server's id of this cursor; None before the first batch, 0 after the last."""
-        return self._it.cursor_id
+        return self._sync.cursor_id
 
     @property
     def address(self) -> Address | None:
         """The server that holds this cursor, or None before the first batch."""
-        return self._it.address
+        return self._sync.address
 
     @property
     def session(self) -> SessionLike | None:
         """The session that was passed when this cursor was created, or None."""
-        return self._it.session
+        return self._sync.session
 
     def __aiter__(self) -> Self:
         return self
@@ -96,7 +96,7 @@ class _Buffered(Facade[CursorT_co], Pending[Any], Generic[CursorT_co, DocT]):
         internals = await self._opened() if self._is_unopened else self._internals
         buffer = internals.buffer
         while not buffer:
-            if not self._it.alive or not await self._dispatcher.call(internals.refill):
+            if not self._sync.alive or not await self._dispatcher.call(internals.refill):
                 raise StopAsyncIteration
         document: DocT = buffer.popleft()
         return document
@@ -117,15 +117,15 @@ class _Buffered(Facade[CursorT_co], Pending[Any], Generic[CursorT_co, DocT]):
         """
         internals = await self._opened()
         if internals.is_complete:
-            return self._it.to_list(length)
-        return await self._dispatcher.call(self._it.to_list, length)
+            return self._sync.to_list(length)
+        return await self._dispatcher.call(self._sync.to_list, length)
 
     async def close(self) -> None:
         """Close this cursor, on the server as well."""
         if self._internals.is_closed or not is_open(self._dispatcher.client):
-            self._it.close()
+            self._sync.close()
         else:
-            await self._dispatcher.call_exactly_once(self._it.close)
+            await self._dispatcher.call_exactly_once(self._sync.close)
 
     async def __aenter__(self) -> Self:
         return self
@@ -153,13 +153,13 @@ class AsyncCursor(_Buffered[Cursor[DocT], DocT], Generic[DocT]):
     if TYPE_CHECKING:
 
         @classmethod
-        def _wrap(cls, parent: Facade[Any], it: Cursor[OtherT]) -> AsyncCursor[OtherT]: ...
+        def _wrap(cls, parent: Facade[Any], sync: Cursor[OtherT]) -> AsyncCursor[OtherT]: ...
 
     def __init__(self, collection: AsyncCollection[DocT], *args: Any, **kwargs: Any) -> None:
         """Make an unread cursor over a collection; the other arguments are those of `find`."""
         self._dispatcher = collection._dispatcher
-        self._it = collection._it.find(*args, **kwargs)
-        self._internals = internals_of(self._it)
+        self._sync = collection._sync.find(*args, **kwargs)
+        self._internals = internals_of(self._sync)
         self._parent = collection
 
     @property
@@ -171,7 +171,7 @@ class AsyncCursor(_Buffered[Cursor[DocT], DocT], Generic[DocT]):
     @property
     def retrieved(self) -> int:
         """How many documents have arrived so far."""
-        return self._it.retrieved
+        return self._sync.retrieved
 
     @overload
     def __getitem__(self, index: int) -> Coroutine[Any, Any, DocT]: ...
@@ -182,32 +182,32 @@ class AsyncCursor(_Buffered[Cursor[DocT], DocT], Generic[DocT]):
     def __getitem__(self, index: int | slice) -> Coroutine[Any, Any, DocT] | Self:
         """Limit this cursor to a slice; `await cursor[5]` is one document by its position."""
         if isinstance(index, slice):
-            self._it[index]  # it changes the blocking cursor and returns it
+            self._sync[index]  # it changes the blocking cursor and returns it
             return self
-        return self._dispatcher.call(self._it.__getitem__, index)
+        return self._dispatcher.call(self._sync.__getitem__, index)
 
-    @either
+    @optionally_awaited
     def rewind(self) -> Self:
         """Return this cursor to the state it had before its first document was read."""
         # The server is told in the background, so that nobody needs to wait.
         self._internals.abandon()
-        self._it.rewind()
+        self._sync.rewind()
         return self
 
     def clone(self) -> Self:
         """Return an unread cursor with the same options."""
-        return cast("Self", self._wrap(self, self._it.clone()))
+        return cast("Self", self._wrap(self, self._sync.clone()))
 
     def __copy__(self) -> Self:
-        return cast("Self", self._wrap(self, self._it.__copy__()))
+        return cast("Self", self._wrap(self, self._sync.__copy__()))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return cast("Self", self._wrap(self, self._it.__deepcopy__(memo)))
+        return cast("Self", self._wrap(self, self._sync.__deepcopy__(memo)))
 
     distinct = awaits(Cursor[DocT].distinct)
     explain = awaits(Cursor[DocT].explain)
 
-    add_option = either(chains(Cursor[DocT].add_option))
+    add_option = optionally_awaited(chains(Cursor[DocT].add_option))
     allow_disk_use = chains(Cursor[DocT].allow_disk_use)
     batch_size = chains(Cursor[DocT].batch_size)
     collation = chains(Cursor[DocT].collation)
@@ -270,45 +270,45 @@ class AsyncCommandCursor(_Buffered[CommandCursor[DocT], DocT], Generic[DocT]):
 
         @classmethod
         def _wrap(
-            cls, parent: Facade[Any], it: CommandCursor[OtherT]
+            cls, parent: Facade[Any], sync: CommandCursor[OtherT]
         ) -> AsyncCommandCursor[OtherT]: ...
 
     _batch_size: int | None = None
 
     def __init__(
-        self, dispatcher: HubDispatcher, open_it: Callable[[], CommandCursor[DocT]]
+        self, dispatcher: HubDispatcher, open_sync: Callable[[], CommandCursor[DocT]]
     ) -> None:
-        """Make a cursor that `open_it`, which blocks, will open."""
+        """Make a cursor that `open_sync`, which blocks, will open."""
         self._dispatcher = dispatcher
         self._internals = unopened = _Unopened()
-        self._it = cast("CommandCursor[DocT]", unopened)
+        self._sync = cast("CommandCursor[DocT]", unopened)
         self._is_unopened = True
-        self._open_it: Callable[[], CommandCursor[DocT]] | None = open_it
+        self._open_sync: Callable[[], CommandCursor[DocT]] | None = open_sync
 
     @classmethod
     def _wrap_later(
-        cls, parent: Facade[Any], open_it: Callable[[], CommandCursor[OtherT]]
+        cls, parent: Facade[Any], open_sync: Callable[[], CommandCursor[OtherT]]
     ) -> AsyncCommandCursor[OtherT]:
         """Return the async face of a blocking cursor that is still to be made."""
         made: Any = cls._class_for(parent)
-        face = made(parent._dispatcher, open_it)
+        face = made(parent._dispatcher, open_sync)
         face._parent = parent
         return cast("AsyncCommandCursor[OtherT]", face)
 
     async def _opened(self) -> CursorInternals:
         if self._is_unopened and not self._internals.is_closed:
-            open_it, self._open_it = self._open_it, None
-            if open_it is None:
+            open_sync, self._open_sync = self._open_sync, None
+            if open_sync is None:
                 raise MisuseError(
                     "this cursor cannot be used: its command failed, was cancelled, or is under "
                     "way in another task",
                     "call the method that made the cursor again",
                 )
-            self._it = await self._dispatcher.call(open_it)
-            self._internals = internals_of(self._it)
+            self._sync = await self._dispatcher.call(open_sync)
+            self._internals = internals_of(self._sync)
             self._is_unopened = False
             if self._batch_size is not None:
-                self._it.batch_size(self._batch_size)
+                self._sync.batch_size(self._batch_size)
         return self._internals
 
     def batch_size(self, batch_size: int) -> Self:
@@ -319,7 +319,7 @@ class AsyncCommandCursor(_Buffered[CommandCursor[DocT], DocT], Generic[DocT]):
         if self._is_unopened:
             self._batch_size = batch_size
         else:
-            self._it.batch_size(batch_size)
+            self._sync.batch_size(batch_size)
         return self
 
     async def try_next(self) -> DocT | None:
@@ -327,18 +327,18 @@ class AsyncCommandCursor(_Buffered[CommandCursor[DocT], DocT], Generic[DocT]):
         internals = await self._opened()
         if internals.is_complete and not internals.buffer:
             return None
-        return await self._dispatcher.call(self._it.try_next)
+        return await self._dispatcher.call(self._sync.try_next)
 
     async def close(self) -> None:
         """Close this cursor, on the server as well; a command that was not sent never will be."""
         if self._is_unopened:
-            self._open_it = None
-            self._it.close()
+            self._open_sync = None
+            self._sync.close()
         else:
             await super().close()
 
     def __del__(self) -> None:
-        if self._is_unopened and self._open_it is not None:
+        if self._is_unopened and self._open_sync is not None:
             warnings.warn(
                 f"a {type(self).__name__} was neither awaited nor read: its command was never sent",
                 RuntimeWarning,
@@ -353,7 +353,7 @@ class AsyncRawBatchCursor(AsyncCursor[Any]):
     if TYPE_CHECKING:
 
         @classmethod
-        def _wrap(cls, parent: Facade[Any], it: Cursor[Any]) -> AsyncRawBatchCursor: ...
+        def _wrap(cls, parent: Facade[Any], sync: Cursor[Any]) -> AsyncRawBatchCursor: ...
         async def __anext__(self) -> bytes: ...
         async def next(self) -> bytes: ...
         async def to_list(self, length: int | None = None) -> list[bytes]: ...
@@ -361,13 +361,13 @@ class AsyncRawBatchCursor(AsyncCursor[Any]):
     def __init__(self, collection: AsyncCollection[Any], *args: Any, **kwargs: Any) -> None:
         """Make an unread cursor over a collection; the other arguments are those of `find`."""
         self._dispatcher = collection._dispatcher
-        self._it = collection._it.find_raw_batches(*args, **kwargs)
-        self._internals = internals_of(self._it)
+        self._sync = collection._sync.find_raw_batches(*args, **kwargs)
+        self._internals = internals_of(self._sync)
         self._parent = collection
 
     async def explain(self) -> Any:
         """Return how the server would run this query."""
-        return await self._dispatcher.call(self._it.explain)
+        return await self._dispatcher.call(self._sync.explain)
 
     def __getitem__(self, index: object) -> NoReturn:
         raise InvalidOperation(f"Cannot call __getitem__ on {type(self).__name__}")
@@ -384,7 +384,7 @@ class AsyncRawBatchCommandCursor(AsyncCommandCursor[Any]):
         async def try_next(self) -> bytes | None: ...
         @classmethod
         def _wrap_later(
-            cls, parent: Facade[Any], open_it: Callable[[], CommandCursor[Any]]
+            cls, parent: Facade[Any], open_sync: Callable[[], CommandCursor[Any]]
         ) -> AsyncRawBatchCommandCursor: ...
 
     def __getitem__(self, index: object) -> NoReturn:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 from bridge._collection import AsyncCollection
 from bridge._configured import ConfiguredFacade
 from bridge._cursor import AsyncCommandCursor
-from bridge._delegate import awaits, defers, derives, derives_awaited
+from bridge._delegate import awaits, wraps_awaited, wraps_call, wraps_result
 from greenmongo import Database
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ DocT = TypeVar("DocT", bound=Mapping[str, Any])
 OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
 
 
-def sibling(face: AsyncDatabase[Any], it: Database[OtherT]) -> AsyncDatabase[OtherT]:
+def sibling(face: AsyncDatabase[Any], sync: Database[OtherT]) -> AsyncDatabase[OtherT]:
     """Give a blocking database of the same client its async face."""
-    return face._wrap(face, it)
+    return face._wrap(face, sync)
 
 
 class AsyncDatabase(ConfiguredFacade[Database[DocT]], Generic[DocT]):
@@ -37,7 +37,7 @@ class AsyncDatabase(ConfiguredFacade[Database[DocT]], Generic[DocT]):
     if TYPE_CHECKING:
 
         @classmethod
-        def _wrap(cls, parent: Facade[Any], it: Database[OtherT]) -> AsyncDatabase[OtherT]: ...
+        def _wrap(cls, parent: Facade[Any], sync: Database[OtherT]) -> AsyncDatabase[OtherT]: ...
 
     def __init__(
         self,
@@ -49,8 +49,8 @@ class AsyncDatabase(ConfiguredFacade[Database[DocT]], Generic[DocT]):
         read_concern: ReadConcern | None = None,
     ) -> None:
         self._dispatcher = client._dispatcher
-        self._it = Database(
-            client._it, name, codec_options, read_preference, write_concern, read_concern
+        self._sync = Database(
+            client._sync, name, codec_options, read_preference, write_concern, read_concern
         )
         self._parent = client
 
@@ -63,20 +63,20 @@ class AsyncDatabase(ConfiguredFacade[Database[DocT]], Generic[DocT]):
     @property
     def name(self) -> str:
         """The name of this database."""
-        return self._it.name
+        return self._sync.name
 
-    with_options = derives(sibling)(Database[DocT].with_options)
-    get_collection = derives(AsyncCollection._wrap)(Database[DocT].get_collection)
+    with_options = wraps_result(sibling)(Database[DocT].with_options)
+    get_collection = wraps_result(AsyncCollection._wrap)(Database[DocT].get_collection)
 
-    create_collection = derives_awaited(AsyncCollection._wrap)(Database[DocT].create_collection)
+    create_collection = wraps_awaited(AsyncCollection._wrap)(Database[DocT].create_collection)
     drop_collection = awaits(Database[DocT].drop_collection)
     validate_collection = awaits(Database[DocT].validate_collection)
-    list_collections = defers(AsyncCommandCursor._wrap_later)(Database[DocT].list_collections)
+    list_collections = wraps_call(AsyncCommandCursor._wrap_later)(Database[DocT].list_collections)
     list_collection_names = awaits(Database[DocT].list_collection_names)
 
-    aggregate = defers(AsyncCommandCursor._wrap_later)(Database[DocT].aggregate)
+    aggregate = wraps_call(AsyncCommandCursor._wrap_later)(Database[DocT].aggregate)
     command = awaits(Database[DocT].command)
-    cursor_command = defers(AsyncCommandCursor._wrap_later)(Database[DocT].cursor_command)
+    cursor_command = wraps_call(AsyncCommandCursor._wrap_later)(Database[DocT].cursor_command)
     dereference = awaits(Database[DocT].dereference)
 
     def __getattr__(self, name: str) -> AsyncCollection[DocT]:
@@ -88,7 +88,7 @@ class AsyncDatabase(ConfiguredFacade[Database[DocT]], Generic[DocT]):
         return self[name]
 
     def __getitem__(self, name: str) -> AsyncCollection[DocT]:
-        return AsyncCollection._wrap(self, self._it[name])
+        return AsyncCollection._wrap(self, self._sync[name])
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._parent!r}, {self.name!r})"

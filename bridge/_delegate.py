@@ -1,9 +1,9 @@
 """Borrowing: the async face of a blocking method, with its signature, its docstring, its types.
 
 Each combinator takes a blocking method and returns the async one, per kind of result. The
-blocking method itself is untouched. `awaits` and `derives_awaited` run it on a greenlet of the
-hub thread, and so does what `defers` gives to its face; `derives` and `chains` are for methods
-that do no I/O, and call it where they are.
+blocking method itself is untouched. `awaits` and `wraps_awaited` run it on a greenlet of the hub
+thread, and so does what `wraps_call` passes on; `wraps_result` and `chains` are for methods that do
+no I/O, and call it where they are.
 
 Where Motor and PyMongo disagree whether a call is awaited, it may be awaited or not: what it
 returns is a `Pending`.
@@ -28,13 +28,13 @@ __all__ = [
     "Pending",
     "awaits",
     "chains",
-    "defers",
-    "derives",
-    "derives_awaited",
-    "either",
-    "is_either",
-    "own",
-    "reflects",
+    "wraps_call",
+    "wraps_result",
+    "wraps_awaited",
+    "optionally_awaited",
+    "is_optionally_awaited",
+    "of_subclass",
+    "mirrors_property",
 ]
 
 P = ParamSpec("P")
@@ -48,7 +48,7 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class Facade(Generic[S_co]):
-    """An async face on a blocking object `_it`, reached through `_dispatcher`.
+    """An async face on a blocking object `_sync`, reached through `_dispatcher`.
 
     Attributes:
         _parent: the face that this one was reached through; None for a client.
@@ -56,12 +56,12 @@ class Facade(Generic[S_co]):
     """
 
     _dispatcher: HubDispatcher
-    _it: S_co
+    _sync: S_co
     _parent: Any = None
     _family: ClassVar[Mapping[type, type]] = {}
 
     @classmethod
-    def _wrap(cls, parent: Facade[Any], it: Any) -> Any:
+    def _wrap(cls, parent: Facade[Any], sync: Any) -> Any:
         """Give a blocking object its async face.
 
         Each class says in types what it wraps, since `Self` cannot have the result's own document
@@ -69,12 +69,12 @@ class Facade(Generic[S_co]):
 
         Args:
             parent: the face it was reached through, or one that has the same parent.
-            it: the blocking object.
+            sync: the blocking object.
         """
         if isinstance(parent, cls):
             parent = parent._parent
         face = object.__new__(cls._class_for(parent))
-        face._dispatcher, face._it, face._parent = parent._dispatcher, it, parent
+        face._dispatcher, face._sync, face._parent = parent._dispatcher, sync, parent
         return face
 
     @classmethod
@@ -126,15 +126,15 @@ _coroutine: Any = Coroutine
 _coroutine.register(Pending)
 
 
-def either(method: MethodT) -> MethodT:
+def optionally_awaited(method: MethodT) -> MethodT:
     """Mark a method whose result may be awaited, and need not be."""
-    method.__dict__["_is_either"] = True
+    method.__dict__["_is_optionally_awaited"] = True
     return method
 
 
-def is_either(method: object) -> bool:
-    """Tell whether a method was marked with `either`."""
-    return getattr(method, "_is_either", False)
+def is_optionally_awaited(method: object) -> bool:
+    """Tell whether a method was marked with `optionally_awaited`."""
+    return getattr(method, "_is_optionally_awaited", False)
 
 
 def awaits(
@@ -144,7 +144,7 @@ def awaits(
 
     @functools.wraps(fn)
     async def method(self: Facade[S], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return await self._dispatcher.call(fn, self._it, *args, **kwargs)
+        return await self._dispatcher.call(fn, self._sync, *args, **kwargs)
 
     return method
 
@@ -154,29 +154,29 @@ def chains(fn: Callable[Concatenate[S, P], S]) -> Callable[Concatenate[F, P], F]
 
     @functools.wraps(fn)
     def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> Any:
-        fn(self._it, *args, **kwargs)
+        fn(self._sync, *args, **kwargs)
         return self
 
     return method
 
 
-def derives(
-    face: Callable[[Any, R], A],
+def wraps_result(
+    wrap: Callable[[Any, R], A],
 ) -> Callable[[Callable[Concatenate[S, P], R]], Callable[Concatenate[Facade[S], P], A]]:
-    """Borrow a method that returns an object which needs an async face too: `face(self, it)`."""
+    """Borrow a method whose result needs an async face too: `wrap(self, result)`."""
 
     def borrow(fn: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[Facade[S], P], A]:
         @functools.wraps(fn)
         def method(self: Facade[S], /, *args: P.args, **kwargs: P.kwargs) -> A:
-            return face(self, fn(self._it, *args, **kwargs))
+            return wrap(self, fn(self._sync, *args, **kwargs))
 
         return method
 
     return borrow
 
 
-def derives_awaited(
-    face: Callable[[Any, R], A],
+def wraps_awaited(
+    wrap: Callable[[Any, R], A],
 ) -> Callable[
     [Callable[Concatenate[S, P], R]], Callable[Concatenate[Facade[S], P], Coroutine[Any, Any, A]]
 ]:
@@ -187,45 +187,45 @@ def derives_awaited(
     ) -> Callable[Concatenate[Facade[S], P], Coroutine[Any, Any, A]]:
         @functools.wraps(fn)
         async def method(self: Facade[S], /, *args: P.args, **kwargs: P.kwargs) -> A:
-            return face(self, await self._dispatcher.call(fn, self._it, *args, **kwargs))
+            return wrap(self, await self._dispatcher.call(fn, self._sync, *args, **kwargs))
 
         return method
 
     return borrow
 
 
-def defers(
-    face: Callable[[Any, Callable[[], R]], A],
+def wraps_call(
+    wrap: Callable[[Any, Callable[[], R]], A],
 ) -> Callable[[Callable[Concatenate[S, P], R]], Callable[Concatenate[Facade[S], P], A]]:
-    """Borrow a blocking method to be called later: `face(self, call)` decides when."""
+    """Borrow a blocking method to be called later: `wrap(self, call)` decides when."""
 
     def borrow(fn: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[Facade[S], P], A]:
-        @either
+        @optionally_awaited
         @functools.wraps(fn)
         def method(self: Facade[S], /, *args: P.args, **kwargs: P.kwargs) -> A:
-            return face(self, functools.partial(fn, self._it, *args, **kwargs))
+            return wrap(self, functools.partial(fn, self._sync, *args, **kwargs))
 
         return method
 
     return borrow
 
 
-def own(fn: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[Any, P], R]:
-    """Take a method to borrow that only a subclass's `_it` has: the base class's type hides it."""
+def of_subclass(fn: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[Any, P], R]:
+    """Borrow a method that only a subclass's `_sync` has: the base class's type hides it."""
     return fn
 
 
-def reflects(cls: type, name: str) -> Any:
+def mirrors_property(cls: type, name: str) -> Any:
     """Borrow a property that neither crosses nor waits, with its setter if there is one."""
     member: property = inspect.getattr_static(cls, name)
     read, write = member.fget, member.fset
     assert read is not None
 
     def get(self: Facade[Any]) -> Any:
-        return read(self._it)
+        return read(self._sync)
 
     def set_(self: Facade[Any], value: Any) -> None:
         assert write is not None
-        write(self._it, value)
+        write(self._sync, value)
 
     return property(get, None if write is None else set_, doc=member.__doc__)

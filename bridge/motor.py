@@ -25,7 +25,7 @@ from bridge._cursor import (
     AsyncCursor,
 )
 from bridge._database import AsyncDatabase
-from bridge._delegate import Facade, defers, derives, derives_awaited
+from bridge._delegate import Facade, wraps_awaited, wraps_call, wraps_result
 from greenmongo import Collection, CommandCursor, Cursor, Database, MongoClient
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class _Habits(Facade[S_co]):
     @property
     def delegate(self) -> S_co:
         """The blocking object behind this one."""
-        return self._it
+        return self._sync
 
     def get_io_loop(self) -> asyncio.AbstractEventLoop:
         """Return the client's `io_loop`."""
@@ -90,11 +90,11 @@ if TYPE_CHECKING:
     # them only if its first name is not a base class's, hence the names with an underscore.
 
     def _sibling_collection(
-        face: AsyncIOMotorCollection[Any], it: Collection[OtherT]
+        face: AsyncIOMotorCollection[Any], sync: Collection[OtherT]
     ) -> AsyncIOMotorCollection[OtherT]: ...
 
     def _sibling_database(
-        face: AsyncIOMotorDatabase[Any], it: Database[OtherT]
+        face: AsyncIOMotorDatabase[Any], sync: Database[OtherT]
     ) -> AsyncIOMotorDatabase[OtherT]: ...
 
 
@@ -121,7 +121,7 @@ class _MotorCursor(_Habits[Any]):
             raise InvalidOperation("to_list of a tailable cursor would never end")
         if length == 0:
             return []
-        result: list[Any] = await self._dispatcher.call(self._it.to_list, length)
+        result: list[Any] = await self._dispatcher.call(self._sync.to_list, length)
         return result
 
     @property
@@ -134,7 +134,7 @@ class _MotorCursor(_Habits[Any]):
         internals = await self._opened()
         if internals.buffer:
             return True
-        return bool(self._it.alive and await self._dispatcher.call(internals.refill))
+        return bool(self._sync.alive and await self._dispatcher.call(internals.refill))
 
     def next_object(self) -> Any:
         """Return a document that has been fetched, None if all were taken. Deprecated."""
@@ -176,7 +176,7 @@ class AsyncIOMotorCursor(_MotorCursor, AsyncCursor[DocT], Generic[DocT]):
     if TYPE_CHECKING:
 
         @classmethod
-        def _wrap(cls, parent: Facade[Any], it: Cursor[OtherT]) -> AsyncIOMotorCursor[OtherT]: ...
+        def _wrap(cls, parent: Facade[Any], sync: Cursor[OtherT]) -> AsyncIOMotorCursor[OtherT]: ...
 
     @property
     def collection(self) -> AsyncIOMotorCollection[DocT]:
@@ -191,7 +191,7 @@ class AsyncIOMotorCommandCursor(_MotorCursor, AsyncCommandCursor[DocT], Generic[
 
         @classmethod
         def _wrap_later(
-            cls, parent: Facade[Any], open_it: Callable[[], CommandCursor[OtherT]]
+            cls, parent: Facade[Any], open_sync: Callable[[], CommandCursor[OtherT]]
         ) -> AsyncIOMotorCommandCursor[OtherT]: ...
 
 
@@ -207,20 +207,22 @@ class AsyncIOMotorCollection(_Habits[Collection[DocT]], AsyncCollection[DocT], G
 
         @classmethod
         def _wrap(
-            cls, parent: Facade[Any], it: Collection[OtherT]
+            cls, parent: Facade[Any], sync: Collection[OtherT]
         ) -> AsyncIOMotorCollection[OtherT]: ...
 
-        _with_options = derives(_sibling_collection)(Collection[DocT].with_options)
+        _with_options = wraps_result(_sibling_collection)(Collection[DocT].with_options)
         with_options = _with_options
-        find = derives(AsyncIOMotorCursor._wrap)(Collection[DocT].find)
-        aggregate = defers(AsyncIOMotorCommandCursor._wrap_later)(Collection[DocT].aggregate)
-        list_indexes = defers(AsyncIOMotorCommandCursor._wrap_later)(Collection[DocT].list_indexes)
+        find = wraps_result(AsyncIOMotorCursor._wrap)(Collection[DocT].find)
+        aggregate = wraps_call(AsyncIOMotorCommandCursor._wrap_later)(Collection[DocT].aggregate)
+        list_indexes = wraps_call(AsyncIOMotorCommandCursor._wrap_later)(
+            Collection[DocT].list_indexes
+        )
 
     def __getattr__(self, name: str) -> AsyncIOMotorCollection[DocT]:
         return cast("AsyncIOMotorCollection[DocT]", super().__getattr__(name))
 
     def __getitem__(self, name: str) -> AsyncIOMotorCollection[DocT]:
-        return self._wrap(self, self._it[name])
+        return self._wrap(self, self._sync[name])
 
 
 class AsyncIOMotorDatabase(_Habits[Database[DocT]], AsyncDatabase[DocT], Generic[DocT]):
@@ -235,21 +237,21 @@ class AsyncIOMotorDatabase(_Habits[Database[DocT]], AsyncDatabase[DocT], Generic
 
         @classmethod
         def _wrap(
-            cls, parent: Facade[Any], it: Database[OtherT]
+            cls, parent: Facade[Any], sync: Database[OtherT]
         ) -> AsyncIOMotorDatabase[OtherT]: ...
 
-        _with_options = derives(_sibling_database)(Database[DocT].with_options)
+        _with_options = wraps_result(_sibling_database)(Database[DocT].with_options)
         with_options = _with_options
-        _get_collection = derives(AsyncIOMotorCollection._wrap)(Database[DocT].get_collection)
+        _get_collection = wraps_result(AsyncIOMotorCollection._wrap)(Database[DocT].get_collection)
         get_collection = _get_collection
-        create_collection = derives_awaited(AsyncIOMotorCollection._wrap)(
+        create_collection = wraps_awaited(AsyncIOMotorCollection._wrap)(
             Database[DocT].create_collection
         )
-        aggregate = defers(AsyncIOMotorCommandCursor._wrap_later)(Database[DocT].aggregate)
-        cursor_command = defers(AsyncIOMotorCommandCursor._wrap_later)(
+        aggregate = wraps_call(AsyncIOMotorCommandCursor._wrap_later)(Database[DocT].aggregate)
+        cursor_command = wraps_call(AsyncIOMotorCommandCursor._wrap_later)(
             Database[DocT].cursor_command
         )
-        list_collections = defers(AsyncIOMotorCommandCursor._wrap_later)(
+        list_collections = wraps_call(AsyncIOMotorCommandCursor._wrap_later)(
             Database[DocT].list_collections
         )
 
@@ -257,7 +259,7 @@ class AsyncIOMotorDatabase(_Habits[Database[DocT]], AsyncDatabase[DocT], Generic
         return cast("AsyncIOMotorCollection[DocT]", super().__getattr__(name))
 
     def __getitem__(self, name: str) -> AsyncIOMotorCollection[DocT]:
-        return AsyncIOMotorCollection._wrap(self, self._it[name])
+        return AsyncIOMotorCollection._wrap(self, self._sync[name])
 
 
 class AsyncIOMotorClient(_Habits[MongoClient[DocT]], AsyncMongoClient[DocT], Generic[DocT]):
@@ -335,12 +337,12 @@ class AsyncIOMotorClient(_Habits[MongoClient[DocT]], AsyncMongoClient[DocT], Gen
         return bool(self._of_kind("MONGOS"))
 
     if TYPE_CHECKING:
-        _get_database = derives(AsyncIOMotorDatabase._wrap)(MongoClient[DocT].get_database)
+        _get_database = wraps_result(AsyncIOMotorDatabase._wrap)(MongoClient[DocT].get_database)
         get_database = _get_database
-        get_default_database = derives(AsyncIOMotorDatabase._wrap)(
+        get_default_database = wraps_result(AsyncIOMotorDatabase._wrap)(
             MongoClient[DocT].get_default_database
         )
-        list_databases = defers(AsyncIOMotorCommandCursor._wrap_later)(
+        list_databases = wraps_call(AsyncIOMotorCommandCursor._wrap_later)(
             MongoClient[DocT].list_databases
         )
 
@@ -348,10 +350,10 @@ class AsyncIOMotorClient(_Habits[MongoClient[DocT]], AsyncMongoClient[DocT], Gen
         return cast("AsyncIOMotorDatabase[DocT]", super().__getattr__(name))
 
     def __getitem__(self, name: str) -> AsyncIOMotorDatabase[DocT]:
-        return AsyncIOMotorDatabase._wrap(self, self._it[name])
+        return AsyncIOMotorDatabase._wrap(self, self._sync[name])
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._it!r})"
+        return f"{type(self).__name__}({self._sync!r})"
 
 
 _Habits._family = {

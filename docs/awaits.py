@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import bridge
-from bridge._delegate import is_either
+from bridge._delegate import is_optionally_awaited
 
 PAGE = Path(__file__).parent / "reference" / "bridge.md"
 BEGIN, END = "<!-- awaits: begin -->\n", "<!-- awaits: end -->\n"
@@ -24,7 +24,7 @@ COLUMNS = ("must be awaited", "may be awaited", "not awaited")
 def column_of(member: Any) -> str | None:
     """Return where an attribute of a class belongs; None if it is no method and needs no await."""
     function = member.fget if isinstance(member, property) else member
-    if is_either(function):
+    if is_optionally_awaited(function):
         return "may be awaited"
     if inspect.iscoroutinefunction(function) or function in ENTERED:
         return "must be awaited"

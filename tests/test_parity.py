@@ -16,7 +16,7 @@ import pytest
 import bridge
 import greenmongo
 import greenmongo.legacy
-from bridge._delegate import is_either
+from bridge._delegate import is_optionally_awaited
 
 THEIRS = {
     "MongoClient": "pymongo.synchronous.mongo_client",
@@ -161,7 +161,7 @@ def test_what_is_awaited_in_pymongo_is_awaited_here(name: str) -> None:
     theirs, ours = both(name, "async")
 
     for member in theirs.keys() & ours.keys():
-        if not is_either(ours[member]):
+        if not is_optionally_awaited(ours[member]):
             assert (member, is_awaited(ours[member])) == (member, is_awaited(theirs[member]))
 
 

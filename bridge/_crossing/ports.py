@@ -251,7 +251,7 @@ class _TrioCall(AsyncCall):
         task, self.task = self.task, None
         if task is None:
             return
-        from outcome import Error, Value  # trio's own dependency
+        from outcome import Error, Value  # trio's of_subclass dependency
 
         result = Value(value) if error is None else Error(_sendable(error))
         self.port.trio.lowlevel.reschedule(task, result)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar, cast
 from bridge._client import AsyncMongoClient
 from bridge._crossing.dispatcher import HubDispatcher
 from bridge._database import AsyncDatabase
-from bridge._delegate import awaits, derives, own, reflects
+from bridge._delegate import awaits, mirrors_property, of_subclass, wraps_result
 from bridge._legacy.database import AsyncLegacyDatabase
 from bridge._legacy.settings import LegacySettings
 from greenmongo import Connection, ReplicaSetConnection
@@ -23,44 +23,46 @@ class AsyncLegacyClient(LegacySettings, AsyncMongoClient[DocT], Generic[DocT]):
 
     _family: ClassVar[Mapping[type, type]] = {AsyncDatabase: AsyncLegacyDatabase}
 
-    alive = awaits(own(Connection[DocT].alive))
+    alive = awaits(of_subclass(Connection[DocT].alive))
 
-    document_class = reflects(Connection, "document_class")
-    max_bson_size = reflects(Connection, "max_bson_size")
-    max_message_size = reflects(Connection, "max_message_size")
-    max_pool_size = reflects(Connection, "max_pool_size")
-    max_wire_version = reflects(Connection, "max_wire_version")
-    max_write_batch_size = reflects(Connection, "max_write_batch_size")
-    min_wire_version = reflects(Connection, "min_wire_version")
-    secondary_acceptable_latency_ms = reflects(Connection, "secondary_acceptable_latency_ms")
-    tz_aware = reflects(Connection, "tz_aware")
-
-    get_database = derives(AsyncLegacyDatabase._wrap)(  # type: ignore[assignment] # one for three overloads
-        own(Connection[DocT].get_database)
+    document_class = mirrors_property(Connection, "document_class")
+    max_bson_size = mirrors_property(Connection, "max_bson_size")
+    max_message_size = mirrors_property(Connection, "max_message_size")
+    max_pool_size = mirrors_property(Connection, "max_pool_size")
+    max_wire_version = mirrors_property(Connection, "max_wire_version")
+    max_write_batch_size = mirrors_property(Connection, "max_write_batch_size")
+    min_wire_version = mirrors_property(Connection, "min_wire_version")
+    secondary_acceptable_latency_ms = mirrors_property(
+        Connection, "secondary_acceptable_latency_ms"
     )
-    get_default_database = derives(AsyncLegacyDatabase._wrap)(
-        own(Connection[DocT].get_default_database)
-    )
-    copy_database = awaits(own(Connection[DocT].copy_database))
-    database_names = awaits(own(Connection[DocT].database_names))
-    drop_database = awaits(own(Connection[DocT].drop_database))
+    tz_aware = mirrors_property(Connection, "tz_aware")
 
-    close_cursor = awaits(own(Connection[DocT].close_cursor))
-    fsync = awaits(own(Connection[DocT].fsync))
-    kill_cursors = awaits(own(Connection[DocT].kill_cursors))
-    unlock = awaits(own(Connection[DocT].unlock))
+    get_database = wraps_result(AsyncLegacyDatabase._wrap)(  # type: ignore[assignment] # one for three overloads
+        of_subclass(Connection[DocT].get_database)
+    )
+    get_default_database = wraps_result(AsyncLegacyDatabase._wrap)(
+        of_subclass(Connection[DocT].get_default_database)
+    )
+    copy_database = awaits(of_subclass(Connection[DocT].copy_database))
+    database_names = awaits(of_subclass(Connection[DocT].database_names))
+    drop_database = awaits(of_subclass(Connection[DocT].drop_database))
+
+    close_cursor = awaits(of_subclass(Connection[DocT].close_cursor))
+    fsync = awaits(of_subclass(Connection[DocT].fsync))
+    kill_cursors = awaits(of_subclass(Connection[DocT].kill_cursors))
+    unlock = awaits(of_subclass(Connection[DocT].unlock))
 
     @property
     async def is_locked(self) -> bool:
         """Whether the server is locked against writes."""
-        it: Any = self._it
-        return await self._dispatcher.call(lambda: bool(it.is_locked))
+        sync: Any = self._sync
+        return await self._dispatcher.call(lambda: bool(sync.is_locked))
 
     def __getattr__(self, name: str) -> AsyncLegacyDatabase[DocT]:
         return cast("AsyncLegacyDatabase[DocT]", super().__getattr__(name))
 
     def __getitem__(self, name: str) -> AsyncLegacyDatabase[DocT]:
-        return AsyncLegacyDatabase._wrap(self, self._it[name])
+        return AsyncLegacyDatabase._wrap(self, self._sync[name])
 
 
 class AsyncConnection(AsyncLegacyClient[DocT], Generic[DocT]):
@@ -81,14 +83,14 @@ class AsyncConnection(AsyncLegacyClient[DocT], Generic[DocT]):
         Raises:
             ConfigurationError: an option is unknown, or has no such value.
         """
-        self._it = Connection(
+        self._sync = Connection(
             host, port, max_pool_size, network_timeout, document_class, tz_aware, False, **kwargs
         )
-        self._dispatcher = HubDispatcher(self._it)
+        self._dispatcher = HubDispatcher(self._sync)
 
-    disconnect = awaits(own(Connection[DocT].disconnect))
-    host = reflects(Connection, "host")
-    port = reflects(Connection, "port")
+    disconnect = awaits(of_subclass(Connection[DocT].disconnect))
+    host = mirrors_property(Connection, "host")
+    port = mirrors_property(Connection, "port")
 
 
 class AsyncReplicaSetConnection(AsyncLegacyClient[DocT], Generic[DocT]):
@@ -107,12 +109,12 @@ class AsyncReplicaSetConnection(AsyncLegacyClient[DocT], Generic[DocT]):
         Raises:
             ConfigurationError: an option is unknown, has no such value, or `replicaSet` is missing.
         """
-        self._it = ReplicaSetConnection(
+        self._sync = ReplicaSetConnection(
             hosts_or_uri, max_pool_size, document_class, tz_aware, **{**kwargs, "connect": False}
         )
-        self._dispatcher = HubDispatcher(self._it)
+        self._dispatcher = HubDispatcher(self._sync)
 
-    disconnect = awaits(own(ReplicaSetConnection[DocT].disconnect))
-    refresh = awaits(own(ReplicaSetConnection[DocT].refresh))
-    hosts = reflects(ReplicaSetConnection, "hosts")
-    seeds = reflects(ReplicaSetConnection, "seeds")
+    disconnect = awaits(of_subclass(ReplicaSetConnection[DocT].disconnect))
+    refresh = awaits(of_subclass(ReplicaSetConnection[DocT].refresh))
+    hosts = mirrors_property(ReplicaSetConnection, "hosts")
+    seeds = mirrors_property(ReplicaSetConnection, "seeds")

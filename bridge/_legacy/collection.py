@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from bridge._collection import AsyncCollection
 from bridge._cursor import AsyncCommandCursor, AsyncCursor
-from bridge._delegate import Facade, awaits, derives, derives_awaited, own
+from bridge._delegate import Facade, awaits, of_subclass, wraps_awaited, wraps_result
 from bridge._legacy.cursor import AsyncLegacyCursor
 from bridge._legacy.settings import LegacySettings
 from greenmongo import Collection, CommandCursor
@@ -26,7 +26,7 @@ def cursors_of(
     parent: AsyncLegacyCollection[Any], them: list[LegacyCursor[Any]]
 ) -> list[AsyncLegacyCursor[Any]]:
     """Give blocking cursors their async faces."""
-    return [AsyncLegacyCursor._wrap(parent, it) for it in them]
+    return [AsyncLegacyCursor._wrap(parent, each) for each in them]
 
 
 def result_of(parent: AsyncLegacyCollection[Any], result: Any) -> Any:
@@ -40,10 +40,10 @@ def result_of(parent: AsyncLegacyCollection[Any], result: Any) -> Any:
 
 
 def sibling(
-    face: AsyncLegacyCollection[Any], it: LegacyCollection[OtherT]
+    face: AsyncLegacyCollection[Any], sync: LegacyCollection[OtherT]
 ) -> AsyncLegacyCollection[OtherT]:
     """Give a blocking collection of the same database its async face."""
-    return face._wrap(face, it)
+    return face._wrap(face, sync)
 
 
 class AsyncLegacyCollection(LegacySettings, AsyncCollection[DocT], Generic[DocT]):
@@ -55,7 +55,7 @@ class AsyncLegacyCollection(LegacySettings, AsyncCollection[DocT], Generic[DocT]
 
         @classmethod
         def _wrap(
-            cls, parent: Facade[Any], it: Collection[OtherT]
+            cls, parent: Facade[Any], sync: Collection[OtherT]
         ) -> AsyncLegacyCollection[OtherT]: ...
 
     @property
@@ -63,44 +63,44 @@ class AsyncLegacyCollection(LegacySettings, AsyncCollection[DocT], Generic[DocT]
         """The database this collection is in."""
         return cast("AsyncLegacyDatabase[DocT]", self._parent)
 
-    with_options = derives(  # type: ignore[assignment] # one for two overloads
+    with_options = wraps_result(  # type: ignore[assignment] # one for two overloads
         sibling
-    )(own(LegacyCollection[DocT].with_options))
+    )(of_subclass(LegacyCollection[DocT].with_options))
 
     # Reads
 
-    find = derives(AsyncLegacyCursor._wrap)(own(LegacyCollection[DocT].find))
-    find_one = awaits(own(LegacyCollection[DocT].find_one))
-    aggregate = derives_awaited(  # type: ignore[assignment] # a document, unless a cursor is asked
+    find = wraps_result(AsyncLegacyCursor._wrap)(of_subclass(LegacyCollection[DocT].find))
+    find_one = awaits(of_subclass(LegacyCollection[DocT].find_one))
+    aggregate = wraps_awaited(  # type: ignore[assignment] # a document, unless a cursor is asked
         result_of
-    )(own(LegacyCollection[DocT].aggregate))
-    count = awaits(own(LegacyCollection[DocT].count))
-    group = awaits(own(LegacyCollection[DocT].group))
-    inline_map_reduce = awaits(own(LegacyCollection[DocT].inline_map_reduce))
-    map_reduce = derives_awaited(result_of)(own(LegacyCollection[DocT].map_reduce))
-    parallel_scan = derives_awaited(cursors_of)(own(LegacyCollection[DocT].parallel_scan))
+    )(of_subclass(LegacyCollection[DocT].aggregate))
+    count = awaits(of_subclass(LegacyCollection[DocT].count))
+    group = awaits(of_subclass(LegacyCollection[DocT].group))
+    inline_map_reduce = awaits(of_subclass(LegacyCollection[DocT].inline_map_reduce))
+    map_reduce = wraps_awaited(result_of)(of_subclass(LegacyCollection[DocT].map_reduce))
+    parallel_scan = wraps_awaited(cursors_of)(of_subclass(LegacyCollection[DocT].parallel_scan))
 
     # Writes
 
-    find_and_modify = awaits(own(LegacyCollection[DocT].find_and_modify))
-    insert = awaits(own(LegacyCollection[DocT].insert))
-    remove = awaits(own(LegacyCollection[DocT].remove))
-    save = awaits(own(LegacyCollection[DocT].save))
-    update = awaits(own(LegacyCollection[DocT].update))
+    find_and_modify = awaits(of_subclass(LegacyCollection[DocT].find_and_modify))
+    insert = awaits(of_subclass(LegacyCollection[DocT].insert))
+    remove = awaits(of_subclass(LegacyCollection[DocT].remove))
+    save = awaits(of_subclass(LegacyCollection[DocT].save))
+    update = awaits(of_subclass(LegacyCollection[DocT].update))
 
     # Indexes, and the collection as a whole
 
-    create_index = awaits(own(LegacyCollection[DocT].create_index))
-    drop = awaits(own(LegacyCollection[DocT].drop))
-    drop_index = awaits(own(LegacyCollection[DocT].drop_index))
-    ensure_index = awaits(own(LegacyCollection[DocT].ensure_index))
-    reindex = awaits(own(LegacyCollection[DocT].reindex))
+    create_index = awaits(of_subclass(LegacyCollection[DocT].create_index))
+    drop = awaits(of_subclass(LegacyCollection[DocT].drop))
+    drop_index = awaits(of_subclass(LegacyCollection[DocT].drop_index))
+    ensure_index = awaits(of_subclass(LegacyCollection[DocT].ensure_index))
+    reindex = awaits(of_subclass(LegacyCollection[DocT].reindex))
 
     def __getattr__(self, name: str) -> AsyncLegacyCollection[DocT]:
         return cast("AsyncLegacyCollection[DocT]", super().__getattr__(name))
 
     def __getitem__(self, name: str) -> AsyncLegacyCollection[DocT]:
-        return self._wrap(self, self._it[name])
+        return self._wrap(self, self._sync[name])
 
     def __bool__(self) -> bool:  # type: ignore[override] # true, as in PyMongo 2.x
         return True

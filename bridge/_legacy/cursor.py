@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from bridge._cursor import AsyncCursor
-from bridge._delegate import awaits, chains, own, reflects
+from bridge._delegate import awaits, chains, mirrors_property, of_subclass
 from greenmongo.legacy import LegacyCursor
 
 if TYPE_CHECKING:
@@ -26,13 +26,13 @@ class AsyncLegacyCursor(AsyncCursor[DocT], Generic[DocT]):
     if TYPE_CHECKING:
 
         @classmethod
-        def _wrap(cls, parent: Facade[Any], it: Cursor[OtherT]) -> AsyncLegacyCursor[OtherT]: ...
+        def _wrap(cls, parent: Facade[Any], sync: Cursor[OtherT]) -> AsyncLegacyCursor[OtherT]: ...
 
     @property
     def collection(self) -> AsyncLegacyCollection[DocT]:
         """The collection that is searched."""
         return cast("AsyncLegacyCollection[DocT]", self._parent)
 
-    conn_id = reflects(LegacyCursor, "conn_id")
-    count = awaits(own(LegacyCursor[DocT].count))
-    max_scan = chains(own(LegacyCursor[DocT].max_scan))
+    conn_id = mirrors_property(LegacyCursor, "conn_id")
+    count = awaits(of_subclass(LegacyCursor[DocT].count))
+    max_scan = chains(of_subclass(LegacyCursor[DocT].max_scan))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from bridge._collection import AsyncCollection
 from bridge._database import AsyncDatabase
-from bridge._delegate import awaits, derives, derives_awaited, own, reflects
+from bridge._delegate import awaits, mirrors_property, of_subclass, wraps_awaited, wraps_result
 from bridge._legacy.collection import AsyncLegacyCollection
 from bridge._legacy.settings import LegacySettings, itself
 from greenmongo.legacy import LegacyDatabase
@@ -24,10 +24,10 @@ OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
 
 
 def sibling(
-    face: AsyncLegacyDatabase[Any], it: LegacyDatabase[OtherT]
+    face: AsyncLegacyDatabase[Any], sync: LegacyDatabase[OtherT]
 ) -> AsyncLegacyDatabase[OtherT]:
     """Give a blocking database of the same client its async face."""
-    return face._wrap(face, it)
+    return face._wrap(face, sync)
 
 
 class AsyncLegacyDatabase(LegacySettings, AsyncDatabase[DocT], Generic[DocT]):
@@ -42,7 +42,7 @@ class AsyncLegacyDatabase(LegacySettings, AsyncDatabase[DocT], Generic[DocT]):
 
         @classmethod
         def _wrap(
-            cls, parent: Facade[Any], it: Database[OtherT]
+            cls, parent: Facade[Any], sync: Database[OtherT]
         ) -> AsyncLegacyDatabase[OtherT]: ...
 
     @property
@@ -52,54 +52,60 @@ class AsyncLegacyDatabase(LegacySettings, AsyncDatabase[DocT], Generic[DocT]):
 
     connection = client
 
-    with_options = derives(sibling)(  # type: ignore[assignment] # one for two overloads
-        own(LegacyDatabase[DocT].with_options)
+    with_options = wraps_result(sibling)(  # type: ignore[assignment] # one for two overloads
+        of_subclass(LegacyDatabase[DocT].with_options)
     )
-    get_collection = derives(AsyncLegacyCollection._wrap)(  # type: ignore[assignment] # one for two overloads
-        own(LegacyDatabase[DocT].get_collection)
+    get_collection = wraps_result(AsyncLegacyCollection._wrap)(  # type: ignore[assignment] # one for two overloads
+        of_subclass(LegacyDatabase[DocT].get_collection)
     )
 
-    collection_names = awaits(own(LegacyDatabase[DocT].collection_names))
-    create_collection = derives_awaited(AsyncLegacyCollection._wrap)(
-        own(LegacyDatabase[DocT].create_collection)
+    collection_names = awaits(of_subclass(LegacyDatabase[DocT].collection_names))
+    create_collection = wraps_awaited(AsyncLegacyCollection._wrap)(
+        of_subclass(LegacyDatabase[DocT].create_collection)
     )
-    drop_collection = awaits(own(LegacyDatabase[DocT].drop_collection))
+    drop_collection = awaits(of_subclass(LegacyDatabase[DocT].drop_collection))
 
     # Commands
 
     command = awaits(  # type: ignore[assignment] # one for two overloads
-        own(LegacyDatabase[DocT].command)
+        of_subclass(LegacyDatabase[DocT].command)
     )
-    current_op = awaits(own(LegacyDatabase[DocT].current_op))
-    error = awaits(own(LegacyDatabase[DocT].error))
-    eval = awaits(own(LegacyDatabase[DocT].eval))
-    last_status = awaits(own(LegacyDatabase[DocT].last_status))
-    previous_error = awaits(own(LegacyDatabase[DocT].previous_error))
-    profiling_info = awaits(own(LegacyDatabase[DocT].profiling_info))
-    profiling_level = awaits(own(LegacyDatabase[DocT].profiling_level))
-    reset_error_history = awaits(own(LegacyDatabase[DocT].reset_error_history))
-    set_profiling_level = awaits(own(LegacyDatabase[DocT].set_profiling_level))
+    current_op = awaits(of_subclass(LegacyDatabase[DocT].current_op))
+    error = awaits(of_subclass(LegacyDatabase[DocT].error))
+    eval = awaits(of_subclass(LegacyDatabase[DocT].eval))
+    last_status = awaits(of_subclass(LegacyDatabase[DocT].last_status))
+    previous_error = awaits(of_subclass(LegacyDatabase[DocT].previous_error))
+    profiling_info = awaits(of_subclass(LegacyDatabase[DocT].profiling_info))
+    profiling_level = awaits(of_subclass(LegacyDatabase[DocT].profiling_level))
+    reset_error_history = awaits(of_subclass(LegacyDatabase[DocT].reset_error_history))
+    set_profiling_level = awaits(of_subclass(LegacyDatabase[DocT].set_profiling_level))
 
     # Users
 
-    add_user = awaits(own(LegacyDatabase[DocT].add_user))
-    authenticate = awaits(own(LegacyDatabase[DocT].authenticate))
-    logout = awaits(own(LegacyDatabase[DocT].logout))
-    remove_user = awaits(own(LegacyDatabase[DocT].remove_user))
+    add_user = awaits(of_subclass(LegacyDatabase[DocT].add_user))
+    authenticate = awaits(of_subclass(LegacyDatabase[DocT].authenticate))
+    logout = awaits(of_subclass(LegacyDatabase[DocT].logout))
+    remove_user = awaits(of_subclass(LegacyDatabase[DocT].remove_user))
 
     # Manipulators
 
-    add_son_manipulator = derives(itself)(own(LegacyDatabase[DocT].add_son_manipulator))
-    incoming_copying_manipulators = reflects(LegacyDatabase, "incoming_copying_manipulators")
-    incoming_manipulators = reflects(LegacyDatabase, "incoming_manipulators")
-    outgoing_copying_manipulators = reflects(LegacyDatabase, "outgoing_copying_manipulators")
-    outgoing_manipulators = reflects(LegacyDatabase, "outgoing_manipulators")
+    add_son_manipulator = wraps_result(itself)(
+        of_subclass(LegacyDatabase[DocT].add_son_manipulator)
+    )
+    incoming_copying_manipulators = mirrors_property(
+        LegacyDatabase, "incoming_copying_manipulators"
+    )
+    incoming_manipulators = mirrors_property(LegacyDatabase, "incoming_manipulators")
+    outgoing_copying_manipulators = mirrors_property(
+        LegacyDatabase, "outgoing_copying_manipulators"
+    )
+    outgoing_manipulators = mirrors_property(LegacyDatabase, "outgoing_manipulators")
 
     def __getattr__(self, name: str) -> AsyncLegacyCollection[DocT]:
         return cast("AsyncLegacyCollection[DocT]", super().__getattr__(name))
 
     def __getitem__(self, name: str) -> AsyncLegacyCollection[DocT]:
-        return AsyncLegacyCollection._wrap(self, self._it[name])
+        return AsyncLegacyCollection._wrap(self, self._sync[name])
 
     def __bool__(self) -> bool:  # type: ignore[override] # true, as in PyMongo 2.x
         return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bridge._delegate import Facade, derives, own, reflects
+from bridge._delegate import Facade, mirrors_property, of_subclass, wraps_result
 from greenmongo.legacy import LegacyDatabase
 
 if TYPE_CHECKING:
@@ -19,39 +19,41 @@ __all__ = ["LegacySettings", "itself"]
 T = TypeVar("T")
 
 
-def itself(parent: Any, it: T) -> T:
+def itself(parent: Any, value: T) -> T:
     """Hand a value over that needs no async face."""
-    return it
+    return value
 
 
 class LegacySettings(Facade[Any]):
     """What is set here is set on the blocking object: neither crosses nor waits."""
 
-    safe = reflects(LegacyDatabase, "safe")
-    slave_okay = reflects(LegacyDatabase, "slave_okay")
-    tag_sets = reflects(LegacyDatabase, "tag_sets")
-    uuid_subtype = reflects(LegacyDatabase, "uuid_subtype")
+    safe = mirrors_property(LegacyDatabase, "safe")
+    slave_okay = mirrors_property(LegacyDatabase, "slave_okay")
+    tag_sets = mirrors_property(LegacyDatabase, "tag_sets")
+    uuid_subtype = mirrors_property(LegacyDatabase, "uuid_subtype")
 
     @property
     def read_preference(self) -> ReadMode:
         """Which servers may answer reads; a number may be assigned too."""
-        preference: ReadMode = self._it.read_preference
+        preference: ReadMode = self._sync.read_preference
         return preference
 
     @read_preference.setter
     def read_preference(self, value: ReadMode | int) -> None:
-        self._it.read_preference = value
+        self._sync.read_preference = value
 
     @property
     def write_concern(self) -> WriteConcern:
         """When a write counts as done."""
-        concern: WriteConcern = self._it.write_concern
+        concern: WriteConcern = self._sync.write_concern
         return concern
 
     @write_concern.setter
     def write_concern(self, value: WriteConcern | Mapping[str, Any]) -> None:
-        self._it.write_concern = value
+        self._sync.write_concern = value
 
-    get_lasterror_options = derives(itself)(own(LegacyDatabase.get_lasterror_options))
-    set_lasterror_options = derives(itself)(own(LegacyDatabase.set_lasterror_options))
-    unset_lasterror_options = derives(itself)(own(LegacyDatabase.unset_lasterror_options))
+    get_lasterror_options = wraps_result(itself)(of_subclass(LegacyDatabase.get_lasterror_options))
+    set_lasterror_options = wraps_result(itself)(of_subclass(LegacyDatabase.set_lasterror_options))
+    unset_lasterror_options = wraps_result(itself)(
+        of_subclass(LegacyDatabase.unset_lasterror_options)
+    )

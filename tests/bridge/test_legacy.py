@@ -100,7 +100,7 @@ async def test_options_are_set_on_the_blocking_object(connection: Legacy) -> Non
     collection.read_preference = 2
     collection.set_lasterror_options(w=1, j=True)
     assert collection.get_lasterror_options() == {"w": 1, "j": True}
-    assert collection.write_concern == collection._it.write_concern
+    assert collection.write_concern == collection._sync.write_concern
     assert collection["deeper"].read_preference == Secondary()
     assert connection.safe
     with pytest.raises(AttributeError):
