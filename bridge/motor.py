@@ -45,7 +45,7 @@ T = TypeVar("T")
 S_co = TypeVar("S_co", covariant=True)
 
 
-class _Habits(Facade[S_co]):
+class _EagerTasks(Facade[S_co]):
     """What is borrowed as a coroutine function returns a future instead."""
 
     def __init_subclass__(cls) -> None:
@@ -53,7 +53,7 @@ class _Habits(Facade[S_co]):
         for name in dir(cls):
             member = inspect.getattr_static(cls, name)
             if not name.startswith("_") and inspect.iscoroutinefunction(member):
-                setattr(cls, name, _under_way(member))
+                setattr(cls, name, _as_task(member))
 
     @property
     def delegate(self) -> S_co:
@@ -77,9 +77,9 @@ class _Habits(Facade[S_co]):
         return variables.run(loop.create_task, coroutine)
 
 
-def _under_way(method: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., asyncio.Task[T]]:
+def _as_task(method: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., asyncio.Task[T]]:
     @functools.wraps(method)
-    def start(self: _Habits[Any], /, *args: Any, **kwargs: Any) -> asyncio.Task[T]:
+    def start(self: _EagerTasks[Any], /, *args: Any, **kwargs: Any) -> asyncio.Task[T]:
         return self._start(method(self, *args, **kwargs))
 
     return start
@@ -98,7 +98,7 @@ if TYPE_CHECKING:
     ) -> AsyncIOMotorDatabase[OtherT]: ...
 
 
-class _MotorCursor(_Habits[Any]):
+class _MotorCursor(_EagerTasks[Any]):
     """What Motor's cursors have besides."""
 
     if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class AsyncIOMotorCommandCursor(_MotorCursor, AsyncCommandCursor[DocT], Generic[
         ) -> AsyncIOMotorCommandCursor[OtherT]: ...
 
 
-class AsyncIOMotorCollection(_Habits[Collection[DocT]], AsyncCollection[DocT], Generic[DocT]):
+class AsyncIOMotorCollection(_EagerTasks[Collection[DocT]], AsyncCollection[DocT], Generic[DocT]):
     """A collection of a client with Motor's habits."""
 
     @property
@@ -225,7 +225,7 @@ class AsyncIOMotorCollection(_Habits[Collection[DocT]], AsyncCollection[DocT], G
         return self._wrap(self, self._sync[name])
 
 
-class AsyncIOMotorDatabase(_Habits[Database[DocT]], AsyncDatabase[DocT], Generic[DocT]):
+class AsyncIOMotorDatabase(_EagerTasks[Database[DocT]], AsyncDatabase[DocT], Generic[DocT]):
     """A database of a client with Motor's habits."""
 
     @property
@@ -262,7 +262,7 @@ class AsyncIOMotorDatabase(_Habits[Database[DocT]], AsyncDatabase[DocT], Generic
         return AsyncIOMotorCollection._wrap(self, self._sync[name])
 
 
-class AsyncIOMotorClient(_Habits[MongoClient[DocT]], AsyncMongoClient[DocT], Generic[DocT]):
+class AsyncIOMotorClient(_EagerTasks[MongoClient[DocT]], AsyncMongoClient[DocT], Generic[DocT]):
     """A deployment, with the constructor and the properties of Motor's client."""
 
     def __init__(
@@ -356,7 +356,7 @@ class AsyncIOMotorClient(_Habits[MongoClient[DocT]], AsyncMongoClient[DocT], Gen
         return f"{type(self).__name__}({self._sync!r})"
 
 
-_Habits._family = {
+_EagerTasks._family = {
     AsyncDatabase: AsyncIOMotorDatabase,
     AsyncCollection: AsyncIOMotorCollection,
     AsyncCursor: AsyncIOMotorCursor,
