@@ -19,7 +19,7 @@ from pymongo.errors import InvalidOperation
 
 from bridge._client import AsyncMongoClient
 from bridge._collection import AsyncCollection
-from bridge._crossing.ports import acting_for
+from bridge._crossing.ports import on_behalf_of
 from bridge._cursor import (
     AsyncCommandCursor,
     AsyncCursor,
@@ -69,11 +69,11 @@ class _EagerTasks(Facade[S_co]):
         """Run a coroutine in the caller's name: in its request, if it is in one."""
         loop, variables = self.get_io_loop(), copy_context()
         try:
-            task = acting_for.get() or asyncio.current_task()
+            task = on_behalf_of.get() or asyncio.current_task()
         except RuntimeError:
             # No loop runs yet.
             task = None
-        variables.run(acting_for.set, task)
+        variables.run(on_behalf_of.set, task)
         return variables.run(loop.create_task, coroutine)
 
 

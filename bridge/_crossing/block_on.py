@@ -22,7 +22,7 @@ from concurrent.futures import CancelledError
 from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from bridge._crossing.ports import acting_for, running_loop
+from bridge._crossing.ports import on_behalf_of, running_loop
 from bridge.errors import LoopClosed
 from greenmongo.errors import MisuseError
 from greenmongo.lowlevel import new_handover
@@ -50,7 +50,7 @@ def callers_variables() -> Context:
     variables = copy_context()
     variables.run(_home.set, running_loop())
     # The tasks that come of it act for themselves.
-    variables.run(acting_for.set, None)
+    variables.run(on_behalf_of.set, None)
     return variables
 
 

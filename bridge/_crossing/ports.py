@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
     Loop: TypeAlias = asyncio.AbstractEventLoop | trio.lowlevel.TrioToken
 
-__all__ = ["AsyncCall", "LoopPort", "acting_for", "current_port", "running_loop"]
+__all__ = ["AsyncCall", "LoopPort", "on_behalf_of", "current_port", "running_loop"]
 
 MAX_PER_CALLBACK = 64
 """How many calls get their outcome before other callbacks of the loop have their turn."""
 
-acting_for: ContextVar[asyncio.Task[Any] | None] = ContextVar("acting_for", default=None)
+on_behalf_of: ContextVar[asyncio.Task[Any] | None] = ContextVar("on_behalf_of", default=None)
 """The task in whose name, and request, another one makes its calls."""
 
 _Results = list[tuple[Call, Any, BaseException | None]]
@@ -205,7 +205,7 @@ class _AsyncioPort(LoopPort):
         return _FutureCall(self, fn, args, kwargs, context)
 
     def current_task(self) -> Any:
-        return acting_for.get() or asyncio.current_task()
+        return on_behalf_of.get() or asyncio.current_task()
 
     def watch(self, task: Any, on_end: Callable[[object], object]) -> None:
         task.add_done_callback(on_end)
