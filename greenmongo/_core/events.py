@@ -178,7 +178,7 @@ def checkout_failed_reason(error: BaseException) -> str:
     if isinstance(error, PoolClosed):
         return ConnectionCheckOutFailedReason.POOL_CLOSED
     if isinstance(error, WaitQueueTimeoutError) or not isinstance(error, Exception):
-        # What is no `Exception` was thrown in from outside: the caller has left the line.
+        # What is no `Exception` was thrown in from outside: the caller has left the wait queue.
         return ConnectionCheckOutFailedReason.TIMEOUT
     return ConnectionCheckOutFailedReason.CONN_ERROR
 

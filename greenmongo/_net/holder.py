@@ -40,7 +40,7 @@ class Holder:
         self.is_over = False
         """An operation may run on, but nothing is bound any more."""
         self.waits_for: Pool | None = None
-        """Where its operation is in line for a connection."""
+        """In whose wait queue its operation is."""
         self._freed: Event | None = None
 
     def bind(self, pool: Pool, connection: Connection) -> None:

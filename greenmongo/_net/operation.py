@@ -212,7 +212,7 @@ class Operation:
         server.operation_count += 1
         try:
             if self._session is None:
-                # Only now: callers in line for a connection need no session yet.
+                # Only now: callers in the wait queue need no session yet.
                 self._session = session_for(self._context, command, self._explicit, connection)
                 if command.retry is Retryability.WRITE:
                     self._txn_number = numbered_write(self._context, self._session, connection)

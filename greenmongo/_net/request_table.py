@@ -27,7 +27,7 @@ class RequestTable:
     def __init__(self, thread: HubThread) -> None:
         self.holders: dict[int, RequestHolder] = {}
         self._thread = thread
-        self._heir: RequestTable | None = None
+        self._successor: RequestTable | None = None
 
     def start(self, context: Context, *, strict: bool = False) -> int:
         """Start a request, or nest one deeper; return the depth."""
@@ -74,8 +74,8 @@ class RequestTable:
 
     def forget_soon(self, token: int) -> None:
         """Note the death of a context. Any side; neither blocks nor raises."""
-        if self._heir is not None:
-            self._heir.forget_soon(token)
+        if self._successor is not None:
+            self._successor.forget_soon(token)
         # No global name: it may be called while the interpreter takes its modules apart.
         elif not self._thread.submit_quietly(lambda: self.forget(token)):
             # Nobody else uses this table any more.
@@ -87,7 +87,7 @@ class RequestTable:
             mine = self.holders[token] = RequestHolder()
             mine.affinity, mine.strict = holder.affinity, holder.strict
             mine.is_broken = holder.is_broken or bool(holder.bound)
-        parent._heir = self
+        parent._successor = self
 
     def drop_connections(self, pools: set[Pool]) -> None:
         """Take what is not in use from every request, and let its next read choose a member."""

@@ -24,7 +24,7 @@ class PoolStatistics:
     idle: int
     """Connections anybody may have."""
     waiting: int
-    """Callers in line for one."""
+    """Callers in the wait queue."""
 
 
 @dataclass(frozen=True, slots=True)
