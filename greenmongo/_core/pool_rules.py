@@ -65,7 +65,7 @@ class PoolClosed(PoolCleared):
 
 
 class PoolState(enum.Enum):
-    """CMAP "Pool State"."""
+    """The state of a whole pool (CMAP "Connection Pool")."""
 
     PAUSED = "paused"
     READY = "ready"
@@ -73,7 +73,7 @@ class PoolState(enum.Enum):
 
 
 class HolderKind(enum.Enum):
-    """Why a connection is kept between operations."""
+    """Why a connection is kept (Load Balancer Support, "Connection Tracking")."""
 
     REQUEST = "request"
     CURSOR = "cursor"
@@ -152,7 +152,7 @@ def _max_waiting(options: ClientOptions) -> int | None:
 def has_perished(
     *, generation: int, current_generation: int, idle_for: float, limits: PoolLimits
 ) -> bool:
-    """Tell whether a connection is stale or was idle for too long (CMAP "Connection States")."""
+    """Tell whether a connection is stale, or was idle for too long (CMAP: perishable)."""
     if generation != current_generation:
         return True
     return limits.max_idle_time is not None and idle_for > limits.max_idle_time
@@ -228,7 +228,7 @@ def wait_queue_timeout(
     """
     use = f"in use or being opened: {busy}"
     if limits.load_balanced:
-        # Load Balancers, "Wait Queues": such a pool runs dry for these reasons above all.
+        # Load Balancer Support, "Connection Tracking"
         cursors, transactions = held[HolderKind.CURSOR], held[HolderKind.TRANSACTION]
         use = (
             f"connections in use by cursors: {cursors}, "

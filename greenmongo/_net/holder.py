@@ -137,7 +137,10 @@ class RequestHolder(Holder):
 
 
 class CursorHolder(Holder):
-    """An open cursor behind a load balancer: only its own connection leads to its server."""
+    """An open cursor behind a load balancer: only its own connection leads to its server.
+
+    Load Balancer Support, "Behaviour With Cursors".
+    """
 
     __slots__ = ()
 

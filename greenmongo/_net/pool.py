@@ -239,6 +239,7 @@ class Pool:
         if self.state is PoolState.CLOSED:
             return
         with self._observer:
+            # Each connection has its generation, so there is no map of them by service.
             self._observer.pool_cleared(service_id=service_id)
             self._filler.make_stale(service_id)
             for connection in [c for c in self._all if c.service_id == service_id]:

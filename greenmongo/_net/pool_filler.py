@@ -1,7 +1,7 @@
-"""Opens a pool's connections, for the callers that wait and for minPoolSize (CMAP).
+"""Opens a pool's connections, for callers that wait and for minPoolSize.
 
 Connections are established by greenlets of the pool's own, so that a caller who leaves the wait
-queue disturbs nobody. At most maxConnecting do so at once (CMAP "Establishing a Connection").
+queue disturbs nobody. At most maxConnecting do so at once (CMAP "Connection Pool": rate-limited).
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class PoolFiller:
             return
         limits = pool.limits
         while may_connect(total=pool.size, connecting=self.establishing, limits=limits):
-            # What is opened for the minimum is not counted on by those who wait (CMAP).
+            # CMAP "Populating the Pool": nobody who waits counts on what the minimum needs.
             if self._wait_queue.unserved > 0:
                 self._begin(for_minimum=False)
             elif for_minimum and pool.size < limits.min_size:
@@ -121,7 +121,7 @@ class PoolFiller:
         self._wait_queue.opening -= not for_minimum
 
     def _establish(self, generation: int, for_minimum: bool) -> None:
-        """Open one connection and admit it. The one function here that waits."""
+        """Open one connection and admit it (CMAP "Establishing a Connection"). It alone waits."""
         pool = self._pool
         if generation != pool.generation or pool.state is not PoolState.READY:
             self._end(for_minimum=for_minimum)
