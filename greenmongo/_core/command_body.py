@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import bson
 from bson.codec_options import TypeRegistry
-from bson.int64 import Int64
 from bson.raw_bson import RawBSONDocument
 
 from greenmongo._core.read_modes import PRIMARY
 from greenmongo._core.sdam.kinds import ServerKind, TopologyKind
 from greenmongo._core.server_api import add_server_api
+from greenmongo._core.sessions.fields import add_session_fields
 
 if TYPE_CHECKING:
     from bson.codec_options import CodecOptions
     from pymongo.server_api import ServerApi
 
     from greenmongo._core.command import Command
+    from greenmongo._core.sessions.client_session import ClusterTime, SessionState
     from greenmongo._core.types import Document, ReadMode
 
 __all__ = ["complete_body", "decode_reply", "decodes_plainly", "read_preference_field"]
@@ -31,21 +32,17 @@ _USER_VALUES = ("value", "values")
 def complete_body(
     command: Command,
     *,
-    lsid: Document | None,
+    session: SessionState | None,
     txn_number: int | None,
-    cluster_time: Mapping[str, Any] | None,
+    cluster_time: ClusterTime | None,
     read_preference: Document | None,
     max_time_ms: int | None,
     server_api: ServerApi | None,
 ) -> Document:
     """Return the document that goes on the wire; the command itself is left as it is."""
     body = {**command.body, "$db": command.db}
-    if lsid is not None:
-        body["lsid"] = lsid
-    if txn_number is not None:
-        body["txnNumber"] = Int64(txn_number)
-    if cluster_time is not None:
-        body["$clusterTime"] = cluster_time
+    if session is not None:
+        add_session_fields(body, command, session, txn_number=txn_number, cluster_time=cluster_time)
     if read_preference is not None:
         body["$readPreference"] = read_preference
     if max_time_ms is not None:

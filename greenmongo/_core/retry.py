@@ -10,6 +10,13 @@ from typing import TYPE_CHECKING
 
 from pymongo.errors import AutoReconnect, NotPrimaryError, OperationFailure
 
+from greenmongo._core.error_labels import (
+    NO_WRITES_PERFORMED,
+    RETRYABLE_ERROR,
+    RETRYABLE_WRITE_ERROR,
+    SYSTEM_OVERLOADED_ERROR,
+    with_labels,
+)
 from greenmongo._core.pool_rules import PoolCleared
 from greenmongo._core.server_codes import RETRYABLE_CODES
 
@@ -17,7 +24,6 @@ if TYPE_CHECKING:
     from pymongo.errors import PyMongoError
 
 __all__ = [
-    "RETRYABLE_WRITE_LABEL",
     "error_to_tell",
     "is_overload",
     "is_state_change",
@@ -29,12 +35,6 @@ __all__ = [
     "pause_after_overload",
     "pause_before_try",
 ]
-
-RETRYABLE_WRITE_LABEL = "RetryableWriteError"
-NO_WRITES_LABEL = "NoWritesPerformed"
-OVERLOAD_LABEL = "SystemOverloadedError"
-RETRYABLE_LABEL = "RetryableError"
-_LABELS = (RETRYABLE_WRITE_LABEL, NO_WRITES_LABEL, OVERLOAD_LABEL, RETRYABLE_LABEL)
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 10.0
@@ -53,38 +53,31 @@ def may_retry_write(error: PyMongoError) -> bool:
 
     Servers label what they allow; a connection that broke is the driver's own to judge.
     """
-    if error.has_error_label(RETRYABLE_WRITE_LABEL) or isinstance(error, PoolCleared):
+    if error.has_error_label(RETRYABLE_WRITE_ERROR) or isinstance(error, PoolCleared):
         return True
     return isinstance(error, AutoReconnect) and not isinstance(error, NotPrimaryError)
 
 
 def is_overload(error: PyMongoError) -> bool:
     """Tell whether a server failed because it has too much to do."""
-    return error.has_error_label(OVERLOAD_LABEL)
+    return error.has_error_label(SYSTEM_OVERLOADED_ERROR)
 
 
 def may_retry_anything(error: PyMongoError) -> bool:
     """Tell whether a command that failed so was not even begun, whatever it is."""
-    return is_overload(error) and error.has_error_label(RETRYABLE_LABEL)
+    return is_overload(error) and error.has_error_label(RETRYABLE_ERROR)
 
 
 def labelled(error: PyMongoError) -> PyMongoError:
     """Return the error a retryable write ends with, labelled as one, for callers who retry."""
     if not isinstance(error, AutoReconnect) or isinstance(error, NotPrimaryError):
         return error
-    return _with_labels(error, RETRYABLE_WRITE_LABEL)
+    return with_labels(error, RETRYABLE_WRITE_ERROR)
 
 
 def labelled_as_overload(error: AutoReconnect) -> AutoReconnect:
     """Return the error of a connection that could not be opened, labelled as an overload's."""
-    return _with_labels(error, OVERLOAD_LABEL, RETRYABLE_LABEL)
-
-
-def _with_labels(error: AutoReconnect, *labels: str) -> AutoReconnect:
-    if all(map(error.has_error_label, labels)):
-        return error
-    wanted = [name for name in _LABELS if name in labels or error.has_error_label(name)]
-    return type(error)(str(error), {"errorLabels": wanted})
+    return with_labels(error, SYSTEM_OVERLOADED_ERROR, RETRYABLE_ERROR)
 
 
 def error_to_tell(
@@ -97,7 +90,7 @@ def error_to_tell(
         error: that of the last attempt.
         is_numbered: it is a retryable write that got as far as a transaction number.
     """
-    if told is not None and error.has_error_label(NO_WRITES_LABEL):
+    if told is not None and error.has_error_label(NO_WRITES_PERFORMED):
         # What became of the attempt before is the open question, and this one does not answer it.
         return told
     return labelled(error) if is_numbered else error

@@ -21,10 +21,10 @@ from pymongo.errors import (
 )
 
 from greenmongo._core.command import Reply, Retryability
+from greenmongo._core.error_labels import RETRYABLE_WRITE_ERROR
 from greenmongo._core.read_modes import PRIMARY
 from greenmongo._core.reply import command_error, write_concern_failure
 from greenmongo._core.retry import (
-    RETRYABLE_WRITE_LABEL,
     error_to_tell,
     is_state_change,
 )
@@ -36,6 +36,7 @@ from greenmongo._core.server_codes import (
 )
 from greenmongo._net.connection import next_request_id
 from greenmongo._net.operation_session import (
+    absorb_abandonment,
     absorb_error,
     absorb_reply,
     numbered_write,
@@ -229,8 +230,7 @@ class Operation:
         finally:
             server.operation_count -= 1
             if connection.pending is not None:
-                # What runs in the session may run on for a while.
-                absorb_error(self._session)
+                absorb_abandonment(self._session)
             server.pool.checkin(connection)
         if holder is not None and not command.is_write and command.address is None:
             holder.affinity = holder.affinity.after_read(
@@ -253,7 +253,7 @@ class Operation:
             connection.close()
         if is_state_change(error):
             self._context.topology.report_error(server.address, error, connection)
-        absorb_error(self._session)
+        absorb_error(self._session, error)
 
     def _execute_on(self, server: Server, connection: Connection) -> Document:
         """Run the command on a connection and return the reply, if it is a success."""
@@ -303,7 +303,7 @@ class Operation:
             session=session,
             timeout=timeout,
         )
-        absorb_reply(context, document)
+        absorb_reply(context, session, document)
         return document
 
     def _judge_write_concern(
@@ -321,7 +321,7 @@ class Operation:
                 NotPrimaryError(failure.get("errmsg", ""), {**failure, "topologyVersion": version}),
                 connection,
             )
-        if RETRYABLE_WRITE_LABEL in document.get("errorLabels", ()):
+        if RETRYABLE_WRITE_ERROR in document.get("errorLabels", ()):
             error = write_concern_failure(document)
             if error is not None and self._judge_of_failures().may_send_again(
                 error,

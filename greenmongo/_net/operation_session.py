@@ -8,15 +8,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greenmongo._core.sdam.kinds import ServerKind
+from greenmongo._core.sessions import fields
+from greenmongo._core.sessions.fields import check_in_transaction
 
 if TYPE_CHECKING:
+    from pymongo.errors import PyMongoError
+
     from greenmongo._core.command import Command
     from greenmongo._core.sessions.client_session import SessionLike, SessionState
     from greenmongo._core.types import Document
     from greenmongo._net.connection import Connection
     from greenmongo._net.operation_context import OperationContext
 
-__all__ = ["absorb_error", "absorb_reply", "numbered_write", "session_for"]
+__all__ = ["absorb_abandonment", "absorb_error", "absorb_reply", "numbered_write", "session_for"]
 
 
 def session_for(
@@ -32,11 +36,21 @@ def session_for(
 
     Returns:
         None where there is none: the server has no sessions, or the write is unacknowledged.
+
+    Raises:
+        ConfigurationError, InvalidOperation: the caller's session cannot be used so.
     """
-    if explicit is not None:
-        return explicit.state
     # Asked of the connection: what the topology knew of the server may be lost by now.
     known = connection.description
+    if explicit is not None:
+        state = explicit.state
+        if known is not None:
+            state.require_usable(
+                has_sessions=known.logical_session_timeout_minutes is not None,
+                max_wire_version=known.max_wire_version,
+            )
+        check_in_transaction(command, state)
+        return state
     if known is None or not command.acknowledged:
         return None
     return context.sessions.acquire_for(command, known.logical_session_timeout_minutes)
@@ -58,16 +72,23 @@ def numbered_write(
     return session.server_session.next_txn_number()
 
 
-def absorb_reply(context: OperationContext, reply: Document) -> None:
-    """Keep what a reply, of an error too, says of the cluster's time."""
+def absorb_reply(context: OperationContext, session: SessionState | None, reply: Document) -> None:
+    """Keep what a reply, of an error too, says to the client and to the session."""
     # Driver Sessions, "Receiving the current cluster time".
     cluster_time = reply.get("$clusterTime")
     if cluster_time is not None:
         context.sessions.advance(cluster_time)
+    if session is not None and not session.is_implicit:
+        fields.absorb_reply(session, reply)
 
 
-def absorb_error(session: SessionState | None) -> None:
-    """Keep that a network error hit a command of the session."""
-    # Driver Sessions, "Server Session Pool": it is dirty, for the server may still run something.
+def absorb_error(session: SessionState | None, error: PyMongoError) -> None:
+    """Keep what it means for the session that a command was sent and failed."""
     if session is not None:
-        session.server_session.is_dirty = True
+        fields.absorb_error(session, error)
+
+
+def absorb_abandonment(session: SessionState | None) -> None:
+    """Keep that what runs in the session may run on for a while."""
+    if session is not None:
+        fields.absorb_abandonment(session)

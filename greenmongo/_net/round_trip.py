@@ -85,9 +85,9 @@ def complete_for(
         )
     body = complete_body(
         command,
-        lsid=None if session is None else session.server_session.lsid,
+        session=session,
         txn_number=txn_number,
-        cluster_time=None if session is None else context.sessions.cluster_time,
+        cluster_time=context.sessions.cluster_time,
         read_preference=mode,
         max_time_ms=max_time_ms,
         server_api=context.options.server_api,

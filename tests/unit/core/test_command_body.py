@@ -5,6 +5,7 @@ from typing import Any
 
 import bson
 import pytest
+from bson.binary import UUID_SUBTYPE, Binary
 from bson.codec_options import DEFAULT_CODEC_OPTIONS, CodecOptions, TypeDecoder, TypeRegistry
 from bson.errors import BSONError
 from bson.int64 import Int64
@@ -20,10 +21,12 @@ from greenmongo._core.command_body import (
     read_preference_field,
 )
 from greenmongo._core.sdam.kinds import ServerKind, TopologyKind
+from greenmongo._core.sessions.client_session import SessionState
+from greenmongo._core.sessions.server_session import ServerSession
 from greenmongo._core.types import Document, ReadMode
 
 NOTHING: dict[str, Any] = {
-    "lsid": None,
+    "session": None,
     "txn_number": None,
     "cluster_time": None,
     "read_preference": None,
@@ -58,9 +61,10 @@ def test_a_body_gets_its_database_and_is_itself_left_alone() -> None:
 
 
 def test_a_body_gets_what_there_is() -> None:
+    session = SessionState(ServerSession(Binary(bytes(16), UUID_SUBTYPE), 0.0))
     completed = complete(
         {"insert": "c"},
-        lsid={"id": 1},
+        session=session,
         txn_number=7,
         cluster_time={"clusterTime": 9},
         read_preference={"mode": "nearest"},
@@ -69,7 +73,7 @@ def test_a_body_gets_what_there_is() -> None:
     assert completed == {
         "insert": "c",
         "$db": "db",
-        "lsid": {"id": 1},
+        "lsid": session.server_session.lsid,
         "txnNumber": 7,
         "$clusterTime": {"clusterTime": 9},
         "$readPreference": {"mode": "nearest"},
