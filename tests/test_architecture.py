@@ -274,7 +274,7 @@ def test_the_module_keeps_to_its_layer(module: str, path: Path) -> None:
     ("module", "source"),
     [
         ("greenmongo._wire.op_msg", "from greenmongo._core.types import Document"),
-        ("greenmongo._core.retry", "import greenmongo._net.pool"),
+        ("greenmongo._core.retryable_errors", "import greenmongo._net.pool"),
         ("greenmongo._hub.thread", "from greenmongo import _net"),
         ("greenmongo._net.pool", "if TYPE_CHECKING:\n    from greenmongo._api.client import X"),
         ("greenmongo._api.client", "import greenmongo"),
@@ -290,7 +290,7 @@ def test_the_module_keeps_to_its_layer(module: str, path: Path) -> None:
         ("greenmongo._core.deadline", "import time"),
         ("greenmongo._core.auth.scram", "from secrets import token_bytes"),
         ("greenmongo._wire.framer", "import socket as s"),
-        ("greenmongo._core.retry", "def f() -> None:\n    import random"),
+        ("greenmongo._core.retryable_errors", "def f() -> None:\n    import random"),
         ("greenmongo._api.client", "from gevent.lock import RLock"),
         ("bridge._client", "import gevent"),
         ("bridge._cursor", "def f(it: Any) -> None:\n    it._refill()"),

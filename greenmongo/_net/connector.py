@@ -20,7 +20,7 @@ from greenmongo._core.hello import build_handshake
 from greenmongo._core.hello_reply import parse_hello
 from greenmongo._core.pool_rules import ConnectionState, Opening
 from greenmongo._core.reply import check_reply
-from greenmongo._core.retry import labelled_as_overload
+from greenmongo._core.retryable_errors import labelled_as_overload
 from greenmongo._core.types import format_address
 from greenmongo._net.connection import Connection
 from greenmongo._net.environment import new_nonce

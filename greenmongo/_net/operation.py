@@ -24,11 +24,11 @@ from greenmongo._core.command import Reply, Retryability
 from greenmongo._core.error_labels import RETRYABLE_WRITE_ERROR
 from greenmongo._core.read_modes import PRIMARY
 from greenmongo._core.reply import command_error, write_concern_failure
-from greenmongo._core.retry import (
+from greenmongo._core.retry_policy import RetryPolicy
+from greenmongo._core.retryable_errors import (
     error_to_tell,
     is_state_change,
 )
-from greenmongo._core.retrying import Retrying
 from greenmongo._core.server_codes import (
     REAUTHENTICATION_REQUIRED,
     SERVER_5_0_WIRE_VERSION,
@@ -72,7 +72,7 @@ class Operation:
         "_id",
         "_pin",
         "_preference",
-        "_retrying",
+        "_retry_policy",
         "_session",
         "_tries",
         "_txn_number",
@@ -97,7 +97,7 @@ class Operation:
         self._txn_number: int | None = None
         self._tries = 0
         """How often the command was sent."""
-        self._retrying: Retrying | None = None
+        self._retry_policy: RetryPolicy | None = None
         """From the first failure on."""
         self._id = command.operation_id
         self._pin: PinnedId | None = None
@@ -139,8 +139,8 @@ class Operation:
             except PyMongoError as error:
                 told = error_to_tell(told, error, is_numbered=self._txn_number is not None)
                 was_sent = self._tries > tries
-                judge = self._judge_of_failures()
-                pause = judge.judge(
+                policy = self._policy()
+                pause = policy.judge(
                     error,
                     tries=self._tries,
                     was_sent=was_sent,
@@ -151,19 +151,21 @@ class Operation:
                 if pause is None:
                     raise told from told.__cause__
                 kind = self._context.topology.description.kind
-                if not was_sent or judge.goes_elsewhere(error, kind):
+                if not was_sent or policy.goes_elsewhere(error, kind):
                     avoid |= {server.address}
             if pause:
                 gevent.sleep(pause)
             self._context.command_monitoring.retrying(self._command, self._id, attempt)
         raise AssertionError("there is always another attempt, or an error")
 
-    def _judge_of_failures(self) -> Retrying:
-        if self._retrying is None:
+    def _policy(self) -> RetryPolicy:
+        if self._retry_policy is None:
             is_strict = self._holder is not None and self._holder.strict
             options = self._context.options
-            self._retrying = Retrying(self._command, options, self._deadline, is_strict=is_strict)
-        return self._retrying
+            self._retry_policy = RetryPolicy(
+                self._command, options, self._deadline, is_strict=is_strict
+            )
+        return self._retry_policy
 
     # ---- where ------------------------------------------------------------------------------
 
@@ -323,7 +325,7 @@ class Operation:
             )
         if RETRYABLE_WRITE_ERROR in document.get("errorLabels", ()):
             error = write_concern_failure(document)
-            if error is not None and self._judge_of_failures().may_send_again(
+            if error is not None and self._policy().may_send_again(
                 error,
                 tries=self._tries,
                 is_numbered=self._txn_number is not None,

@@ -24,7 +24,7 @@ from pymongo.errors import (
 from greenmongo._core.options.srv import apply_hosts, is_polled
 from greenmongo._core.pool_rules import Opening
 from greenmongo._core.read_modes import PRIMARY
-from greenmongo._core.retry import is_overload
+from greenmongo._core.retryable_errors import is_overload
 from greenmongo._core.sdam.heartbeat import ErrorFact, ErrorKind, judge_check_failure, judge_error
 from greenmongo._core.sdam.kinds import TopologyKind
 from greenmongo._core.sdam.selection import choose, suitable_servers

@@ -9,7 +9,7 @@ from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError
 from greenmongo._core.command import Command, Retryability
 from greenmongo._core.deadline import Deadline
 from greenmongo._core.options import ClientOptions
-from greenmongo._core.retrying import Retrying
+from greenmongo._core.retry_policy import RetryPolicy
 from greenmongo._core.sdam.kinds import TopologyKind
 
 OPTIONS = ClientOptions(server_selection_timeout=30.0)
@@ -27,18 +27,18 @@ def overload(labels: list[str] = OVERLOAD, **details: Any) -> OperationFailure:
     return OperationFailure("too much", 462, {"errorLabels": labels, **details})
 
 
-def retrying(
+def policy(
     command: Command,
     options: ClientOptions = OPTIONS,
     deadline: Deadline | None = None,
     *,
     is_strict: bool = False,
-) -> Retrying:
-    return Retrying(command, options, deadline, is_strict=is_strict)
+) -> RetryPolicy:
+    return RetryPolicy(command, options, deadline, is_strict=is_strict)
 
 
 def judged(
-    it: Retrying,
+    it: RetryPolicy,
     error: PyMongoError,
     *,
     tries: int = 1,
@@ -56,41 +56,41 @@ def judged(
 
 
 def test_a_read_is_sent_once_more() -> None:
-    it = retrying(READ)
+    it = policy(READ)
     assert judged(it, AutoReconnect("gone"), tries=1) == 0.0
     assert judged(it, AutoReconnect("gone"), tries=2) is None
 
 
 @pytest.mark.parametrize(("is_numbered", "expected"), [(True, 0.0), (False, None)])
 def test_a_write_needs_a_number(is_numbered: bool, expected: float | None) -> None:
-    it = retrying(WRITE)
+    it = policy(WRITE)
     assert judged(it, AutoReconnect("gone"), is_numbered=is_numbered) == expected
 
 
 @pytest.mark.parametrize("command", [WRITE_OF_MANY, GET_MORE, GENERIC])
 def test_what_is_not_retryable_is_sent_once(command: Command) -> None:
-    assert judged(retrying(command), AutoReconnect("gone")) is None
+    assert judged(policy(command), AutoReconnect("gone")) is None
 
 
 @pytest.mark.parametrize("command", [READ, WRITE])
 def test_options_forbid_it(command: Command) -> None:
     options = replace(OPTIONS, retry_reads=False, retry_writes=False)
-    assert judged(retrying(command, options), AutoReconnect("gone"), is_numbered=True) is None
+    assert judged(policy(command, options), AutoReconnect("gone"), is_numbered=True) is None
 
 
 def test_a_strict_request_does_not_go_on_elsewhere() -> None:
-    assert judged(retrying(READ, is_strict=True), AutoReconnect("gone")) is None
+    assert judged(policy(READ, is_strict=True), AutoReconnect("gone")) is None
 
 
 def test_nothing_sent_is_no_try_but_ends_with_the_patience() -> None:
-    it = retrying(READ)
+    it = policy(READ)
     for now in (0.0, 10.0, 29.0):
         assert judged(it, AutoReconnect("gone"), tries=0, was_sent=False, now=now) == 0.0
     assert judged(it, AutoReconnect("gone"), tries=0, was_sent=False, now=31.0) is None
 
 
 def test_with_a_deadline_it_goes_on_ever_more_slowly_until_then() -> None:
-    it = retrying(READ, deadline=Deadline.after(1.0, 0.0))
+    it = policy(READ, deadline=Deadline.after(1.0, 0.0))
     pauses = [judged(it, AutoReconnect("gone"), tries=tries) for tries in range(1, 6)]
     assert pauses[0] == 0.0
     assert None not in pauses
@@ -104,18 +104,18 @@ def test_with_a_deadline_it_goes_on_ever_more_slowly_until_then() -> None:
 
 @pytest.mark.parametrize("command", EVERYTHING, ids=lambda command: command.name)
 def test_whatever_it_did_not_begin_is_sent_again(command: Command) -> None:
-    it = retrying(command)
+    it = policy(command)
     assert [judged(it, overload(), tries=tries) for tries in (1, 2, 3)] == [0.1, 0.2, None]
 
 
 @pytest.mark.parametrize("labels", [OVERLOAD[:1], OVERLOAD[1:], []])
 def test_both_labels_are_needed(labels: list[str]) -> None:
-    assert judged(retrying(WRITE_OF_MANY), overload(labels)) is None
+    assert judged(policy(WRITE_OF_MANY), overload(labels)) is None
 
 
 def test_a_retryable_error_of_such_a_server_is_retried_with_pauses_too() -> None:
     error = OperationFailure("shutting down", 91, {"errorLabels": OVERLOAD[:1]})
-    it = retrying(READ)
+    it = policy(READ)
     assert [judged(it, error, tries=tries) for tries in (1, 2, 3)] == [0.1, 0.2, None]
 
 
@@ -136,32 +136,32 @@ def test_the_options_for_reads_and_writes_hold(
     command: Command, reads: bool, writes: bool, expected: float | None
 ) -> None:
     options = replace(OPTIONS, retry_reads=reads, retry_writes=writes)
-    assert judged(retrying(command, options), overload()) == expected
+    assert judged(policy(command, options), overload()) == expected
 
 
 @pytest.mark.parametrize("most", [0, 1, 5])
 def test_how_often_is_an_option(most: int) -> None:
-    it = retrying(GENERIC, replace(OPTIONS, max_adaptive_retries=most))
+    it = policy(GENERIC, replace(OPTIONS, max_adaptive_retries=most))
     pauses = [judged(it, overload(), tries=tries) for tries in range(1, most + 2)]
     assert pauses.count(None) == 1
     assert pauses[-1] is None
 
 
 def test_it_bounds_the_tries_of_an_operation_with_a_deadline_as_well() -> None:
-    it = retrying(READ, deadline=Deadline.after(60.0, 0.0))
+    it = policy(READ, deadline=Deadline.after(60.0, 0.0))
     assert judged(it, AutoReconnect("gone"), tries=1) == 0.0
     assert judged(it, overload(), tries=2) == 0.1
     assert judged(it, AutoReconnect("gone"), tries=3) is None
 
 
 def test_a_pause_that_outlasts_the_deadline_is_not_begun() -> None:
-    it = retrying(READ, deadline=Deadline.after(0.15, 0.0))
+    it = policy(READ, deadline=Deadline.after(0.15, 0.0))
     assert judged(it, overload(), tries=1) == 0.1
     assert judged(it, overload(), tries=2, now=0.1) is None
 
 
 def test_the_server_may_say_how_long_and_chance_makes_it_shorter() -> None:
-    it = retrying(READ, replace(OPTIONS, max_adaptive_retries=20))
+    it = policy(READ, replace(OPTIONS, max_adaptive_retries=20))
     assert judged(it, overload(baseBackoffMS=1000), chance=0.5) == 0.5
     assert judged(it, overload(baseBackoffMS=1000), chance=0.5) == 1.0
     assert judged(it, overload(baseBackoffMS=-1), chance=0.5) == pytest.approx(0.2)
@@ -171,7 +171,7 @@ def test_the_server_may_say_how_long_and_chance_makes_it_shorter() -> None:
 
 
 def test_the_pauses_do_not_grow_for_ever() -> None:
-    it = retrying(READ, replace(OPTIONS, max_adaptive_retries=5_000))
+    it = policy(READ, replace(OPTIONS, max_adaptive_retries=5_000))
     pauses = [judged(it, overload(), tries=tries) for tries in range(1, 2_000)]
     assert pauses[-1] == 10.0
 
@@ -179,13 +179,13 @@ def test_the_pauses_do_not_grow_for_ever() -> None:
 @pytest.mark.parametrize("kind", TopologyKind)
 @pytest.mark.parametrize("is_wanted", [True, False])
 def test_it_goes_elsewhere_only_if_that_is_wanted(kind: TopologyKind, is_wanted: bool) -> None:
-    it = retrying(READ, replace(OPTIONS, enable_overload_retargeting=is_wanted))
+    it = policy(READ, replace(OPTIONS, enable_overload_retargeting=is_wanted))
     assert it.goes_elsewhere(AutoReconnect("gone"), kind)
     assert it.goes_elsewhere(overload(), kind) is (is_wanted or kind is TopologyKind.SHARDED)
 
 
 def test_a_failed_write_concern_asks_whether_it_would_be_sent_again() -> None:
-    it = retrying(WRITE)
+    it = policy(WRITE)
     error = OperationFailure("stepped down", 91, {"errorLabels": ["RetryableWriteError"]})
     assert it.may_send_again(error, tries=1, is_numbered=True, now=0.0)
     assert not it.may_send_again(error, tries=1, is_numbered=False, now=0.0)

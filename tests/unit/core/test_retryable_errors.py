@@ -13,7 +13,7 @@ from pymongo.errors import (
 )
 
 from greenmongo._core.pool_rules import PoolCleared
-from greenmongo._core.retry import (
+from greenmongo._core.retryable_errors import (
     error_to_tell,
     is_state_change,
     labelled,

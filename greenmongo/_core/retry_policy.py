@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from greenmongo._core.command import Retryability
 from greenmongo._core.deadline import Deadline
-from greenmongo._core.retry import (
+from greenmongo._core.retryable_errors import (
     is_overload,
     may_retry_anything,
     may_retry_read,
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from greenmongo._core.command import Command
     from greenmongo._core.options import ClientOptions
 
-__all__ = ["Retrying"]
+__all__ = ["RetryPolicy"]
 
 MAX_TRIES = 2
 """How often a command is sent at most; with timeoutMS, for as long as that lasts."""
 
 
-class Retrying:
+class RetryPolicy:
     """Judges the failures of one operation, one after another.
 
     Args:
