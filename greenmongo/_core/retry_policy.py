@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from greenmongo._core.command import Retryability
 from greenmongo._core.deadline import Deadline
 from greenmongo._core.retryable_errors import (
+    backoff_after_overload,
+    backoff_before_try,
     is_overload,
-    may_retry_anything,
     may_retry_read,
     may_retry_write,
-    pause_after_overload,
-    pause_before_try,
+    was_rejected_unstarted,
 )
 from greenmongo._core.sdam.kinds import TopologyKind
 
@@ -53,7 +53,7 @@ class RetryPolicy:
         self._most_tries: int | None = MAX_TRIES if deadline is None else None
         """None: as often as there is time for."""
         self._overloads = 0
-        self._patience: Deadline | None = None
+        self._unsent_deadline: Deadline | None = None
         """Until when failures before anything was sent are borne."""
 
     def judge(
@@ -64,7 +64,7 @@ class RetryPolicy:
         was_sent: bool,
         is_numbered: bool,
         now: float,
-        chance: float,
+        jitter: float,
     ) -> float | None:
         """Return the seconds to wait before another attempt, None if none follows.
 
@@ -74,28 +74,28 @@ class RetryPolicy:
             was_sent: the last attempt got that far.
             is_numbered: it has a transaction number.
             now: the time.
-            chance: between 0 and 1, how much of the longest pause it is to be.
+            jitter: between 0 and 1, how much of the longest backoff it is to be.
         """
-        pause = 0.0
+        backoff = 0.0
         if is_overload(error):
             self._overloads += 1
             self._most_tries = 1 + self._options.max_adaptive_retries
-            pause = pause_after_overload(self._overloads, error, chance)
-            if self._deadline is not None and pause >= self._deadline.remaining(now):
+            backoff = backoff_after_overload(self._overloads, error, jitter)
+            if self._deadline is not None and backoff >= self._deadline.remaining(now):
                 return None
         elif self._deadline is not None:
-            pause = min(pause_before_try(tries + 1), self._deadline.remaining(now))
+            backoff = min(backoff_before_try(tries + 1), self._deadline.remaining(now))
         if not self._allows(error, tries=tries, is_numbered=is_numbered, now=now):
             return None
         if was_sent:
-            self._patience = None
-            return pause if self._has_tries_left(tries) else None
+            self._unsent_deadline = None
+            return backoff if self._has_tries_left(tries) else None
         if self._deadline is not None:
-            return pause
+            return backoff
         # Nothing was asked of a server, so this was no attempt yet; but it must end some time.
-        if self._patience is None:
-            self._patience = Deadline.after(self._options.server_selection_timeout, now)
-        return None if self._patience.has_passed(now) else pause
+        if self._unsent_deadline is None:
+            self._unsent_deadline = Deadline.after(self._options.server_selection_timeout, now)
+        return None if self._unsent_deadline.has_passed(now) else backoff
 
     def may_send_again(
         self, error: PyMongoError, *, tries: int, is_numbered: bool, now: float
@@ -119,7 +119,7 @@ class RetryPolicy:
             is_wanted = options.retry_writes if command.is_write else options.retry_reads
         if not is_wanted:
             return False
-        if may_retry_anything(error):
+        if was_rejected_unstarted(error):
             return True
         if command.retry is Retryability.WRITE:
             return (is_numbered or not tries) and may_retry_write(error)

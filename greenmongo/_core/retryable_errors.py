@@ -29,16 +29,16 @@ __all__ = [
     "is_state_change",
     "labelled",
     "labelled_as_overload",
-    "may_retry_anything",
+    "was_rejected_unstarted",
     "may_retry_read",
     "may_retry_write",
-    "pause_after_overload",
-    "pause_before_try",
+    "backoff_after_overload",
+    "backoff_before_try",
 ]
 
-_FIRST_PAUSE = 0.1
-_LONGEST_PAUSE = 10.0
-"""Seconds, before chance makes them shorter."""
+_BASE_BACKOFF = 0.1
+_MAX_BACKOFF = 10.0
+"""Seconds, before jitter makes them shorter."""
 
 
 def may_retry_read(error: PyMongoError) -> bool:
@@ -63,7 +63,7 @@ def is_overload(error: PyMongoError) -> bool:
     return error.has_error_label(SYSTEM_OVERLOADED_ERROR)
 
 
-def may_retry_anything(error: PyMongoError) -> bool:
+def was_rejected_unstarted(error: PyMongoError) -> bool:
     """Tell whether a command that failed so was not even begun, whatever it is."""
     return is_overload(error) and error.has_error_label(RETRYABLE_ERROR)
 
@@ -96,23 +96,23 @@ def error_to_tell(
     return labelled(error) if is_numbered else error
 
 
-def pause_before_try(number: int) -> float:
+def backoff_before_try(number: int) -> float:
     """Return the seconds to wait before a try, for operations that may have many."""
     return 0.0 if number <= 2 else min(0.01 * _growth(number - 2), 0.5)
 
 
-def pause_after_overload(number: int, error: PyMongoError, chance: float) -> float:
+def backoff_after_overload(number: int, error: PyMongoError, jitter: float) -> float:
     """Return the seconds to wait after a server failed for having too much to do.
 
     Args:
-        number: the how manieth time it is for this operation, counted from 1.
-        error: the server may have said in it how long the first pause is, before chance.
-        chance: between 0 and 1, so that not all callers come back at once.
+        number: counts such failures of the operation, from 1.
+        error: the server may have said in it how long the first backoff is, before jitter.
+        jitter: between 0 and 1, so that not all callers come back at once.
     """
     details = getattr(error, "details", None)
     told = details.get("baseBackoffMS") if isinstance(details, dict) else None
-    first = told / 1000 if isinstance(told, int | float) and told >= 0 else _FIRST_PAUSE
-    return chance * min(first * _growth(number - 1), _LONGEST_PAUSE)
+    first = told / 1000 if isinstance(told, int | float) and told >= 0 else _BASE_BACKOFF
+    return jitter * min(first * _growth(number - 1), _MAX_BACKOFF)
 
 
 def _growth(steps: int) -> float:

@@ -140,21 +140,21 @@ class Operation:
                 told = error_to_tell(told, error, is_numbered=self._txn_number is not None)
                 was_sent = self._tries > tries
                 policy = self._policy()
-                pause = policy.judge(
+                backoff = policy.judge(
                     error,
                     tries=self._tries,
                     was_sent=was_sent,
                     is_numbered=self._txn_number is not None,
                     now=monotonic(),
-                    chance=random.random(),
+                    jitter=random.random(),
                 )
-                if pause is None:
+                if backoff is None:
                     raise told from told.__cause__
                 kind = self._context.topology.description.kind
                 if not was_sent or policy.goes_elsewhere(error, kind):
                     avoid |= {server.address}
-            if pause:
-                gevent.sleep(pause)
+            if backoff:
+                gevent.sleep(backoff)
             self._context.command_monitoring.retrying(self._command, self._id, attempt)
         raise AssertionError("there is always another attempt, or an error")
 

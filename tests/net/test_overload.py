@@ -36,7 +36,7 @@ TOO_MUCH = {"ok": 0.0, "code": 462, "errmsg": "rate exceeded", "errorLabels": LA
 
 
 @pytest.fixture(autouse=True)
-def chance(monkeypatch: pytest.MonkeyPatch) -> None:
+def jitter(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits."""
     monkeypatch.setattr(random, "random", lambda: 0.0)
 

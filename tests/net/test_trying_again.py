@@ -72,7 +72,7 @@ def test_failures_before_anything_was_sent_are_no_attempts(
     assert len(recorder.of(ConnectionCheckOutFailedEvent)) == 3
 
 
-def test_failures_before_anything_was_sent_end_with_the_patience(
+def test_failures_before_anything_was_sent_end_at_their_deadline(
     scripted_server: ScriptedServer, client_of: Connect
 ) -> None:
     client = client_of(

@@ -45,10 +45,10 @@ def judged(
     was_sent: bool = True,
     is_numbered: bool = False,
     now: float = 0.0,
-    chance: float = 1.0,
+    jitter: float = 1.0,
 ) -> float | None:
     return it.judge(
-        error, tries=tries, was_sent=was_sent, is_numbered=is_numbered, now=now, chance=chance
+        error, tries=tries, was_sent=was_sent, is_numbered=is_numbered, now=now, jitter=jitter
     )
 
 
@@ -82,7 +82,7 @@ def test_a_strict_request_does_not_go_on_elsewhere() -> None:
     assert judged(policy(READ, is_strict=True), AutoReconnect("gone")) is None
 
 
-def test_nothing_sent_is_no_try_but_ends_with_the_patience() -> None:
+def test_nothing_sent_is_no_try_but_ends_at_its_deadline() -> None:
     it = policy(READ)
     for now in (0.0, 10.0, 29.0):
         assert judged(it, AutoReconnect("gone"), tries=0, was_sent=False, now=now) == 0.0
@@ -91,10 +91,10 @@ def test_nothing_sent_is_no_try_but_ends_with_the_patience() -> None:
 
 def test_with_a_deadline_it_goes_on_ever_more_slowly_until_then() -> None:
     it = policy(READ, deadline=Deadline.after(1.0, 0.0))
-    pauses = [judged(it, AutoReconnect("gone"), tries=tries) for tries in range(1, 6)]
-    assert pauses[0] == 0.0
-    assert None not in pauses
-    assert pauses == sorted(pauses, key=lambda pause: pause or 0.0)
+    backoffs = [judged(it, AutoReconnect("gone"), tries=tries) for tries in range(1, 6)]
+    assert backoffs[0] == 0.0
+    assert None not in backoffs
+    assert backoffs == sorted(backoffs, key=lambda seconds: seconds or 0.0)
     assert judged(it, AutoReconnect("gone"), tries=9, now=0.9) == pytest.approx(0.1)
     assert judged(it, AutoReconnect("gone"), tries=9, now=1.1) is None
 
@@ -142,9 +142,9 @@ def test_the_options_for_reads_and_writes_hold(
 @pytest.mark.parametrize("most", [0, 1, 5])
 def test_how_often_is_an_option(most: int) -> None:
     it = policy(GENERIC, replace(OPTIONS, max_adaptive_retries=most))
-    pauses = [judged(it, overload(), tries=tries) for tries in range(1, most + 2)]
-    assert pauses.count(None) == 1
-    assert pauses[-1] is None
+    backoffs = [judged(it, overload(), tries=tries) for tries in range(1, most + 2)]
+    assert backoffs.count(None) == 1
+    assert backoffs[-1] is None
 
 
 def test_it_bounds_the_tries_of_an_operation_with_a_deadline_as_well() -> None:
@@ -160,20 +160,20 @@ def test_a_pause_that_outlasts_the_deadline_is_not_begun() -> None:
     assert judged(it, overload(), tries=2, now=0.1) is None
 
 
-def test_the_server_may_say_how_long_and_chance_makes_it_shorter() -> None:
+def test_the_server_may_say_how_long_and_jitter_makes_it_shorter() -> None:
     it = policy(READ, replace(OPTIONS, max_adaptive_retries=20))
-    assert judged(it, overload(baseBackoffMS=1000), chance=0.5) == 0.5
-    assert judged(it, overload(baseBackoffMS=1000), chance=0.5) == 1.0
-    assert judged(it, overload(baseBackoffMS=-1), chance=0.5) == pytest.approx(0.2)
-    assert judged(it, overload(baseBackoffMS="?"), chance=0.5) == pytest.approx(0.4)
-    assert judged(it, overload(baseBackoffMS=10_000), chance=0.5) == 5.0
-    assert judged(it, overload(), chance=0.0) == 0.0
+    assert judged(it, overload(baseBackoffMS=1000), jitter=0.5) == 0.5
+    assert judged(it, overload(baseBackoffMS=1000), jitter=0.5) == 1.0
+    assert judged(it, overload(baseBackoffMS=-1), jitter=0.5) == pytest.approx(0.2)
+    assert judged(it, overload(baseBackoffMS="?"), jitter=0.5) == pytest.approx(0.4)
+    assert judged(it, overload(baseBackoffMS=10_000), jitter=0.5) == 5.0
+    assert judged(it, overload(), jitter=0.0) == 0.0
 
 
 def test_the_pauses_do_not_grow_for_ever() -> None:
     it = policy(READ, replace(OPTIONS, max_adaptive_retries=5_000))
-    pauses = [judged(it, overload(), tries=tries) for tries in range(1, 2_000)]
-    assert pauses[-1] == 10.0
+    backoffs = [judged(it, overload(), tries=tries) for tries in range(1, 2_000)]
+    assert backoffs[-1] == 10.0
 
 
 @pytest.mark.parametrize("kind", TopologyKind)

@@ -14,13 +14,13 @@ from pymongo.errors import (
 
 from greenmongo._core.pool_rules import PoolCleared
 from greenmongo._core.retryable_errors import (
+    backoff_before_try,
     error_to_tell,
     is_state_change,
     labelled,
     labelled_as_overload,
     may_retry_read,
     may_retry_write,
-    pause_before_try,
 )
 
 LABELLED = {"errorLabels": ["RetryableWriteError"]}
@@ -124,8 +124,8 @@ def test_a_try_that_wrote_nothing_does_not_hide_what_came_before() -> None:
 
 
 def test_the_second_try_follows_at_once_and_later_ones_ever_more_slowly() -> None:
-    pauses = [pause_before_try(number) for number in range(1, 12)]
-    assert pauses[:2] == [0, 0]
-    assert pauses == sorted(pauses)
-    assert pauses[-1] == 0.5
-    assert pause_before_try(10_000) == 0.5
+    backoffs = [backoff_before_try(number) for number in range(1, 12)]
+    assert backoffs[:2] == [0, 0]
+    assert backoffs == sorted(backoffs)
+    assert backoffs[-1] == 0.5
+    assert backoff_before_try(10_000) == 0.5
