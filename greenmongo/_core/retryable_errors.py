@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pymongo.errors import PyMongoError
 
 __all__ = [
-    "error_to_tell",
+    "error_to_raise",
     "is_overload",
     "is_state_change",
     "labelled",
@@ -80,19 +80,19 @@ def labelled_as_overload(error: AutoReconnect) -> AutoReconnect:
     return with_labels(error, SYSTEM_OVERLOADED_ERROR, RETRYABLE_ERROR)
 
 
-def error_to_tell(
-    told: PyMongoError | None, error: PyMongoError, *, is_numbered: bool
+def error_to_raise(
+    before: PyMongoError | None, error: PyMongoError, *, is_numbered: bool
 ) -> PyMongoError:
     """Return the error that an operation ends with if nothing else comes after this one.
 
     Args:
-        told: the one before, None after the first attempt.
+        before: of the attempt before, None after the first attempt.
         error: that of the last attempt.
         is_numbered: it is a retryable write that got as far as a transaction number.
     """
-    if told is not None and error.has_error_label(NO_WRITES_PERFORMED):
+    if before is not None and error.has_error_label(NO_WRITES_PERFORMED):
         # What became of the attempt before is the open question, and this one does not answer it.
-        return told
+        return before
     return labelled(error) if is_numbered else error
 
 
@@ -110,8 +110,8 @@ def backoff_after_overload(number: int, error: PyMongoError, jitter: float) -> f
         jitter: between 0 and 1, so that not all callers come back at once.
     """
     details = getattr(error, "details", None)
-    told = details.get("baseBackoffMS") if isinstance(details, dict) else None
-    first = told / 1000 if isinstance(told, int | float) and told >= 0 else _BASE_BACKOFF
+    base = details.get("baseBackoffMS") if isinstance(details, dict) else None
+    first = base / 1000 if isinstance(base, int | float) and base >= 0 else _BASE_BACKOFF
     return jitter * min(first * _growth(number - 1), _MAX_BACKOFF)
 
 

@@ -26,7 +26,7 @@ from greenmongo._core.read_modes import PRIMARY
 from greenmongo._core.reply import command_error, write_concern_failure
 from greenmongo._core.retry_policy import RetryPolicy
 from greenmongo._core.retryable_errors import (
-    error_to_tell,
+    error_to_raise,
     is_state_change,
 )
 from greenmongo._core.server_codes import (
@@ -125,31 +125,32 @@ class Operation:
 
     def _run(self) -> Reply:
         avoid = _NOBODY
-        told: PyMongoError | None = None
+        to_raise: PyMongoError | None = None
         for attempt in count(1):
             try:
                 server = self._select(avoid)
             except ServerSelectionTimeoutError:
-                if told is None:
+                if to_raise is None:
                     raise
-                raise told from told.__cause__
+                raise to_raise from to_raise.__cause__
             tries = self._tries
             try:
                 return self._attempt(server)
             except PyMongoError as error:
-                told = error_to_tell(told, error, is_numbered=self._txn_number is not None)
+                is_numbered = self._txn_number is not None
+                to_raise = error_to_raise(to_raise, error, is_numbered=is_numbered)
                 was_sent = self._tries > tries
                 policy = self._policy()
                 backoff = policy.judge(
                     error,
                     tries=self._tries,
                     was_sent=was_sent,
-                    is_numbered=self._txn_number is not None,
+                    is_numbered=is_numbered,
                     now=monotonic(),
                     jitter=random.random(),
                 )
                 if backoff is None:
-                    raise told from told.__cause__
+                    raise to_raise from to_raise.__cause__
                 kind = self._context.topology.description.kind
                 if not was_sent or policy.goes_elsewhere(error, kind):
                     avoid |= {server.address}
@@ -249,7 +250,7 @@ class Operation:
     ) -> None:
         """Draw the conclusions for connection, server, session and request."""
         if self._holder is not None:
-            # It is being told now.
+            # The caller learns of it now.
             self._holder.primary = None
         if not isinstance(error, NotPrimaryError):
             connection.close()

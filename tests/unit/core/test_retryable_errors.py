@@ -15,7 +15,7 @@ from pymongo.errors import (
 from greenmongo._core.pool_rules import PoolCleared
 from greenmongo._core.retryable_errors import (
     backoff_before_try,
-    error_to_tell,
+    error_to_raise,
     is_state_change,
     labelled,
     labelled_as_overload,
@@ -112,15 +112,15 @@ def test_a_label_more_does_not_cost_the_others() -> None:
 
 def test_the_last_failure_is_told() -> None:
     first, last = AutoReconnect("first"), OperationFailure("last")
-    assert error_to_tell(None, first, is_numbered=False) is first
-    assert error_to_tell(first, last, is_numbered=False) is last
+    assert error_to_raise(None, first, is_numbered=False) is first
+    assert error_to_raise(first, last, is_numbered=False) is last
 
 
 def test_a_try_that_wrote_nothing_does_not_hide_what_came_before() -> None:
     first = AutoReconnect("what became of it?", LABELLED)
     last = NotPrimaryError("not primary", {"errorLabels": ["NoWritesPerformed"]})
-    assert error_to_tell(None, last, is_numbered=True) is last
-    assert error_to_tell(first, last, is_numbered=True) is first
+    assert error_to_raise(None, last, is_numbered=True) is last
+    assert error_to_raise(first, last, is_numbered=True) is first
 
 
 def test_the_second_try_follows_at_once_and_later_ones_ever_more_slowly() -> None:
