@@ -81,16 +81,16 @@ def test_a_refusal_that_nobody_would_hear_of_comes_from_the_driver(
 
 @pytest.mark.parametrize("act", ["update_one", "replace_one"])
 @pytest.mark.parametrize("wire_version", [21, 25])
-def test_a_sort_is_not_sent_unheard_to_a_server_that_knows_none(
+def test_a_sort_is_not_sent_unacknowledged_to_a_server_that_knows_none(
     collection: Any, scripted_server: ScriptedServer, act: str, wire_version: int
 ) -> None:
     scripted_server.hello["maxWireVersion"] = wire_version
     change = {"$set": {"x": 1}} if act == "update_one" else {"x": 1}
-    unheard = getattr(collection.with_options(write_concern=WriteConcern(w=0)), act)
+    unacknowledged = getattr(collection.with_options(write_concern=WriteConcern(w=0)), act)
     if wire_version >= 25:
-        unheard({}, change, sort={"x": 1})
+        unacknowledged({}, change, sort={"x": 1})
     else:
         with pytest.raises(ConfigurationError, match=r"8\.0\+"):
-            unheard({}, change, sort={"x": 1})
+            unacknowledged({}, change, sort={"x": 1})
     getattr(collection, act)({}, change, sort={"x": 1})
     assert scripted_server.count("update") == 1 + (wire_version >= 25)
