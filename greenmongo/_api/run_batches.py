@@ -22,8 +22,10 @@ BatchT_contra = TypeVar("BatchT_contra", contravariant=True)
 class Progress(Protocol[BatchT_contra]):
     """What the loop asks of a result that is being added up."""
 
-    is_halted: bool
-    """Nothing more is to be sent."""
+    @property
+    def is_halted(self) -> bool:
+        """Whether nothing more is to be sent."""
+        ...
 
     def record(self, batch: BatchT_contra, reply: Document) -> None:
         """Add the reply to one message."""
