@@ -33,7 +33,7 @@ from tests.support.fake_executor import (
     fake_database,
 )
 
-UNHEARD = WriteConcern(w=0)
+UNACKNOWLEDGED = WriteConcern(w=0)
 CONCERN_ERROR = {"ok": 1.0, "n": 1, "writeConcernError": {"code": 100, "errmsg": "too few"}}
 
 
@@ -182,7 +182,7 @@ def test_an_aggregation_into_a_collection_reports_its_write_concern() -> None:
 
 
 def test_an_unanswered_aggregation_has_no_results() -> None:
-    collection = fake_collection(FakeExecutor(), write_concern=UNHEARD)
+    collection = fake_collection(FakeExecutor(), write_concern=UNACKNOWLEDGED)
     assert list(collection.aggregate([{"$out": "x"}])) == []
 
 
@@ -283,8 +283,8 @@ def test_an_unanswered_insert_waits_only_where_order_depends_on_it() -> None:
     limits = WriteLimits(max_batch_size=1)
     documents = [{"_id": i} for i in range(3)]
     ordered, unordered = FakeExecutor(limits=limits), FakeExecutor(limits=limits)
-    result = fake_collection(ordered, write_concern=UNHEARD).insert_many(documents)
-    fake_collection(unordered, write_concern=UNHEARD).insert_many(documents, ordered=False)
+    result = fake_collection(ordered, write_concern=UNACKNOWLEDGED).insert_many(documents)
+    fake_collection(unordered, write_concern=UNACKNOWLEDGED).insert_many(documents, ordered=False)
     assert not result.acknowledged
     assert [c.acknowledged for c in ordered.commands] == [True, True, False]
     assert [c.acknowledged for c in unordered.commands] == [False, False, False]
@@ -295,14 +295,14 @@ def test_an_unanswered_insert_waits_only_where_order_depends_on_it() -> None:
 )
 def test_an_unanswered_ordered_insert_stops_in_silence(reply: Any) -> None:
     executor = FakeExecutor(reply, limits=WriteLimits(max_batch_size=1))
-    fake_collection(executor, write_concern=UNHEARD).insert_many([{}, {}, {}])
+    fake_collection(executor, write_concern=UNACKNOWLEDGED).insert_many([{}, {}, {}])
     assert len(executor.commands) == 1
 
 
 def test_a_document_that_nobody_would_answer_for_is_refused() -> None:
     limits = WriteLimits(max_bson_size=100, max_message_size=COMMAND_ROOM + 1000)
     executor = FakeExecutor(limits=limits)
-    collection = fake_collection(executor, write_concern=UNHEARD)
+    collection = fake_collection(executor, write_concern=UNACKNOWLEDGED)
     with pytest.raises(DocumentTooLarge):
         collection.insert_one({"a": "x" * 200})
     with pytest.raises(DocumentTooLarge):
@@ -313,14 +313,14 @@ def test_a_document_that_nobody_would_answer_for_is_refused() -> None:
 
 
 def test_validation_is_not_bypassed_in_silence() -> None:
-    collection = fake_collection(FakeExecutor(), write_concern=UNHEARD)
+    collection = fake_collection(FakeExecutor(), write_concern=UNACKNOWLEDGED)
     with pytest.raises(OperationFailure, match="Cannot set bypass_document_validation"):
         collection.insert_many([{}], bypass_document_validation=True)
 
 
 def test_an_unacknowledged_write_takes_no_session() -> None:
     session: Any = object()
-    collection = fake_collection(FakeExecutor(), write_concern=UNHEARD)
+    collection = fake_collection(FakeExecutor(), write_concern=UNACKNOWLEDGED)
     for write in (
         lambda: collection.insert_one({}, session=session),
         lambda: collection.insert_many([{}], session=session),
@@ -346,7 +346,7 @@ def test_an_update_tells_what_it_did() -> None:
 
 
 def test_an_unanswered_write_tells_nothing() -> None:
-    collection = fake_collection(FakeExecutor(), write_concern=UNHEARD)
+    collection = fake_collection(FakeExecutor(), write_concern=UNACKNOWLEDGED)
     update = collection.update_many({}, {"$set": {"a": 1}})
     delete = collection.delete_many({})
     assert not update.acknowledged

@@ -32,7 +32,7 @@ NAMESPACE = Namespace(
 MAJORITY = NAMESPACE._replace(
     read_concern=ReadConcern("majority"), write_concern=WriteConcern("majority")
 )
-UNHEARD = WriteConcern(w=0)
+UNACKNOWLEDGED = WriteConcern(w=0)
 ACKNOWLEDGED = WriteConcern()
 
 
@@ -156,7 +156,7 @@ def test_an_insert_sends_its_documents_beside_the_body() -> None:
 
 
 def test_an_unacknowledged_write_is_not_retried() -> None:
-    command = insert(NAMESPACE, [b"x"], UNHEARD)
+    command = insert(NAMESPACE, [b"x"], UNACKNOWLEDGED)
     assert command.body["writeConcern"] == {"w": 0}
     assert not command.acknowledged
     assert command.retry is Retryability.NEVER
@@ -232,7 +232,7 @@ def test_a_delete_carries_every_option() -> None:
 @pytest.mark.parametrize("option", [{"collation": {"locale": "en"}}, {"array_filters": [{}]}])
 def test_some_options_need_an_answer(option: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="unsupported for unacknowledged writes"):
-        update(NAMESPACE, {}, {"$set": {}}, UNHEARD, multi=False, **option)
+        update(NAMESPACE, {}, {"$set": {}}, UNACKNOWLEDGED, multi=False, **option)
 
 
 def test_a_find_and_modify_takes_the_targets_write_concern() -> None:
