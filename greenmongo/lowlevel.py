@@ -21,8 +21,8 @@ from greenmongo._hub.errors import CallAbandoned, HubClosed, MisuseError
 from greenmongo._hub.handover import Handover, new_handover
 from greenmongo._hub.native import ThreadLocal
 from greenmongo._hub.native import sleep as native_sleep
-from greenmongo._hub.once import Once
 from greenmongo._hub.outbox import Port
+from greenmongo._hub.run_once import RunOnce
 from greenmongo._hub.thread import HubThread, acquire
 from greenmongo._net.time_limit import is_limited
 
@@ -41,7 +41,7 @@ __all__ = [
     "HubClosed",
     "HubThread",
     "MisuseError",
-    "Once",
+    "RunOnce",
     "Port",
     "ReadMode",
     "Request",

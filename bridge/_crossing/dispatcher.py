@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary, finalize
 from bridge._crossing.lane import DetachedCall, Lane, retirement
 from bridge._crossing.ports import current_port
 from greenmongo.errors import MisuseError
-from greenmongo.lowlevel import Context, Once, is_limited, is_open, thread_of, wants_context
+from greenmongo.lowlevel import Context, RunOnce, is_limited, is_open, thread_of, wants_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ class HubDispatcher:
 
     async def call_exactly_once(self, fn: Callable[[], object]) -> None:
         """Run `fn` exactly once on the hub thread, even if the task is cancelled meanwhile."""
-        once = Once(fn)
+        once = RunOnce(fn)
         try:
             await self.call(once)
         except BaseException:

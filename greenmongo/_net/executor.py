@@ -21,7 +21,7 @@ from greenmongo._core.commands.find import kill_cursors
 from greenmongo._core.sessions.client_session import require_session
 from greenmongo._hub.context import Context, current_context
 from greenmongo._hub.errors import HubClosed
-from greenmongo._hub.once import Once
+from greenmongo._hub.run_once import RunOnce
 from greenmongo._hub.thread import HubThread, acquire, process_generation
 from greenmongo._net.closed import used_after_close
 from greenmongo._net.connection import next_request_id
@@ -112,7 +112,7 @@ class Executor:
         """Start a request for `context`, or nest one deeper."""
         engine = self.open()
         table, thread = engine.table, engine.thread
-        start = Once(partial(table.start, context, strict=strict))
+        start = RunOnce(partial(table.start, context, strict=strict))
         try:
             thread.run(start)
         except BaseException:
@@ -126,7 +126,7 @@ class Executor:
         if not self.request_depth(context):
             return 0
         engine = self.open()
-        end = Once(partial(engine.table.end, context))
+        end = RunOnce(partial(engine.table.end, context))
         try:
             return int(engine.thread.run(end) or 0)
         except BaseException:

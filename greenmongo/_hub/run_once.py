@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Once"]
+__all__ = ["RunOnce"]
 
 
-class Once:
+class RunOnce:
     """Runs a function the first time it is called. Hub side only."""
 
     __slots__ = ("_fn", "has_run")
