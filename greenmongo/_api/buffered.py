@@ -11,7 +11,7 @@ from greenmongo._core.cursors.plan import CursorPlan
 from greenmongo._core.cursors.undecoded_batch import UndecodedBatch
 from greenmongo._core.server_codes import CURSOR_GONE_CODES
 from greenmongo._core.types import DocT
-from greenmongo._hub.turn import give_way
+from greenmongo._hub.checkpoint import checkpoint
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -125,7 +125,7 @@ class BufferedCursor(Generic[DocT]):
         if self._undecoded:
             self._undecoded.decode_some(self._receive)
             # Other callers, before the next chunk; nothing is lost if this one leaves here.
-            give_way()
+            checkpoint()
         else:
             self._round_trip()
 

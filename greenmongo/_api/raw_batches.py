@@ -10,7 +10,7 @@ from pymongo.errors import InvalidOperation
 from greenmongo._api.command_cursor import CommandCursor
 from greenmongo._api.cursor import Cursor
 from greenmongo._core.cursors.undecoded_batch import UndecodedBatch
-from greenmongo._hub.turn import give_way
+from greenmongo._hub.checkpoint import checkpoint
 
 if TYPE_CHECKING:
     from greenmongo._api.collection import Collection
@@ -27,7 +27,7 @@ def undecoded(collection: Collection[Any]) -> Collection[RawBSONDocument]:
 def joined(documents: list[Any] | UndecodedBatch) -> list[bytes]:
     """Return a batch as one item, or none if it is empty."""
     if isinstance(documents, UndecodedBatch):
-        documents = documents.decode_all(give_way)
+        documents = documents.decode_all(checkpoint)
     batch = b"".join(document.raw for document in documents)
     return [batch] if batch else []
 

@@ -20,7 +20,7 @@ from pymongo.monitoring import (
     ConnectionClosedReason,
 )
 
-from greenmongo._core.cursors.undecoded_batch import paced
+from greenmongo._core.cursors.undecoded_batch import with_checkpoints
 from greenmongo._core.pool_rules import PoolClosed
 from greenmongo._core.types import Document
 
@@ -67,17 +67,19 @@ CHECKOUT_FAILED_TEXTS: Mapping[str, str] = {
 """What log messages say for the reasons of a `ConnectionCheckOutFailedEvent`."""
 
 
-def as_sent(command: Command, body: Document, give_way: Callable[[], object]) -> Document:
+def as_sent(command: Command, body: Document, checkpoint: Callable[[], object]) -> Document:
     """Return a command as one document: what was sent beside the body is an array in it.
 
     Args:
-        give_way: called now and then if there is much to decode.
+        checkpoint: called now and then if there is much to decode.
     """
     sequence = command.sequence
     if sequence is None:
         return body
     options = command.codec_options.with_options(document_class=dict)
-    documents = [bson.decode(each, options) for each in paced(sequence.documents, give_way)]
+    documents = [
+        bson.decode(each, options) for each in with_checkpoints(sequence.documents, checkpoint)
+    ]
     return {**body, sequence.identifier: documents}
 
 

@@ -9,7 +9,7 @@ from greenmongo._core.cursors.undecoded_batch import (
     DECODE_CHUNK_DOCUMENTS,
     UndecodedBatch,
 )
-from greenmongo._hub.turn import give_way
+from greenmongo._hub.checkpoint import checkpoint
 from greenmongo._wire.cursor_batch import chunks, take_batch
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["decode_batch", "receive_large"]
 
 _TURN = 1024 * 1024
-"""Bytes that are cut into chunks without giving way."""
+"""Bytes that are cut into chunks without a checkpoint."""
 
 
 def receive_large(
@@ -54,7 +54,7 @@ def receive_large(
         done += len(chunk[1])
         if done >= _TURN:
             done = 0
-            give_way()
+            checkpoint()
     if len(batch) == 1:
         # The callers who want one document need not know of batches.
         return decode(bytes(body))
@@ -70,5 +70,5 @@ def decode_batch(reply: Document) -> None:
         return
     for name, batch in cursor.items():
         if isinstance(batch, UndecodedBatch):
-            cursor[name] = batch.decode_all(give_way)
+            cursor[name] = batch.decode_all(checkpoint)
             return

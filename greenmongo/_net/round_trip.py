@@ -27,7 +27,7 @@ from greenmongo._core.sdam.kinds import ServerKind
 from greenmongo._core.sdam.server_description import ServerDescription
 from greenmongo._core.server_codes import SERVER_8_0_WIRE_VERSION
 from greenmongo._core.types import format_address
-from greenmongo._hub.turn import give_way
+from greenmongo._hub.checkpoint import checkpoint
 from greenmongo._net.large_reply import decode_batch, receive_large
 from greenmongo._wire.compression import compress_message
 from greenmongo._wire.errors import WireError
@@ -152,7 +152,7 @@ def round_trip(
         return _send_and_receive(
             context, connection, command, message, request_id, session, timeout
         )
-    document = as_sent(command, body, give_way)
+    document = as_sent(command, body, checkpoint)
     observer = monitoring.observe(
         connection,
         document,

@@ -28,9 +28,9 @@ from greenmongo._core.commands.arguments import (
     require_mapping,
 )
 from greenmongo._core.commands.write import delete, insert, update
-from greenmongo._core.cursors.undecoded_batch import paced
+from greenmongo._core.cursors.undecoded_batch import with_checkpoints
 from greenmongo._core.types import DocT
-from greenmongo._hub.turn import give_way
+from greenmongo._hub.checkpoint import checkpoint
 
 if TYPE_CHECKING:
     from greenmongo._core.command import Command
@@ -104,7 +104,7 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
         sources = list(documents)
         if not sources:
             raise InvalidOperation("No operations to execute")
-        encoded = list(paced(map(self._encode, sources), give_way))
+        encoded = list(with_checkpoints(map(self._encode, sources), checkpoint))
         ids = [each["_id"] for each in sources if not isinstance(each, RawBSONDocument)]
         options = {
             "ordered": ordered,

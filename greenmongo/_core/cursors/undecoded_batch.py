@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from greenmongo._core.types import Address
 
-__all__ = ["DECODE_CHUNK", "DECODE_CHUNK_DOCUMENTS", "UndecodedBatch", "paced"]
+__all__ = ["DECODE_CHUNK", "DECODE_CHUNK_DOCUMENTS", "UndecodedBatch", "with_checkpoints"]
 
 DECODE_CHUNK = 128 * 1024
 """Bytes that are decoded, or encoded, in one go: about a millisecond's work."""
@@ -64,8 +64,8 @@ class UndecodedBatch:
         finally:
             self._count -= count
 
-    def decode_all(self, give_way: Callable[[], object]) -> list[Any]:
-        """Return all documents, giving way after each chunk.
+    def decode_all(self, checkpoint: Callable[[], object]) -> list[Any]:
+        """Return all documents, with a checkpoint after each chunk.
 
         Raises:
             ProtocolError: they are not BSON.
@@ -73,7 +73,7 @@ class UndecodedBatch:
         documents: list[Any] = []
         while self:
             self.decode_some(documents.extend)
-            give_way()
+            checkpoint()
         return documents
 
     def _decode(self, elements: memoryview) -> list[Any]:
@@ -84,12 +84,12 @@ class UndecodedBatch:
         return documents
 
 
-def paced(encoded: Iterable[bytes], give_way: Callable[[], object]) -> Iterator[bytes]:
-    """Yield documents as they are encoded, or to be decoded, giving way after each chunk."""
+def with_checkpoints(encoded: Iterable[bytes], checkpoint: Callable[[], object]) -> Iterator[bytes]:
+    """Yield documents, encoded or to be decoded, with a checkpoint after each chunk."""
     done = 0
     for document in encoded:
         yield document
         done += len(document) + _OVERHEAD
         if done >= DECODE_CHUNK:
             done = 0
-            give_way()
+            checkpoint()

@@ -9,7 +9,7 @@ from bson.codec_options import DEFAULT_CODEC_OPTIONS, CodecOptions
 from bson.raw_bson import RawBSONDocument
 from pymongo.errors import ProtocolError
 
-from greenmongo._core.cursors.undecoded_batch import DECODE_CHUNK, UndecodedBatch, paced
+from greenmongo._core.cursors.undecoded_batch import DECODE_CHUNK, UndecodedBatch, with_checkpoints
 from greenmongo._wire.cursor_batch import chunks, take_batch
 
 DOCUMENTS = [{"n": n} for n in range(25)]
@@ -74,11 +74,11 @@ def test_what_is_not_bson_is_the_servers_fault() -> None:
 def test_large_documents_give_way_more_often(size: int, turns: int) -> None:
     taken: list[None] = []
     documents = [bytes(size)] * 5
-    assert list(paced(documents, lambda: taken.append(None))) == documents
+    assert list(with_checkpoints(documents, lambda: taken.append(None))) == documents
     assert len(taken) == turns
 
 
 def test_documents_cost_time_however_small_they_are() -> None:
     taken: list[None] = []
-    assert len(list(paced([b"small"] * 5_000, lambda: taken.append(None)))) == 5_000
+    assert len(list(with_checkpoints([b"small"] * 5_000, lambda: taken.append(None)))) == 5_000
     assert len(taken) >= 5

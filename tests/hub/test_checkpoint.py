@@ -5,13 +5,13 @@ import socket
 import gevent
 from gevent.socket import wait_read
 
+from greenmongo._hub.checkpoint import checkpoint
 from greenmongo._hub.thread import HubThread
-from greenmongo._hub.turn import give_way
 from tests.support.fix_doors import in_hub, start
 
 
 def meanwhile() -> list[str]:
-    """Give way while another greenlet waits for I/O; return who ran, in order."""
+    """Pass checkpoints while another greenlet waits for I/O; return who ran, in order."""
     ran: list[str] = []
     reader, writer = socket.socketpair()
     with reader, writer:
@@ -25,7 +25,7 @@ def meanwhile() -> list[str]:
         writer.send(b"x")
         # Both wake-ups may fall into one pass of the loop, in either order.
         for _ in range(2):
-            give_way()
+            checkpoint()
         ran.append("this")
         greenlet.join()
     return ran
@@ -40,14 +40,14 @@ def test_a_callers_own_hub_goes_on_as_well() -> None:
 
 
 def test_in_a_thread_without_a_hub_it_returns_at_once() -> None:
-    start(give_way).result(10)
+    start(checkpoint).result(10)
 
 
 def test_a_callback_of_a_hub_does_not_wait(hub_thread: HubThread) -> None:
     done: list[None] = []
 
     def callback() -> None:
-        give_way()
+        checkpoint()
         done.append(None)
 
     hub_thread.submit(callback)

@@ -1,4 +1,4 @@
-"""How long work is done in portions: between two of them everybody else has a turn."""
+"""The checkpoint (Trio's word) between two chunks of long work: everybody else has a turn."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from gevent.hub import getcurrent
 
 from greenmongo._hub.native import sleep
 
-__all__ = ["give_way"]
+__all__ = ["checkpoint"]
 
 _INSTANT = 1e-6
 """Seconds; what counts is that the interpreter is let go by somebody who does not want it back."""
 
 
-def give_way() -> None:
+def checkpoint() -> None:
     """Let the other greenlets of the calling thread's hub run, and other threads. Any side.
 
     In a thread without a hub there is nothing to do: the interpreter sees to it that all threads
