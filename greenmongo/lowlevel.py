@@ -18,9 +18,9 @@ from greenmongo._core.types import Address, ReadMode
 from greenmongo._hub.call import Call, CallState
 from greenmongo._hub.context import Context
 from greenmongo._hub.errors import CallAbandoned, HubClosed, MisuseError
-from greenmongo._hub.handover import Handover, new_handover
 from greenmongo._hub.native import ThreadLocal
 from greenmongo._hub.native import sleep as native_sleep
+from greenmongo._hub.one_shot import OneShot, new_one_shot
 from greenmongo._hub.outbox import Port
 from greenmongo._hub.run_once import RunOnce
 from greenmongo._hub.thread import HubThread, acquire
@@ -37,14 +37,14 @@ __all__ = [
     "ClientOptions",
     "Context",
     "CursorInternals",
-    "Handover",
     "HubClosed",
     "HubThread",
     "MisuseError",
-    "RunOnce",
+    "OneShot",
     "Port",
     "ReadMode",
     "Request",
+    "RunOnce",
     "SessionLike",
     "ThreadLocal",
     "TopologyDescription",
@@ -53,7 +53,7 @@ __all__ = [
     "is_limited",
     "is_open",
     "native_sleep",
-    "new_handover",
+    "new_one_shot",
     "request_depth",
     "thread_of",
     "wants_context",

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from bridge._crossing.ports import on_behalf_of, running_loop
 from bridge.errors import LoopClosed
 from greenmongo.errors import MisuseError
-from greenmongo.lowlevel import new_handover
+from greenmongo.lowlevel import new_one_shot
 
 if TYPE_CHECKING:
     from contextvars import Context
@@ -108,7 +108,7 @@ class LoopCall(ABC, Generic[T]):
     def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
         self.coroutine = coroutine
         self.variables = copy_context()
-        self.handover = new_handover("block_on()")
+        self.outcome = new_one_shot("block_on()")
         self.is_abandoned = False
 
     def __repr__(self) -> str:
@@ -135,9 +135,9 @@ class LoopCall(ABC, Generic[T]):
     def wait(self) -> Any:
         """Wait for the coroutine's result."""
         try:
-            while not self.handover.wait(POLL_INTERVAL):
+            while not self.outcome.wait(POLL_INTERVAL):
                 # Once more, since the end may have come in between.
-                if self.is_loop_closed() and not self.handover.is_given:
+                if self.is_loop_closed() and not self.outcome.is_set:
                     if inspect.getcoroutinestate(self.coroutine) == inspect.CORO_CREATED:
                         self.coroutine.close()
                     raise LoopClosed("the event loop was closed before the coroutine had ended")
@@ -145,7 +145,7 @@ class LoopCall(ABC, Generic[T]):
             self.is_abandoned = True
             self.submit_cancel()
             raise
-        value, error = self.handover.take()
+        value, error = self.outcome.result()
         if error is None:
             return value
         try:
@@ -157,23 +157,23 @@ class LoopCall(ABC, Generic[T]):
     # ---- the loop's side ----------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Run the coroutine and hand over what comes of it."""
+        """Run the coroutine and set its outcome."""
         try:
             value = await self.coroutine
         except GeneratorExit:
-            self.handover.give(None, LoopClosed("the event loop threw the coroutine away"))
+            self.outcome.set(None, LoopClosed("the event loop threw the coroutine away"))
             raise
         except Exception as error:
             if self.is_abandoned:
                 _logger.exception("%r failed, and whoever had waited for it has left", self)
-            self.handover.give(None, error)
+            self.outcome.set(None, error)
         except BaseException as error:
             # Asyncio's and trio's own ways to cancel mean nothing to blocking code.
             is_exit = isinstance(error, (KeyboardInterrupt, SystemExit))
-            self.handover.give(None, error if is_exit else CancelledError())
+            self.outcome.set(None, error if is_exit else CancelledError())
             raise
         else:
-            self.handover.give(value, None)
+            self.outcome.set(value, None)
 
 
 class _AsyncioLoopCall(LoopCall[T]):
@@ -197,9 +197,9 @@ class _AsyncioLoopCall(LoopCall[T]):
 
     def _ended(self, _task: object) -> None:
         # A task that is cancelled before its first step never gets to `run`.
-        if not self.handover.is_given:
+        if not self.outcome.is_set:
             self.coroutine.close()
-            self.handover.give(None, CancelledError())
+            self.outcome.set(None, CancelledError())
 
     def submit_cancel(self) -> None:
         try:
@@ -226,7 +226,7 @@ class _TrioLoopCall(LoopCall[T]):
         try:
             self.token.run_sync_soon(self._start)
         except self.trio.RunFinishedError as error:
-            raise LoopClosed("the run of trio's is over") from error
+            raise LoopClosed("the Trio run is over") from error
 
     def _start(self) -> None:
         if self.is_abandoned:
@@ -239,7 +239,7 @@ class _TrioLoopCall(LoopCall[T]):
             with self.scope:
                 await self.run()
         except (KeyboardInterrupt, SystemExit):
-            # Handed over; here it would be an internal error of trio's.
+            # The caller has it; here it would be an internal error of trio.
             return
 
     def submit_cancel(self) -> None:

@@ -19,24 +19,24 @@ from greenmongo._hub.native import allocate_lock
 if TYPE_CHECKING:
     from gevent.hub import Hub
 
-__all__ = ["Handover", "new_handover"]
+__all__ = ["OneShot", "new_one_shot"]
 
 
-class Handover(ABC):
+class OneShot(ABC):
     """Made by the caller that is going to wait."""
 
     def __init__(self) -> None:
-        self.is_given = False
+        self.is_set = False
         self._outcome: tuple[Any, BaseException | None] = (None, None)
 
-    def give(self, value: Any, error: BaseException | None) -> None:
-        """Hand the outcome over; the first one counts. Any side; neither blocks nor raises."""
-        if not self.is_given:
+    def set(self, value: Any, error: BaseException | None) -> None:
+        """Set the outcome; the first one counts. Any side; neither blocks nor raises."""
+        if not self.is_set:
             self._outcome = (value, error)
-            self.is_given = True
+            self.is_set = True
             self._wake()
 
-    def take(self) -> tuple[Any, BaseException | None]:
+    def result(self) -> tuple[Any, BaseException | None]:
         """Return the outcome, and keep nothing of it alive. Caller side."""
         outcome, self._outcome = self._outcome, (None, None)
         return outcome
@@ -50,7 +50,7 @@ class Handover(ABC):
         """Wait for the outcome and tell whether it is there. Caller side."""
 
 
-class _OfThread(Handover):
+class _OfThread(OneShot):
     def __init__(self) -> None:
         super().__init__()
         self._lock = allocate_lock()
@@ -60,12 +60,12 @@ class _OfThread(Handover):
         self._lock.release()
 
     def wait(self, timeout: float) -> bool:
-        if not self.is_given:
+        if not self.is_set:
             self._lock.acquire(True, timeout)
-        return self.is_given
+        return self.is_set
 
 
-class _OfGreenlet(Handover):
+class _OfGreenlet(OneShot):
     def __init__(self, hub: Hub) -> None:
         super().__init__()
         self._waiter: Waiter[None] = Waiter(hub)
@@ -79,13 +79,13 @@ class _OfGreenlet(Handover):
             return
 
     def wait(self, timeout: float) -> bool:
-        if not self.is_given:
+        if not self.is_set:
             gevent.with_timeout(timeout, self._waiter.get, timeout_value=None)
-        return self.is_given
+        return self.is_set
 
 
-def new_handover(what: str) -> Handover:
-    """Return a handover for the calling thread or greenlet, which is about to do `what`.
+def new_one_shot(what: str) -> OneShot:
+    """Return a one-shot for the calling thread or greenlet, which is about to do `what`.
 
     Raises:
         MisuseError: the caller is a callback of a hub, which cannot wait.
