@@ -4,9 +4,9 @@ A loop that always has a callback ready lets the GIL go at every poll and takes 
 hub thread has woken up; each time the interpreter's own forced switch starts its clock anew, so
 the hub starves. While calls of such a loop are under way it therefore sleeps for an instant, twice
 per millisecond and when another call was submitted, which hands the GIL over for certain. If the
-hub has then begun a turn, the loop waits until it is over: the hub lets the GIL go at each system
-call, and would wait for the next sleep after every one of them. On a loop that is not busy the
-check finds nothing to do, and soon becomes rare.
+hub has then begun an iteration of its loop, the event loop waits until that is over: the hub lets
+the GIL go at each system call, and would wait for the next sleep after every one of them. On a loop
+that is not busy the check finds nothing to do, and soon becomes rare.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ INSTANT = 1e-6
 """Seconds to sleep; what counts is that the GIL is let go by somebody who does not want it back."""
 
 
-TURN = 0.001
-"""Seconds that a busy loop waits at most for the hub's turn to be over."""
+LONGEST_WAIT = 0.001
+"""Seconds that a busy loop waits at most for the hub's iteration to end."""
 
 
 class GilYielder:
     """Watches one asyncio loop while it has calls under way. Caller side.
 
     Args:
-        wait_for_turn: waits until the hub's turn is over, or so many seconds.
+        wait_for_iteration: waits until the hub's loop has ended its iteration, or so many seconds.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, wait_for_turn: Callable[[float], object]
+        self, loop: asyncio.AbstractEventLoop, wait_for_iteration: Callable[[float], object]
     ) -> None:
         self._loop = loop
-        self._wait_for_turn = wait_for_turn
+        self._wait_for_iteration = wait_for_iteration
         self._under_way = 0
         self._is_checking = False
         self._is_busy = False
@@ -93,5 +93,5 @@ class GilYielder:
 
     def _sleep(self) -> None:
         native_sleep(INSTANT)
-        self._wait_for_turn(TURN)
+        self._wait_for_iteration(LONGEST_WAIT)
         self._slept = monotonic()

@@ -179,7 +179,7 @@ class _AsyncioPort(LoopPort):
     def __init__(self, thread: HubThread, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(thread)
         self.loop = loop
-        self.yielder = GilYielder(loop, thread.outbox.wait_for_turn)
+        self.yielder = GilYielder(loop, thread.outbox.wait_for_iteration)
         self._arrived: deque[_Results] = deque()
         self._is_woken = False
         reference = ref(self)

@@ -37,14 +37,14 @@ class Outbox:
     """Collects results and flushes them once per loop iteration. Hub side only."""
 
     def __init__(self, loop: _Loop) -> None:
-        self.turns = 0
+        self.iterations = 0
         """How often the loop has come to where it waits for I/O. Any side."""
         self._waiting: list[Port] = []
         self.is_idle = False
         """Whether the loop waits for I/O. Any side."""
-        self._guests: deque[LockType] = deque()
+        self._iteration_waiters: deque[LockType] = deque()
         self._after_wait = loop.check(ref=False, priority=loop.MAXPRI)  # type: ignore[attr-defined]  # stub lacks it
-        self._after_wait.start(self._begin_turn)
+        self._after_wait.start(self._begin_iteration)
         self._before_wait = loop.prepare(ref=False, priority=loop.MINPRI)  # type: ignore[attr-defined]  # stub lacks it
         self._before_wait.start(self.flush)
 
@@ -56,16 +56,16 @@ class Outbox:
 
     def flush(self) -> None:
         """Deliver everything posted so far."""
-        self.turns += 1
+        self.iterations += 1
         waiting, self._waiting = self._waiting, []
         for port in waiting:
             results, port.results = port.results, []
             port.flush(results)
         self.is_idle = True
-        while self._guests:
-            self._guests.popleft().release()
+        while self._iteration_waiters:
+            self._iteration_waiters.popleft().release()
 
-    def wait_for_turn(self, timeout: float) -> None:
+    def wait_for_iteration(self, timeout: float) -> None:
         """Let the hub thread finish what it is at, if it is at something. Any other thread.
 
         Args:
@@ -75,10 +75,10 @@ class Outbox:
             return
         lock = allocate_lock()
         lock.acquire()
-        self._guests.append(lock)
+        self._iteration_waiters.append(lock)
         lock.acquire(True, timeout)
 
-    def _begin_turn(self) -> None:
+    def _begin_iteration(self) -> None:
         self.is_idle = False
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 Whoever computes or blocks on the hub thread keeps every operation of the process waiting. The
 hub counts its turns; if the count stands still while some function runs, the function's stack is
 logged. The thread looks often while the hub is at work and not at all while it is idle: before it
-goes to sleep it asks the hub to wake it at its next turn.
+goes to sleep it asks the hub to wake it at its next iteration.
 
 A look costs two attributes. Stacks are taken only for the log: before Python 3.12 the interpreter
 may freeze if garbage is collected at the moment it takes them.
@@ -39,7 +39,7 @@ T = TypeVar("T")
 logger = logging.getLogger("greenmongo.hub")
 
 LIMIT = 0.1
-"""Seconds that one turn of the hub may take."""
+"""Seconds that one iteration of the hub's loop may take."""
 
 PERIOD = 0.025
 """Seconds between two looks at a hub at work."""
@@ -76,8 +76,8 @@ class Watchdog:
         self._outbox = outbox
         self._ask = ask
         self._is_over = False
-        # Before whatever else the turn brings.
-        self._at_next_turn = hub.loop.check(
+        # Before whatever else the iteration brings.
+        self._at_next_iteration = hub.loop.check(
             ref=False,
             priority=hub.loop.MAXPRI,  # type: ignore[attr-defined]  # stub lacks it
         )
@@ -95,15 +95,15 @@ class Watchdog:
         self._is_over = True
         self._ring()
         self._gone.acquire(True, timeout)
-        self._at_next_turn.stop()
-        self._at_next_turn.close()
+        self._at_next_iteration.stop()
+        self._at_next_iteration.close()
 
     def _arm(self) -> None:
         if not self._is_over:
-            self._at_next_turn.start(self._awake)
+            self._at_next_iteration.start(self._awake)
 
     def _awake(self) -> None:
-        self._at_next_turn.stop()
+        self._at_next_iteration.stop()
         self._ring()
 
     def _ring(self) -> None:
@@ -125,7 +125,7 @@ class Watchdog:
 
     def _watch_while_at_work(self) -> None:
         """Look again and again until the hub has been idle for a while, or is to stop."""
-        idle_looks, turn, is_told = 0, -1, False
+        idle_looks, iteration, is_told = 0, -1, False
         since = looked = monotonic()
         cpu_before = self._cpu()
         suspect: FrameType | None = None
@@ -133,13 +133,13 @@ class Watchdog:
         while idle_looks < IDLE_LOOKS and not self._is_over:
             self._bell.acquire(True, PERIOD)
             now, cpu = monotonic(), self._cpu()
-            last, (turn, is_idle) = turn, self._look()
-            idle_looks = idle_looks + 1 if is_idle and turn == last else 0
+            last, (iteration, is_idle) = iteration, self._look()
+            idle_looks = idle_looks + 1 if is_idle and iteration == last else 0
             # Late itself, it cannot tell who keeps whom waiting, unless the hub computes.
             is_fair = now - looked < 2 * PERIOD or cpu - cpu_before > (now - looked) / 2
-            if is_idle or turn != last or not is_fair:
+            if is_idle or iteration != last or not is_fair:
                 since, suspected = now, 0.0
-                is_told = is_told and not is_idle and turn == last
+                is_told = is_told and not is_idle and iteration == last
             elif now - since >= LIMIT / 2 and not is_told:
                 frame = _frame_of(self._ident)
                 function = _function_on(frame)
@@ -157,8 +157,8 @@ class Watchdog:
             looked, cpu_before = now, cpu
 
     def _look(self) -> tuple[int, bool]:
-        """Return which turn the hub is at, and whether it waits for I/O."""
-        return self._outbox.turns, self._outbox.is_idle
+        """Return which iteration the hub is at, and whether it waits for I/O."""
+        return self._outbox.iterations, self._outbox.is_idle
 
     def _cpu(self) -> float:
         """Return the seconds that the hub thread has computed; 0 where nobody counts them."""

@@ -31,11 +31,12 @@ async def burn(until: Callable[[], object]) -> None:
 
 
 def run(
-    main: Callable[[GilYielder, NotingLoop], Any], wait_for_turn: Callable[[float], object] = abs
+    main: Callable[[GilYielder, NotingLoop], Any],
+    wait_for_iteration: Callable[[float], object] = abs,
 ) -> None:
     loop = NotingLoop()
     try:
-        loop.run_until_complete(main(GilYielder(loop, wait_for_turn), loop))
+        loop.run_until_complete(main(GilYielder(loop, wait_for_iteration), loop))
     finally:
         loop.close()
 
@@ -74,7 +75,7 @@ def test_a_busy_loop_waits_for_a_turn_that_the_hub_has_begun(monkeypatch: Any) -
     async def main(yielder: GilYielder, loop: NotingLoop) -> None:
         yielder.call_started()
         await asyncio.wait_for(burn(lambda: done), 15)
-        assert done[:2] == [module.INSTANT, module.TURN]
+        assert done[:2] == [module.INSTANT, module.LONGEST_WAIT]
         yielder.call_ended()
 
     run(main, done.append)

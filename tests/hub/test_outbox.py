@@ -29,19 +29,19 @@ class Occupied:
 def test_who_waits_for_the_hubs_turn_waits_until_it_is_over(hub_thread: HubThread) -> None:
     outbox = hub_thread.outbox
     with Occupied(hub_thread):
-        waiting = start(outbox.wait_for_turn, 60)
-        wait_until(lambda: outbox._guests)
+        waiting = start(outbox.wait_for_iteration, 60)
+        wait_until(lambda: outbox._iteration_waiters)
         assert not waiting.done()
     waiting.result(10)
 
 
 def test_nobody_waits_longer_for_the_hubs_turn_than_he_wants(hub_thread: HubThread) -> None:
     with Occupied(hub_thread):
-        start(hub_thread.outbox.wait_for_turn, 0.001).result(10)
+        start(hub_thread.outbox.wait_for_iteration, 0.001).result(10)
 
 
 def test_nobody_waits_for_a_hub_that_is_at_nothing(hub_thread: HubThread) -> None:
     hub_thread.run(int)
     outbox = hub_thread.outbox
     wait_until(lambda: outbox.is_idle)
-    start(outbox.wait_for_turn, 60).result(10)
+    start(outbox.wait_for_iteration, 60).result(10)

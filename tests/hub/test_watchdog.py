@@ -80,7 +80,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[None]:
 def wait_until_asleep(thread: HubThread) -> None:
     """Wait until the watchdog looks no more before the hub's next turn."""
     # Its stub lacks the attribute.
-    watcher: Any = thread.watchdog._at_next_turn
+    watcher: Any = thread.watchdog._at_next_iteration
     wait_until(lambda: watcher.active)
 
 
