@@ -74,7 +74,7 @@ class Context:
         self.expire()
 
 
-class Life:
+class LifetimeSentinel:
     """What dies with the thing that a context stands for, since nobody else refers to it."""
 
     __slots__ = ("context",)
@@ -86,11 +86,11 @@ class Life:
         self.context.expire()
 
 
-class _ThreadLife(ThreadLocal):
-    life: Life | None = None
+class _ThreadSentinel(ThreadLocal):
+    sentinel: LifetimeSentinel | None = None
 
 
-_thread = _ThreadLife()
+_thread = _ThreadSentinel()
 
 
 def current_context(*, use_greenlets: bool) -> Context:
@@ -102,23 +102,23 @@ def current_context(*, use_greenlets: bool) -> Context:
     current = getcurrent()
     if isinstance(current, Worker):
         if current.context is None:
-            current.life = life = Life("call")
-            current.context = life.context
+            current.sentinel = sentinel = LifetimeSentinel("call")
+            current.context = sentinel.context
         return current.context
     by_greenlet = use_greenlets or get_hub_if_exists() is not None or is_module_patched("threading")
     if by_greenlet and current.parent is not None:
         return _greenlet_context(current)
-    if _thread.life is None:
-        _thread.life = Life("thread")
-    return _thread.life.context
+    if _thread.sentinel is None:
+        _thread.sentinel = LifetimeSentinel("thread")
+    return _thread.sentinel.context
 
 
 def _greenlet_context(current: greenlet) -> Context:
     attributes = current.__dict__
-    life: Life | None = attributes.get(_ATTRIBUTE)
-    if life is None:
-        life = attributes[_ATTRIBUTE] = Life("greenlet")
+    sentinel: LifetimeSentinel | None = attributes.get(_ATTRIBUTE)
+    if sentinel is None:
+        sentinel = attributes[_ATTRIBUTE] = LifetimeSentinel("greenlet")
         if isinstance(current, Greenlet):
             # One link for the greenlet's whole life, however many requests it makes.
-            current.rawlink(life.context.expire)
-    return life.context
+            current.rawlink(sentinel.context.expire)
+    return sentinel.context

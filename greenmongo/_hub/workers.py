@@ -22,7 +22,7 @@ class Worker(greenlet):
     """Runs one call after another; `context` is whose request the current call belongs to."""
 
     context: Context | None = None
-    life: object = None
+    sentinel: object = None
     """Of a context of the worker's own, which dies with the call."""
     call: Call | None = None
 
@@ -41,7 +41,7 @@ class Worker(greenlet):
             self.call = call
             call.execute(self)
             # Nothing of the call may live on in an idle worker.
-            self.context = self.life = self.call = call = None
+            self.context = self.sentinel = self.call = call = None
             if not workers.rest(self):
                 return
             call = hub_switch()
