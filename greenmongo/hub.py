@@ -29,7 +29,7 @@ def run(fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     variables = copy_context()
     thread = acquire()
     try:
-        result: R = thread.run(variables.run, partial(fn, *args, **kwargs))
+        result: R = thread.call(variables.run, partial(fn, *args, **kwargs))
         return result
     finally:
         thread.release()

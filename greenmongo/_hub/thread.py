@@ -117,14 +117,14 @@ class HubThread:
             return False
         return True
 
-    def run(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    def call(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Run `fn` on the hub thread and wait for its result: directly if this is it. Any side."""
-        return self.run_as(None, fn, *args, **kwargs)
+        return self.call_as(None, fn, *args, **kwargs)
 
-    def run_as(
+    def call_as(
         self, context: Context | None, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> Any:
-        """Run `fn` like `run`, on behalf of `context` unless this is the hub thread already."""
+        """Run `fn` like `call`, on behalf of `context` unless this is the hub thread already."""
         if get_ident() != self.ident or self.generation != _state.generation:
             return run_and_wait(self, fn, args, kwargs, context)
         if getcurrent() is self.hub:

@@ -30,7 +30,7 @@ class ReopeningExecutor(Executor):
         """Close connections; requests go on, with new ones. Harmless on a closed executor."""
         engine = self._usable_engine()
         if engine is not None:
-            engine.thread.run(partial(engine.drop_connections, primary_only=primary_only))
+            engine.thread.call(partial(engine.drop_connections, primary_only=primary_only))
 
     def log_in(self, credentials: Credentials) -> None:
         """Be somebody from now on: existing connections are closed, requests go on.
@@ -41,15 +41,15 @@ class ReopeningExecutor(Executor):
         """
         self._refuse_another(credentials)
         engine = self.open()
-        engine.thread.run(engine.try_credentials, credentials)
-        engine.thread.run(self._become, engine, credentials)
+        engine.thread.call(engine.try_credentials, credentials)
+        engine.thread.call(self._become, engine, credentials)
 
     def log_out(self, source: str) -> None:
         """Be nobody from now on, if the client was a user of this database."""
         known = self.options.credentials
         if known is not None and known.source == source:
             engine = self.open()
-            engine.thread.run(self._become, engine, None)
+            engine.thread.call(self._become, engine, None)
 
     def _refuse_another(self, credentials: Credentials) -> None:
         known = self.options.credentials
@@ -71,7 +71,7 @@ class ReopeningExecutor(Executor):
     def request_checks(self) -> None:
         """Have every known server checked soon; opens the client."""
         engine = self.open()
-        engine.thread.run(_request_checks, engine)
+        engine.thread.call(_request_checks, engine)
 
 
 def _request_checks(engine: Engine) -> None:

@@ -85,14 +85,14 @@ class Executor:
             engine = self.open()
         thread = engine.thread
         if thread.is_current():
-            reply: Reply = thread.run(engine.execute, command, session)
+            reply: Reply = thread.call(engine.execute, command, session)
         else:
             context = self._context_if_needed(engine)
             if self.wants_context or is_limited():
                 run = copy_context().run
-                reply = thread.run_as(context, run, engine.execute, command, session)
+                reply = thread.call_as(context, run, engine.execute, command, session)
             else:
-                reply = thread.run_as(context, engine.execute, command, session)
+                reply = thread.call_as(context, engine.execute, command, session)
         return reply
 
     def _context_if_needed(self, engine: Engine) -> Context | None:
@@ -114,7 +114,7 @@ class Executor:
         table, thread = engine.table, engine.thread
         start = RunOnce(partial(table.start, context, strict=strict))
         try:
-            thread.run(start)
+            thread.call(start)
         except BaseException:
             # Killed or timed out: nobody else would ever end what may have begun. This comes
             # behind the call, which by then has run or never will.
@@ -128,7 +128,7 @@ class Executor:
         engine = self.open()
         end = RunOnce(partial(engine.table.end, context))
         try:
-            return int(engine.thread.run(end) or 0)
+            return int(engine.thread.call(end) or 0)
         except BaseException:
             engine.thread.submit_quietly(end)
             raise
@@ -180,7 +180,7 @@ class Executor:
         """
         engine = self.open()
         timeout = self.options.server_selection_timeout
-        address: Address = engine.thread.run(
+        address: Address = engine.thread.call(
             lambda: engine.topology.select(preference, timeout).address
         )
         return address
@@ -200,7 +200,7 @@ class Executor:
     def statistics(self) -> ClientStatistics:
         """Count connections, requests and what else there is now."""
         engine = self.open()
-        statistics: ClientStatistics = engine.thread.run(gather_statistics, engine)
+        statistics: ClientStatistics = engine.thread.call(gather_statistics, engine)
         return statistics
 
     # ---- life -------------------------------------------------------------------------------
@@ -228,7 +228,7 @@ class Executor:
             raise used_after_close()
         thread = acquire()
         try:
-            opened: Engine = thread.run(self._open_on_hub, thread)
+            opened: Engine = thread.call(self._open_on_hub, thread)
             return opened
         finally:
             # The engine has a lease of its own. A caller that is killed in here could not know.
@@ -240,7 +240,7 @@ class Executor:
         self._is_closed = True
         try:
             if engine is not None:
-                engine.thread.run(_close, engine)
+                engine.thread.call(_close, engine)
         except HubClosed:
             # Somebody else closed the last client at the same moment; the engine ends with its hub.
             return

@@ -160,7 +160,7 @@ def test_a_result_for_a_loop_that_is_closed_disturbs_nobody(
 ) -> None:
     """Both results are flushed together, and one of the loops is no more."""
     thread = thread_of(shared.sync)
-    go_on, running = thread.run(Event), thread.run(Event)
+    go_on, running = thread.call(Event), thread.call(Event)
 
     def wait() -> str:
         running.set()

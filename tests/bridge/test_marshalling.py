@@ -261,7 +261,7 @@ async def test_run_inside_run_is_a_plain_call(client: Client) -> None:
         return gevent.getcurrent()
 
     def outer() -> bool:
-        return bool(gevent.getcurrent() is thread_of(client.sync).run(inner))
+        return bool(gevent.getcurrent() is thread_of(client.sync).call(inner))
 
     assert await client.run(outer)
 

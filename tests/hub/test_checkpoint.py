@@ -32,7 +32,7 @@ def meanwhile() -> list[str]:
 
 
 def test_others_have_a_turn_even_if_they_wait_for_io(hub_thread: HubThread) -> None:
-    assert start(hub_thread.run, meanwhile).result(10) == ["other", "this"]
+    assert start(hub_thread.call, meanwhile).result(10) == ["other", "this"]
 
 
 def test_a_callers_own_hub_goes_on_as_well() -> None:
@@ -51,5 +51,5 @@ def test_a_callback_of_a_hub_does_not_wait(hub_thread: HubThread) -> None:
         done.append(None)
 
     hub_thread.submit(callback)
-    start(hub_thread.run, int).result(10)
+    start(hub_thread.call, int).result(10)
     assert done

@@ -37,7 +37,7 @@ def fail(error: BaseException) -> None:
 
 
 def test_a_call_runs_on_the_hub_thread(hub_thread: HubThread, door: Door) -> None:
-    here, there = door.call(lambda: (get_ident(), hub_thread.run(get_ident)))
+    here, there = door.call(lambda: (get_ident(), hub_thread.call(get_ident)))
     assert there == hub_thread.ident
     assert here != there
 
@@ -47,29 +47,29 @@ def test_arguments_and_result_are_the_very_objects(hub_thread: HubThread, door: 
         return args, kwargs
 
     token = Token()
-    args, kwargs = door.call(lambda: hub_thread.run(returned, token, name=token))
+    args, kwargs = door.call(lambda: hub_thread.call(returned, token, name=token))
     assert args[0] is token
     assert kwargs == {"name": token}
 
 
 def test_a_call_within_a_call_is_a_plain_call(hub_thread: HubThread, door: Door) -> None:
     def outer() -> tuple[object, object]:
-        return gevent.getcurrent(), hub_thread.run(gevent.getcurrent)
+        return gevent.getcurrent(), hub_thread.call(gevent.getcurrent)
 
-    worker, same = door.call(lambda: hub_thread.run(outer))
+    worker, same = door.call(lambda: hub_thread.call(outer))
     assert worker is same
 
 
 def test_calls_of_one_caller_run_in_their_order(hub_thread: HubThread, door: Door) -> None:
     seen: list[int] = []
-    door.call(lambda: [hub_thread.run(seen.append, n) for n in range(100)])
+    door.call(lambda: [hub_thread.call(seen.append, n) for n in range(100)])
     assert seen == list(range(100))
 
 
 def test_a_slow_call_does_not_hold_up_others(hub_thread: HubThread, door: Door) -> None:
-    released = hub_thread.run(Event)
-    slow = door.spawn(hub_thread.run, released.wait, 10.0)
-    assert door.call(hub_thread.run, echo, "quick") == "quick"
+    released = hub_thread.call(Event)
+    slow = door.spawn(hub_thread.call, released.wait, 10.0)
+    assert door.call(hub_thread.call, echo, "quick") == "quick"
     hub_thread.submit(released.set)
     assert slow() is True
 
@@ -80,7 +80,7 @@ def test_no_call_is_lost_between_threads(hub_thread: HubThread) -> None:
     each = 25_000
 
     def call_many(first: int) -> int:
-        run = hub_thread.run
+        run = hub_thread.call
         return sum(run(echo, n) == n for n in range(first, first + each))
 
     calls = [start(call_many, n * each) for n in range(THREADS)]
@@ -111,7 +111,7 @@ def test_no_job_is_lost_between_threads(hub_thread: HubThread) -> None:
 def test_no_call_is_lost_between_greenlets_of_two_threads(hub_thread: HubThread) -> None:
     def call_many() -> int:
         def many() -> int:
-            return sum(hub_thread.run(echo, n) == n for n in range(250))
+            return sum(hub_thread.call(echo, n) == n for n in range(250))
 
         return sum(each.get() for each in [gevent.spawn(many) for _ in range(40)])
 
@@ -129,7 +129,7 @@ def test_a_flood_of_jobs_does_not_stop_the_hub_from_doing_io(hub_thread: HubThre
     for _ in range(10):
         hub_thread.submit(flood)
     # A timer fires and a file descriptor is looked at only if the loop gets around to it.
-    assert start(hub_thread.run, gevent.sleep, 0.01).result(15) is None
+    assert start(hub_thread.call, gevent.sleep, 0.01).result(15) is None
     is_over = True
 
 
@@ -140,8 +140,8 @@ def test_a_job_that_fails_takes_no_other_along(
         hub_thread.submit(lambda: fail(ZeroDivisionError("in a job")))
 
     # Both are in one batch, since the hub is busy with submitting them.
-    hub_thread.run(submit)
-    assert hub_thread.run(echo, 1) == 1
+    hub_thread.call(submit)
+    assert hub_thread.call(echo, 1) == 1
     assert "ZeroDivisionError: in a job" in capfd.readouterr().err
 
 
@@ -153,11 +153,11 @@ def test_an_exception_is_the_very_object(
 ) -> None:
     def call() -> BaseException:
         with pytest.raises(type(error)) as caught:
-            hub_thread.run(fail, error)
+            hub_thread.call(fail, error)
         return caught.value
 
     assert door.call(call) is error
-    assert hub_thread.run(echo, 1) == 1
+    assert hub_thread.call(echo, 1) == 1
 
 
 def test_the_traceback_leads_from_the_caller_to_the_function(
@@ -165,7 +165,7 @@ def test_the_traceback_leads_from_the_caller_to_the_function(
 ) -> None:
     def calling_function() -> list[str]:
         with pytest.raises(KeyError) as caught:
-            hub_thread.run(fail, KeyError("k"))
+            hub_thread.call(fail, KeyError("k"))
         return [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
 
     frames = door.call(calling_function)
@@ -183,16 +183,16 @@ def test_nothing_of_a_call_lives_on(hub_thread: HubThread, door: Door) -> None:
     def call() -> None:
         given, returned = Token(), Token()
         references.extend(map(weakref.ref, (given, returned)))
-        assert hub_thread.run(lambda _: returned, given) is returned
+        assert hub_thread.call(lambda _: returned, given) is returned
         try:
-            hub_thread.run(explode)
+            hub_thread.call(explode)
         except Refusal as error:
             references.append(weakref.ref(error))
 
     gc.disable()  # Reference counting alone has to do.
     try:
         door.call(call)
-        hub_thread.run(echo, None)
+        hub_thread.call(echo, None)
         assert [reference() for reference in references] == [None] * 3
     finally:
         gc.enable()
@@ -204,7 +204,7 @@ def test_a_callback_of_the_callers_hub_cannot_wait(hub_thread: HubThread) -> Non
 
         def callback() -> None:
             with pytest.raises(MisuseError, match=r"echo blocks.*gevent hub") as caught:
-                hub_thread.run(echo, 1)
+                hub_thread.call(echo, 1)
             result.set(caught.value)
 
         gevent.get_hub().loop.run_callback(callback)
@@ -218,12 +218,12 @@ def test_a_callback_of_the_hub_thread_cannot_wait(hub_thread: HubThread) -> None
 
     def job() -> None:
         try:
-            hub_thread.run(echo, 1)
+            hub_thread.call(echo, 1)
         except MisuseError as error:
             caught.append(error)
 
     hub_thread.submit(job)
-    hub_thread.run(echo, None)
+    hub_thread.call(echo, None)
     assert "echo blocks" in str(caught[0])
 
 
@@ -242,7 +242,7 @@ class Recorder(Call):
 
 def run_job(thread: HubThread, job: Callable[[], object]) -> None:
     thread.submit(job)
-    thread.run(echo, None)
+    thread.call(echo, None)
 
 
 def test_a_call_is_answered_once(hub_thread: HubThread) -> None:
@@ -280,4 +280,4 @@ def test_a_call_sees_the_context_variables_it_was_given(hub_thread: HubThread) -
     call.variables = variables
     run_job(hub_thread, call.begin)
     assert call.told == [("ours", None)]
-    assert hub_thread.run(variable.get) == "unset"
+    assert hub_thread.call(variable.get) == "unset"

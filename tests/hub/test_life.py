@@ -32,7 +32,7 @@ def test_the_last_lease_given_back_ends_the_thread() -> None:
     one, other = acquire(), acquire()
     assert one is other
     one.release()
-    assert other.run(int) == 0
+    assert other.call(int) == 0
     other.release()
     assert other.stop_and_join()
     assert not other.is_usable
@@ -44,7 +44,7 @@ def test_the_next_lease_after_the_last_starts_a_new_thread() -> None:
     new = acquire()
     try:
         assert new is not old
-        assert new.run(int) == 0
+        assert new.call(int) == 0
     finally:
         new.release()
 
@@ -53,7 +53,7 @@ def test_the_next_lease_after_the_last_starts_a_new_thread() -> None:
 def test_starting_and_stopping_leaves_nothing_behind() -> None:
     for _ in range(20):
         thread = acquire()
-        assert thread.run(int) == 0
+        assert thread.call(int) == 0
         thread.release()
         assert thread.stop_and_join()
 
@@ -61,14 +61,14 @@ def test_starting_and_stopping_leaves_nothing_behind() -> None:
 def test_a_stopped_thread_takes_no_more_calls(hub_thread: HubThread, door: Door) -> None:
     hub_thread.stop_and_join()
     with pytest.raises(HubClosed):
-        door.call(hub_thread.run, int)
+        door.call(hub_thread.call, int)
     hub_thread.submit_quietly(lambda: fail(AssertionError("nobody may run this")))
 
 
 def test_calls_under_way_are_answered_when_the_thread_stops(
     hub_thread: HubThread, door: Door
 ) -> None:
-    calls = [door.spawn(hub_thread.run, wait_for_ever) for _ in range(3)]
+    calls = [door.spawn(hub_thread.call, wait_for_ever) for _ in range(3)]
     wait_until(lambda: len(hub_thread.workers.busy) == 3)
     hub_thread.stop_and_join()
     for call in calls:
@@ -87,7 +87,7 @@ def test_calls_not_begun_are_answered_when_the_thread_stops(
 
     hub_thread.submit(keep_the_hub_until_all_is_queued)
     start(hub_thread.submit_quietly, hub_thread._stop).result()
-    calls = [door.spawn(hub_thread.run, ran.append, n) for n in range(2)]
+    calls = [door.spawn(hub_thread.call, ran.append, n) for n in range(2)]
     for call in calls:
         with pytest.raises(HubClosed):
             call()
@@ -97,7 +97,7 @@ def test_calls_not_begun_are_answered_when_the_thread_stops(
 def test_a_thread_that_dies_answers_every_caller_and_the_next_lease_starts_another(
     hub_thread: HubThread, door: Door, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    calls = [door.spawn(hub_thread.run, wait_for_ever) for _ in range(3)]
+    calls = [door.spawn(hub_thread.call, wait_for_ever) for _ in range(3)]
     wait_until(lambda: len(hub_thread.workers.busy) == 3)
     kill(hub_thread)
     for call in calls:
@@ -107,7 +107,7 @@ def test_a_thread_that_dies_answers_every_caller_and_the_next_lease_starts_anoth
     new = acquire()
     try:
         assert new is not hub_thread
-        assert door.call(new.run, int) == 0
+        assert door.call(new.call, int) == 0
     finally:
         new.release()
 
@@ -124,7 +124,7 @@ def test_actions_at_the_end_run_once_unless_forgotten(hub_thread: HubThread) -> 
         hub_thread.forget_on_stop(forgotten)
         hub_thread.forget_on_stop(forgotten)
 
-    hub_thread.run(arrange)
+    hub_thread.call(arrange)
     hub_thread.stop_and_join()
     assert ran == ["kept"]
 
@@ -139,8 +139,8 @@ def test_an_action_that_fails_takes_neither_others_nor_callers_along(
         hub_thread.on_stop(lambda: fail(ZeroDivisionError("in an action")))
         hub_thread.on_stop(lambda: ran.append(1))
 
-    hub_thread.run(arrange)
-    call = start(in_hub, lambda: hub_thread.run(wait_for_ever))
+    hub_thread.call(arrange)
+    call = start(in_hub, lambda: hub_thread.call(wait_for_ever))
     wait_until(lambda: hub_thread.workers.busy)
     hub_thread.release()
     with pytest.raises(HubClosed):
@@ -159,7 +159,7 @@ def test_every_call_is_answered_however_closing_falls() -> None:
     def call_until_closed(thread: HubThread) -> None:
         while True:
             try:
-                assert thread.run(str, "x") == "x"
+                assert thread.call(str, "x") == "x"
                 outcomes["done"] += 1
             except HubClosed:
                 outcomes["closed"] += 1
@@ -178,7 +178,7 @@ def test_every_call_is_answered_however_closing_falls() -> None:
 def test_a_hub_can_finish_although_a_lease_is_held(hub_thread: HubThread) -> None:
     def work_then_join() -> bool:
         def call() -> None:
-            hub_thread.run(int)
+            hub_thread.call(int)
 
         for each in [gevent.spawn(call) for _ in range(3)]:
             each.get()
@@ -191,25 +191,25 @@ def test_a_hub_can_finish_although_a_lease_is_held(hub_thread: HubThread) -> Non
 
 
 def test_a_thread_may_end_while_its_greenlets_wait(hub_thread: HubThread) -> None:
-    go_on = hub_thread.run(Event)
+    go_on = hub_thread.call(Event)
 
     def leave_without_waiting() -> None:
-        gevent.spawn(hub_thread.run, go_on.wait)
+        gevent.spawn(hub_thread.call, go_on.wait)
         gevent.sleep(0)
         gevent.get_hub().destroy(destroy_loop=True)
 
     start(leave_without_waiting).result(10)
     hub_thread.submit(go_on.set)
-    assert hub_thread.run(int) == 0
+    assert hub_thread.call(int) == 0
     gc.collect()
-    assert hub_thread.run(int) == 0
+    assert hub_thread.call(int) == 0
 
 
 def test_a_hub_that_was_replaced_gets_results_again(hub_thread: HubThread) -> None:
     def twice() -> list[int]:
         results = []
         for n in range(2):
-            results.append(gevent.spawn(hub_thread.run, int, n).get())
+            results.append(gevent.spawn(hub_thread.call, int, n).get())
             gevent.get_hub().destroy(destroy_loop=True)
         return results
 
@@ -232,15 +232,15 @@ def in_a_context(parent, ready, over):
 
 def check():
     parent = acquire()
-    assert parent.run(int) == 0
+    assert parent.call(int) == 0
     ready, over = threading.Event(), threading.Event()
     threading.Thread(target=in_a_context, args=(parent, ready, over), daemon=True).start()
     ready.wait()
-    running = parent.run(gevent.event.Event)
+    running = parent.call(gevent.event.Event)
     if mode == "greenlet":
-        waiting = gevent.spawn(parent.run, running.wait)
+        waiting = gevent.spawn(parent.call, running.wait)
         gevent.sleep(0)
-        assert parent.run(int) == 0
+        assert parent.call(int) == 0
     pid = os.fork()
     if not pid:
         assert not parent.is_usable
@@ -256,11 +256,11 @@ def check():
         parent.release()
         child = acquire()
         assert child is not parent
-        assert child.run(int) == 0
+        assert child.call(int) == 0
         child.release()
         return
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    assert parent.run(int) == 0
+    assert parent.call(int) == 0
     parent.submit(running.set)
     if mode == "greenlet":
         assert waiting.get(timeout=5)
@@ -284,7 +284,7 @@ from greenmongo._hub.thread import acquire
 if sys.argv[1] == "hub":
     gevent.get_hub()
 thread = acquire()
-running, seen = thread.run(gevent.event.Event), []
+running, seen = thread.call(gevent.event.Event), []
 
 def slow():
     running.set()
@@ -295,17 +295,17 @@ def slow():
         raise
 
 def interrupt():
-    thread.run(running.wait)
+    thread.call(running.wait)
     signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
 interrupter = threading.Thread(target=interrupt)
 interrupter.start()
 try:
-    thread.run(slow)
+    thread.call(slow)
 except KeyboardInterrupt:
     print("interrupted")
 interrupter.join()
-assert thread.run(int) == 0
+assert thread.call(int) == 0
 print(seen)
 thread.release()
 """
@@ -339,7 +339,7 @@ import _thread, threading, gevent
 from greenmongo._hub.thread import acquire
 
 thread = acquire()
-running = thread.run(gevent.event.Event)
+running = thread.call(gevent.event.Event)
 seen = []
 
 def slow():
@@ -352,16 +352,16 @@ def slow():
         raise
 
 def interrupt():
-    thread.run(running.wait)
+    thread.call(running.wait)
     # As a signal that comes just before the wait: it is pending, and wakes nobody.
     _thread.interrupt_main()
 
 threading.Thread(target=interrupt).start()
 try:
-    thread.run(slow)
+    thread.call(slow)
 except KeyboardInterrupt:
     seen.append("interrupted")
-thread.run(int)
+thread.call(int)
 thread.release()
 # At the end: two threads that print at once may share a line.
 print(*sorted(seen))

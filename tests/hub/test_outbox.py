@@ -41,7 +41,7 @@ def test_nobody_waits_longer_for_the_hubs_turn_than_he_wants(hub_thread: HubThre
 
 
 def test_nobody_waits_for_a_hub_that_is_at_nothing(hub_thread: HubThread) -> None:
-    hub_thread.run(int)
+    hub_thread.call(int)
     outbox = hub_thread.outbox
     wait_until(lambda: outbox.is_idle)
     start(outbox.wait_for_iteration, 60).result(10)

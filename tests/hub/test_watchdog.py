@@ -88,8 +88,8 @@ def wait_until_asleep(thread: HubThread) -> None:
 def test_what_holds_the_hub_is_named_and_nothing_is_lost(
     told: list[str], hub_thread: HubThread, culprit: Callable[[Callable[[], object]], None]
 ) -> None:
-    held: Future[None] = start(hub_thread.run, culprit, lambda: told)
-    waiting = [start(hub_thread.run, int) for _ in range(10)]
+    held: Future[None] = start(hub_thread.call, culprit, lambda: told)
+    waiting = [start(hub_thread.call, int) for _ in range(10)]
     held.result(18)
     assert [each.result(10) for each in waiting] == [0] * 10
     (message,) = told
@@ -110,10 +110,10 @@ def test_stacks_are_taken_only_to_be_told_and_while_no_garbage_is_collected(
 
     monkeypatch.setattr(sys, "_current_frames", noted)
     for _ in range(3):
-        start(hub_thread.run, int).result(10)
+        start(hub_thread.call, int).result(10)
         wait_until_asleep(hub_thread)
     assert collecting == []
-    start(hub_thread.run, a_listener_that_blocks, lambda: told).result(18)
+    start(hub_thread.call, a_listener_that_blocks, lambda: told).result(18)
     assert collecting
     assert not any(collecting)
     assert gc.isenabled()
@@ -125,14 +125,14 @@ def test_one_hold_is_told_once(told: list[str], looks: list[None], hub_thread: H
         enough = len(looks) + 10
         a_listener_that_blocks(lambda: len(looks) > enough)
 
-    start(hub_thread.run, hold).result(18)
+    start(hub_thread.call, hold).result(18)
     assert len(told) == 1
 
 
 def test_it_sleeps_while_the_hub_is_idle_and_wakes_with_it(
     looks: list[None], told: list[str], hub_thread: HubThread
 ) -> None:
-    assert start(hub_thread.run, int).result(10) == 0
+    assert start(hub_thread.call, int).result(10) == 0
     wait_until_asleep(hub_thread)
     assert len(looks) >= watchdog.IDLE_LOOKS
     # The very first thing the hub does then is what holds it.
@@ -152,9 +152,9 @@ def test_whoever_is_late_itself_blames_nobody(
         return now[0]
 
     monkeypatch.setattr(watchdog, "monotonic", much_later)
-    start(hub_thread.run, int).result(10)
+    start(hub_thread.call, int).result(10)
     enough = len(looks) + 20
-    start(hub_thread.run, a_listener_that_blocks, lambda: len(looks) > enough).result(18)
+    start(hub_thread.call, a_listener_that_blocks, lambda: len(looks) > enough).result(18)
     assert told == []
 
 
@@ -182,13 +182,13 @@ def test_a_hub_that_other_threads_keep_from_the_interpreter_is_not_blamed(
     told: list[str], hub_thread: HubThread
 ) -> None:
     """Each of its system calls then takes milliseconds, a turn of many calls far too long."""
-    go_on = hub_thread.run(Event)
+    go_on = hub_thread.call(Event)
 
     def call() -> None:
         go_on.wait()
         native.sleep(1e-6)
 
-    calls = [start(hub_thread.run, call) for _ in range(200)]
+    calls = [start(hub_thread.call, call) for _ in range(200)]
     wait_until(lambda: len(hub_thread.workers.busy) == 200)
     end = busy_threads(1)
     try:
@@ -213,7 +213,7 @@ def test_a_call_that_never_waits_is_not_blamed_for_waiting(
         while len(looks) < enough:
             lock.acquire(True, 0.01)
 
-    start(hub_thread.run, send).result(18)
+    start(hub_thread.call, send).result(18)
     assert told == []
 
 
@@ -222,7 +222,7 @@ def test_it_works_where_nobody_counts_processor_time(
 ) -> None:
     monkeypatch.delattr(time, "pthread_getcpuclockid", raising=False)
     thread = acquire()
-    start(thread.run, a_listener_that_blocks, lambda: told).result(18)
+    start(thread.call, a_listener_that_blocks, lambda: told).result(18)
     thread.release()
 
 
@@ -248,8 +248,8 @@ def the_culprit():
         sleep(0.01)
 
 thread = acquire()
-thread.run(the_culprit)
-assert thread.run(int) == 0
+thread.call(the_culprit)
+assert thread.call(int) == 0
 thread.release()
 print(*told)
 """

@@ -35,7 +35,7 @@ def interrupted(thread: HubThread, has_run: bool, fn: Callable[[], object]) -> N
         if has_run:
             # Blocks this thread, so that its hub hears of no result.
             for _ in range(2):
-                start(thread.run, int).result(5)
+                start(thread.call, int).result(5)
         caller.kill(Interruption(), block=False)
 
     with nullcontext() if has_run else standing_still(thread):
@@ -102,7 +102,7 @@ def test_an_opening_that_is_interrupted_keeps_count_of_the_leases(
 
     def opening() -> int:
         interrupted(hub_thread, has_run, lambda: client._executor.open())
-        hub_thread.run(int)
+        hub_thread.call(int)
         return hub_thread._leases
 
     assert in_hub(opening) == before + has_run
@@ -118,7 +118,7 @@ def test_a_close_that_is_interrupted_closes(
 
     def closing() -> None:
         interrupted(hub_thread, has_run, client.close)
-        hub_thread.run(int)
+        hub_thread.call(int)
 
     in_hub(closing)
     assert engine._is_closed

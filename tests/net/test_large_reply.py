@@ -136,7 +136,7 @@ def test_whoever_decodes_on_the_hub_lets_others_have_a_turn(client: Client) -> N
         others.kill()
         return seen, turns
 
-    seen, turns = start(client._executor.thread.run, read).result(10)
+    seen, turns = start(client._executor.thread.call, read).result(10)
     assert seen == COUNT - 1
     assert turns >= 14
 
@@ -158,7 +158,7 @@ def test_whoever_encodes_on_the_hub_lets_others_have_a_turn(
         others.join()
         return len(result.inserted_ids), turns[0]
 
-    inserted, turns = start(client._executor.thread.run, write).result(10)
+    inserted, turns = start(client._executor.thread.call, write).result(10)
     assert inserted == COUNT
     assert turns >= 14
 

@@ -66,7 +66,7 @@ def clear(client: Client) -> None:
         pool.clear()
         pool.ready()
 
-    client._executor.thread.run(clear_and_go_on)
+    client._executor.thread.call(clear_and_go_on)
 
 
 def bound(client: Client) -> NetConnection:
@@ -194,7 +194,7 @@ def test_P13_a_bound_connection_that_was_closed_is_replaced(client: Client, door
     def request() -> None:
         with client.start_request():
             dead = sid(client)
-            client._executor.thread.run(bound(client).close)
+            client._executor.thread.call(bound(client).close)
             fresh = sid(client)
             assert fresh != dead
             assert client.in_request()
@@ -301,7 +301,7 @@ def test_P21_a_closed_connection_never_becomes_idle(client: Client, door: Door) 
     def request() -> None:
         with client.start_request():
             sid(client)
-            client._executor.thread.run(bound(client).close)
+            client._executor.thread.call(bound(client).close)
         assert counts(client) == (0, 0)
 
     door.call(request)

@@ -61,7 +61,7 @@ def test_a_listener_that_waits_keeps_the_order(hub_thread: lowlevel.HubThread) -
         greenlets = [gevent.spawn(publisher.put, slowly, number) for number in range(5)]
         gevent.joinall(greenlets)
 
-    hub_thread.run(tell)
+    hub_thread.call(tell)
     assert told == [0, 1, 2, 3, 4]
 
 
@@ -75,7 +75,7 @@ def test_what_is_held_is_told_at_the_end(hub_thread: lowlevel.HubThread) -> None
             told.append("change")
         return told
 
-    assert hub_thread.run(tell) == ["change", "event"]
+    assert hub_thread.call(tell) == ["change", "event"]
 
 
 def test_a_listener_killed_at_work_takes_no_event_with_it(hub_thread: lowlevel.HubThread) -> None:
@@ -95,4 +95,4 @@ def test_a_listener_killed_at_work_takes_no_event_with_it(hub_thread: lowlevel.H
         gevent.sleep(0)
         return told
 
-    assert hub_thread.run(patiently) == ["next"]
+    assert hub_thread.call(patiently) == ["next"]

@@ -159,7 +159,7 @@ def test_raw_greenlets_are_contexts_only_if_asked_for(hub_thread: HubThread) -> 
 def test_a_call_on_the_hub_thread_is_its_callers_context(hub_thread: HubThread) -> None:
     context = current_context(use_greenlets=False)
     assert current_context(use_greenlets=True) is context
-    assert hub_thread.run(current_context, use_greenlets=False) is context
+    assert hub_thread.call(current_context, use_greenlets=False) is context
 
 
 def test_G04_G05_G06_a_context_that_died_leaves_its_request(
@@ -168,7 +168,7 @@ def test_G04_G05_G06_a_context_that_died_leaves_its_request(
     table = RequestTable(hub_thread)
 
     def leak(fails: bool) -> None:
-        hub_thread.run(table.start, current_context(use_greenlets=False))
+        hub_thread.call(table.start, current_context(use_greenlets=False))
         if fails:
             raise ZeroDivisionError
 
@@ -186,15 +186,15 @@ def test_G06_a_raw_greenlet_dies_with_its_memory(hub_thread: HubThread) -> None:
 
     def leak() -> tuple[int, int]:
         def in_request() -> None:
-            hub_thread.run(table.start, current_context(use_greenlets=True))
+            hub_thread.call(table.start, current_context(use_greenlets=True))
 
         raw = greenlet(in_request)
         raw.switch()
-        hub_thread.run(int)
+        hub_thread.call(int)
         before = len(table.holders)
         del raw, in_request
         gc.collect()
-        hub_thread.run(int)
+        hub_thread.call(int)
         return before, len(table.holders)
 
     assert start(leak).result(5) == (1, 0)
@@ -206,7 +206,7 @@ def test_a_traceback_that_is_kept_keeps_no_request(hub_thread: HubThread, kind: 
 
     def leak() -> ZeroDivisionError:
         context = current_context(use_greenlets=True)
-        hub_thread.run(table.start, context)
+        hub_thread.call(table.start, context)
         try:
             raise ZeroDivisionError
         except ZeroDivisionError as error:
@@ -219,7 +219,7 @@ def test_a_traceback_that_is_kept_keeps_no_request(hub_thread: HubThread, kind: 
     kinds: dict[str, Callable[[], Any]] = {
         "thread": lambda: start(leak).result(5),
         "raw greenlet": lambda: start(in_a_raw_greenlet).result(5),
-        "call": lambda: hub_thread.run(leak),
+        "call": lambda: hub_thread.call(leak),
     }
     kept = kinds[kind]()
     gc.collect()
@@ -281,13 +281,13 @@ def test_G13_every_context_counts_for_itself(hub_thread: HubThread, door: Door) 
 
     def count(n: int) -> list[int]:
         context = current_context(use_greenlets=True)
-        seen = [hub_thread.run(table.end, context)]
+        seen = [hub_thread.call(table.end, context)]
         for _ in range(n):
-            seen.append(hub_thread.run(table.start, context))
+            seen.append(hub_thread.call(table.start, context))
             together()
         for _ in range(10 - n):
             together()
-        return seen + [hub_thread.run(table.end, context) for _ in range(n + 1)]
+        return seen + [hub_thread.call(table.end, context) for _ in range(n + 1)]
 
     for n, seen in enumerate(door.gather(*(partial(count, n) for n in range(10)))):
         assert seen == [0, *range(1, n + 1), *reversed(range(n)), 0]
@@ -333,11 +333,11 @@ def test_G14_a_context_keeps_no_watcher_however_many_requests_it_makes(
     def request_often() -> tuple[int, int]:
         context, most = current_context(use_greenlets=True), 0
         for _ in range(100):
-            hub_thread.run(table.start, context)
-            hub_thread.run(table.start, context)
+            hub_thread.call(table.start, context)
+            hub_thread.call(table.start, context)
             most = max(most, len(context._watchers))
-            hub_thread.run(table.end, context)
-            hub_thread.run(table.end, context)
+            hub_thread.call(table.end, context)
+            hub_thread.call(table.end, context)
         return most, len(context._watchers)
 
     assert door.call(request_often) == (1, 0)
@@ -361,8 +361,8 @@ def test_G14_a_greenlet_gets_one_link_however_many_requests_it_makes(
     def request_often() -> None:
         for _ in range(1000):
             context = current_context(use_greenlets=True)
-            hub_thread.run(table.start, context)
-            hub_thread.run(table.end, context)
+            hub_thread.call(table.start, context)
+            hub_thread.call(table.end, context)
 
     def count() -> int:
         greenlet = CountingGreenlet(request_often)
@@ -379,13 +379,13 @@ def test_G21_the_death_of_a_context_neither_waits_nor_switches(hub_thread: HubTh
 
     def die_in_the_hub() -> None:
         context = current_context(use_greenlets=True)
-        hub_thread.run(table.start, context)
+        hub_thread.call(table.start, context)
         # In a hub nothing can wait; and from the finaliser of an object it must not raise.
         gevent.get_hub().loop.run_callback(context.expire)
         gevent.sleep(0)
 
     in_hub(die_in_the_hub)
-    hub_thread.run(int)
+    hub_thread.call(int)
     assert table.holders == {}
     hub_thread.stop_and_join()
     table.forget_soon(1)

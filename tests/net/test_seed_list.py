@@ -240,7 +240,7 @@ def wait_for_hosts(thread: HubThread, client: Client, expected: set[str]) -> Non
             while hosts_of(client) != expected:
                 gevent.sleep(0.005)
 
-    thread.run(wait)
+    thread.call(wait)
 
 
 @pytest.mark.usefixtures("eagerly")

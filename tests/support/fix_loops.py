@@ -137,7 +137,7 @@ def let_results_arrive(client: Client) -> None:
     wait_until(lambda: not thread.workers.busy)
     # The second one begins after the pass of the hub's loop that flushed what came of the first.
     for _ in range(2):
-        start(thread.run, int).result(PATIENCE)
+        start(thread.call, int).result(PATIENCE)
 
 
 async def eventually(condition: Callable[[], object], timeout: float = PATIENCE) -> None:

@@ -42,7 +42,7 @@ def hubside(test: Callable[P, None]) -> Callable[P, None]:
     @functools.wraps(test)
     def crossing(*args: P.args, **kwargs: P.kwargs) -> None:
         thread: Any = kwargs["hub_thread"]
-        thread.run(test, *args, **kwargs)
+        thread.call(test, *args, **kwargs)
 
     return crossing
 

@@ -62,7 +62,7 @@ def rows(client: Client) -> int:
 def settle(client: Client) -> None:
     """Wait until everything that was told to the hub thread so far has happened."""
     gc.collect()
-    client._executor.thread.run(int)
+    client._executor.thread.call(int)
 
 
 def wait_until_known(client: Client) -> None:
