@@ -1,4 +1,8 @@
-"""The attempts of one operation that has failed once: whether another follows, when, and where."""
+"""The attempts of one operation that has failed once: whether another follows, when, and where.
+
+Four specifications meet here: Retryable Reads, Retryable Writes, Client Side Operations Timeout
+(CSOT), "Retryability", and Client Backpressure, "Overload retry policy".
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["RetryPolicy"]
 
 MAX_TRIES = 2
-"""How often a command is sent at most; with timeoutMS, for as long as that lasts."""
+"""Retryable Writes, "Executing Retryable Write Commands", and Retryable Reads, 3c: a command is
+retried once; CSOT, "Retryability": with timeoutMS, for as long as that lasts."""
 
 
 class RetryPolicy:
@@ -78,6 +83,8 @@ class RetryPolicy:
         """
         backoff = 0.0
         if is_overload(error):
+            # Client Backpressure, "Interaction with Other Retry Policies": from here on the limit
+            # is for all retries, with timeoutMS too, and also for those after other errors.
             self._overloads += 1
             self._most_tries = 1 + self._options.max_adaptive_retries
             backoff = backoff_after_overload(self._overloads, error, jitter)
@@ -92,7 +99,8 @@ class RetryPolicy:
             return backoff if self._has_tries_left(tries) else None
         if self._deadline is not None:
             return backoff
-        # Nothing was asked of a server, so this was no attempt yet; but it must end some time.
+        # No command was sent, as the checkout of a connection failed: that is no attempt yet, and
+        # none is lost by another. But it must end some time.
         if self._unsent_deadline is None:
             self._unsent_deadline = Deadline.after(self._options.server_selection_timeout, now)
         return None if self._unsent_deadline.has_passed(now) else backoff
@@ -114,19 +122,27 @@ class RetryPolicy:
             return False
         command, options = self._command, self._options
         if command.retry is Retryability.UNKNOWN:
+            # Client Backpressure, "Overload retry policy", 2.4: runCommand needs both.
             is_wanted = options.retry_reads and options.retry_writes
         else:
             is_wanted = options.retry_writes if command.is_write else options.retry_reads
         if not is_wanted:
             return False
         if was_rejected_unstarted(error):
+            # "Overload retry policy": it goes for all commands, retryable or not.
             return True
         if command.retry is Retryability.WRITE:
+            # Retryable Writes, "Executing Retryable Write Commands": once sent, only with a
+            # transaction number, or it might be done twice.
             return (is_numbered or not tries) and may_retry_write(error)
         return command.retry is Retryability.READ and may_retry_read(error)
 
     def goes_elsewhere(self, error: PyMongoError, kind: TopologyKind) -> bool:
-        """Tell whether another server is to be preferred after this failure of a command."""
+        """Tell whether another server is to be preferred after this failure of a command.
+
+        The server becomes a deprioritized one for the next selection: Retryable Reads, 3a, and
+        Client Backpressure, "Overload retry policy", 4.
+        """
         if is_overload(error) and not self._options.enable_overload_retargeting:
             return kind is TopologyKind.SHARDED
         return True

@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from pymongo.errors import PyMongoError
 
 __all__ = [
+    "backoff_after_overload",
+    "backoff_before_try",
     "error_to_raise",
     "is_overload",
     "is_state_change",
     "labelled",
     "labelled_as_overload",
-    "was_rejected_unstarted",
     "may_retry_read",
     "may_retry_write",
-    "backoff_after_overload",
-    "backoff_before_try",
+    "was_rejected_unstarted",
 ]
 
 _BASE_BACKOFF = 0.1
@@ -42,7 +42,10 @@ _MAX_BACKOFF = 10.0
 
 
 def may_retry_read(error: PyMongoError) -> bool:
-    """Tell whether a read that failed so may succeed elsewhere or a moment later."""
+    """Tell whether a read that failed so may succeed elsewhere or a moment later.
+
+    Retryable Reads, "Retryable Error".
+    """
     if isinstance(error, AutoReconnect):
         return True
     return isinstance(error, OperationFailure) and error.code in RETRYABLE_CODES
@@ -51,7 +54,8 @@ def may_retry_read(error: PyMongoError) -> bool:
 def may_retry_write(error: PyMongoError) -> bool:
     """Tell whether a write with a transaction number may be sent again.
 
-    Servers label what they allow; a connection that broke is the driver's own to judge.
+    Retryable Writes, "RetryableWriteError Labels": servers label what they allow; a connection
+    that broke, or a pool that was cleared, is the driver's own to judge.
     """
     if error.has_error_label(RETRYABLE_WRITE_ERROR) or isinstance(error, PoolCleared):
         return True
@@ -64,7 +68,10 @@ def is_overload(error: PyMongoError) -> bool:
 
 
 def was_rejected_unstarted(error: PyMongoError) -> bool:
-    """Tell whether a command that failed so was not even begun, whatever it is."""
+    """Tell whether a command that failed so was not even begun, whatever it is.
+
+    Client Backpressure, "Retryable Overload Error": the error has both labels.
+    """
     return is_overload(error) and error.has_error_label(RETRYABLE_ERROR)
 
 
@@ -76,7 +83,10 @@ def labelled(error: PyMongoError) -> PyMongoError:
 
 
 def labelled_as_overload(error: AutoReconnect) -> AutoReconnect:
-    """Return the error of a connection that could not be opened, labelled as an overload's."""
+    """Return the error of a connection that could not be opened, labelled as an overload's.
+
+    Client Backpressure, "Ingress Connection Rate Limiter": that is how a server refuses them.
+    """
     return with_labels(error, SYSTEM_OVERLOADED_ERROR, RETRYABLE_ERROR)
 
 
@@ -91,18 +101,24 @@ def error_to_raise(
         is_numbered: it is a retryable write that got as far as a transaction number.
     """
     if before is not None and error.has_error_label(NO_WRITES_PERFORMED):
-        # What became of the attempt before is the open question, and this one does not answer it.
+        # Retryable Writes, "Executing Retryable Write Commands": the attempt before may have
+        # written, and what became of it is the open question. This one did not write.
         return before
     return labelled(error) if is_numbered else error
 
 
 def backoff_before_try(number: int) -> float:
-    """Return the seconds to wait before a try, for operations that may have many."""
+    """Return the seconds to wait before a try, for operations that may have many.
+
+    CSOT has no such wait, and so a server that refuses at once would be asked without end.
+    """
     return 0.0 if number <= 2 else min(0.01 * _growth(number - 2), 0.5)
 
 
 def backoff_after_overload(number: int, error: PyMongoError, jitter: float) -> float:
     """Return the seconds to wait after a server failed for having too much to do.
+
+    Client Backpressure, "Overload retry policy", 3.
 
     Args:
         number: counts such failures of the operation, from 1.

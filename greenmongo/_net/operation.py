@@ -25,10 +25,7 @@ from greenmongo._core.error_labels import RETRYABLE_WRITE_ERROR
 from greenmongo._core.read_modes import PRIMARY
 from greenmongo._core.reply import command_error, write_concern_failure
 from greenmongo._core.retry_policy import RetryPolicy
-from greenmongo._core.retryable_errors import (
-    error_to_raise,
-    is_state_change,
-)
+from greenmongo._core.retryable_errors import error_to_raise, is_state_change
 from greenmongo._core.server_codes import (
     REAUTHENTICATION_REQUIRED,
     SERVER_5_0_WIRE_VERSION,
@@ -130,6 +127,8 @@ class Operation:
             try:
                 server = self._select(avoid)
             except ServerSelectionTimeoutError:
+                # Retryable Writes, "Executing Retryable Write Commands", and Retryable Reads, 1
+                # and 3a: of a retry, the error of the attempt before says more.
                 if to_raise is None:
                     raise
                 raise to_raise from to_raise.__cause__
@@ -174,6 +173,7 @@ class Operation:
         command, holder, topology = self._command, self._holder, self._context.topology
         timeout = self._context.options.server_selection_timeout
         if self._deadline is not None:
+            # CSOT, "Server Selection".
             timeout = min(timeout, self._deadline.remaining(monotonic()))
         preference = command.read_preference
         if command.is_write and preference is not None and not self._may_write_anywhere():
@@ -197,7 +197,8 @@ class Operation:
     def _may_write_anywhere(self) -> bool:
         """Tell whether any member may run an aggregate with $out or $merge.
 
-        CRUD, "Read Preferences and Server Selection": since MongoDB 5.0 a secondary may.
+        CRUD, "Read Preferences and Server Selection": since MongoDB 5.0 a secondary may; with an
+        older member in the deployment it is the primary's.
         """
         servers = self._context.topology.description.servers.values()
         return not any(
@@ -248,9 +249,12 @@ class Operation:
     def _on_connection_error(
         self, server: Server, connection: Connection, error: AutoReconnect
     ) -> None:
-        """Draw the conclusions for connection, server, session and request."""
+        """Draw the conclusions for connection, server, session and request.
+
+        SDAM, "Application errors", tells a network error from a server's "not writable primary".
+        """
         if self._holder is not None:
-            # The caller learns of it now.
+            # The caller learns of it now, so a strict request has nothing left to tell.
             self._holder.primary = None
         if not isinstance(error, NotPrimaryError):
             connection.close()
@@ -262,8 +266,8 @@ class Operation:
         """Run the command on a connection and return the reply, if it is a success."""
         document = self._round_trip(server, connection)
         if document.get("code") == REAUTHENTICATION_REQUIRED and not document.get("ok"):
-            # Authentication, "Reauthentication": nothing was done yet, so the command is sent
-            # once more whatever it is.
+            # Authentication, "Reauthentication": the server has done nothing yet, so the command is
+            # sent once more whatever it is.
             left = None if self._deadline is None else self._deadline.remaining(monotonic())
             self._context.log_in_again(connection, left)
             document = self._round_trip(server, connection)
@@ -312,8 +316,10 @@ class Operation:
     def _judge_write_concern(
         self, document: Document, server: Server, connection: Connection
     ) -> None:
-        """A write concern can fail because the primary steps down: the write may be sent again.
+        """Report that the primary steps down, and raise if the write is to be sent again.
 
+        SDAM, "'not writable primary' and 'node is recovering'", and Retryable Writes,
+        "RetryableWriteError Labels", count the error of a write concern like one of the command.
         After the last try the reply goes to the caller, who is told by it that the write happened.
         """
         failure = document["writeConcernError"]

@@ -98,6 +98,8 @@ def complete_for(
 def _time_left(deadline: Deadline, server: ServerDescription) -> tuple[float, int]:
     """Return the seconds for the exchange and the milliseconds for the server.
 
+    CSOT, "Command Execution": the server gets what is left less one round trip.
+
     Raises:
         ExecutionTimeout: there are none left for the server.
     """
