@@ -97,9 +97,8 @@ class BufferedCursor(Generic[DocT]):
             self._kill_later()
 
     def _kill_later(self) -> None:
-        plan = self._plan
-        if plan.cursor_id:
-            self._executor.kill_cursor_later(plan.address, plan.db, plan.collection, plan.cursor_id)
+        if self._plan.must_kill:
+            self._executor.kill_cursor_later(self._plan.kill_command())
 
     def _waits_for_more(self) -> bool:
         """Tell whether an empty batch is an answer, rather than a reason to ask again."""

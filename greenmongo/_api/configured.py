@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from greenmongo._core.command import Command, Reply
     from greenmongo._core.namespace import Namespace
     from greenmongo._core.sessions.client_session import SessionLike
-    from greenmongo._core.types import Address, Named, ReadMode
+    from greenmongo._core.types import Named, ReadMode
 
 __all__ = ["CommandExecutor", "Configured", "WithoutTruth", "check_session", "name_of"]
 
@@ -37,10 +37,8 @@ class CommandExecutor(Protocol):
         """Return a number that ties the commands of one operation together."""
         ...
 
-    def kill_cursor_later(
-        self, address: Address | None, db: str, collection: str, cursor_id: int
-    ) -> None:
-        """Close a cursor some time soon; never blocks, never fails."""
+    def kill_cursor_later(self, command: Command) -> None:
+        """Run a cursor's killCursors some time soon; never blocks, never fails."""
         ...
 
 

@@ -79,8 +79,10 @@ def cursor_of(
     **options: Any,
 ) -> CursorT:
     """Return the cursor of a reply. An unacknowledged `$out` has none: that one is empty."""
-    cursor = reply.document.get("cursor") or NO_DOCUMENTS
-    return cursor_class(collection, cursor, reply.address, session=session, **options)
+    found = reply.document.get("cursor") or NO_DOCUMENTS
+    cursor = cursor_class(collection, found, reply.address, session=session, **options)
+    cursor._plan.keep(reply)
+    return cursor
 
 
 def empty_cursor(

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from bson.codec_options import DEFAULT_CODEC_OPTIONS, CodecOptions
 
 if TYPE_CHECKING:
+    from greenmongo._core.sessions.client_session import SessionState
     from greenmongo._core.types import Address, Document, ReadMode
 
-__all__ = ["Command", "DocumentSequence", "Reply", "ReplyShape", "Retryability"]
+__all__ = ["Command", "DocumentSequence", "Lease", "Reply", "ReplyShape", "Retryability"]
 
 
 class Retryability(Enum):
@@ -45,6 +46,15 @@ class ReplyShape(Enum):
     COUNT = "n"
     VALUES = "values"
     DATABASES = "databases"
+
+
+class Lease(Protocol):
+    """What an open cursor lives on. Only the executor, which grants it, looks into it."""
+
+    @property
+    def session(self) -> SessionState | None:
+        """The implicit session that the cursor was opened in."""
+        ...
 
 
 class DocumentSequence(NamedTuple):
@@ -85,8 +95,12 @@ class Command(NamedTuple):
     """Ties the commands of one bulk write together, for listeners."""
     address: Address | None = None
     """Set for getMore and killCursors: only this server can answer."""
+    lease: Lease | None = None
+    """Set for getMore and killCursors: what their cursor lives on."""
     opens_cursor: bool = False
     """The reply may leave a cursor open on the server, for somebody to read on."""
+    closes_cursor: bool = False
+    """Whatever comes of it, nobody reads on."""
     is_sensitive: bool = False
     """It carries credentials: listeners and the log see neither it nor its reply."""
     may_compress: bool = True
@@ -107,3 +121,5 @@ class Reply:
 
     document: Document
     address: Address
+    lease: Lease | None = None
+    """What the cursor in it lives on, if one is open. It ends when nobody keeps it."""

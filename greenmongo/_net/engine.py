@@ -16,7 +16,6 @@ from greenmongo._hub.workers import Worker
 from greenmongo._net.abandon import Abandoned
 from greenmongo._net.closed import used_after_close
 from greenmongo._net.connector import Connector
-from greenmongo._net.cursor_pins import CursorPins
 from greenmongo._net.deadlock import break_deadlock
 from greenmongo._net.housekeeping import Housekeeper
 from greenmongo._net.observers.command import CommandMonitoring
@@ -76,7 +75,6 @@ class Engine:
             publisher=publisher,
         )
         self.sessions = Sessions(self.topology)
-        self.cursor_pins = CursorPins(thread)
         self._housekeeper = Housekeeper(self.topology, options)
         thread.on_stop(self.close)
 

@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING
 import gevent
 from pymongo.errors import PyMongoError
 from pymongo.monitoring import CommandListener
-from pymongo.read_preferences import ReadPreference
 
 from greenmongo._core.bulk.batches import WriteLimits
-from greenmongo._core.commands.find import kill_cursors
 from greenmongo._core.sessions.client_session import require_session
 from greenmongo._hub.context import Context, current_context
 from greenmongo._hub.errors import HubClosed
@@ -187,15 +185,13 @@ class Executor:
 
     # ---- cursors ----------------------------------------------------------------------------
 
-    def kill_cursor_later(
-        self, address: Address | None, db: str, collection: str, cursor_id: int
-    ) -> None:
-        """Have a cursor closed on its server, some time soon. Any side; never blocks or raises."""
+    def kill_cursor_later(self, command: Command) -> None:
+        """Run a cursor's killCursors, some time soon. Any side; never blocks or raises."""
         engine = self._engine
-        if engine is None or address is None or not engine.thread.is_usable or self._is_closed:
+        if engine is None or not engine.thread.is_usable or self._is_closed:
             return
-        command = kill_cursors(db, collection, [cursor_id], address, ReadPreference.PRIMARY)
-        engine.thread.submit_quietly(partial(_spawn_kill, engine, command, address, cursor_id))
+        if command.address is not None:
+            engine.thread.submit_quietly(partial(_spawn_kill, engine, command))
 
     def statistics(self) -> ClientStatistics:
         """Count connections, requests and what else there is now."""
@@ -295,15 +291,13 @@ def _let_go(engine: Engine | None) -> None:
         engine.thread.submit_quietly(engine.close)
 
 
-def _spawn_kill(engine: Engine, command: Command, address: Address, cursor_id: int) -> None:
-    gevent.spawn(_kill_cursor, engine, command, address, cursor_id)
+def _spawn_kill(engine: Engine, command: Command) -> None:
+    gevent.spawn(_kill_cursor, engine, command)
 
 
-def _kill_cursor(engine: Engine, command: Command, address: Address, cursor_id: int) -> None:
+def _kill_cursor(engine: Engine, command: Command) -> None:
     try:
         engine.execute(command)
     except PyMongoError:
         # The server closes idle cursors by itself; a client that is closing has no time for it.
         return
-    finally:
-        engine.sessions.forget_cursor(address, cursor_id)

@@ -32,6 +32,8 @@ from greenmongo._core.server_codes import (
     STATE_CHANGE_CODES,
 )
 from greenmongo._net.connection import next_request_id
+from greenmongo._net.cursor_lease import CursorLease, ends_cursor
+from greenmongo._net.holder import CursorHolder
 from greenmongo._net.operation_session import (
     absorb_abandonment,
     absorb_error,
@@ -47,7 +49,6 @@ if TYPE_CHECKING:
     from greenmongo._core.sessions.client_session import SessionLike, SessionState
     from greenmongo._core.types import Address, Document, ReadMode
     from greenmongo._net.connection import Connection
-    from greenmongo._net.cursor_pins import PinnedId
     from greenmongo._net.holder import RequestHolder
     from greenmongo._net.operation_context import OperationContext
     from greenmongo._net.server import Server
@@ -65,9 +66,10 @@ class Operation:
         "_context",
         "_deadline",
         "_explicit",
+        "_has_own_session",
         "_holder",
         "_id",
-        "_pin",
+        "_lease",
         "_preference",
         "_retry_policy",
         "_session",
@@ -91,16 +93,17 @@ class Operation:
         self._preference: ReadMode | None = None
         """How the server of this attempt is chosen, None for one that takes writes."""
         self._session: SessionState | None = None
+        self._has_own_session = False
+        """It was taken for this operation alone, and goes back with its end."""
         self._txn_number: int | None = None
         self._tries = 0
         """How often the command was sent."""
         self._retry_policy: RetryPolicy | None = None
         """From the first failure on."""
         self._id = command.operation_id
-        self._pin: PinnedId | None = None
-        """The cursor that is read on or closed, if it keeps a connection."""
-        if context.options.load_balanced:
-            self._pin = context.cursor_pins.of(command)
+        lease = command.lease
+        self._lease = lease if isinstance(lease, CursorLease) else None
+        """What the cursor lives on that is opened, read on or closed."""
 
     def run(self) -> Reply:
         """Run the command, and again where the specifications allow it.
@@ -111,13 +114,13 @@ class Operation:
         try:
             return self._run()
         except PyMongoError as error:
-            if self._pin is not None:
-                self._context.cursor_pins.failed(self._pin, error)
+            if self._lease is not None and ends_cursor(error):
+                self._lease.end()
             raise
         finally:
-            if self._pin is not None and self._command.name == "killCursors":
-                self._pin.holder.release()
-            if self._session is not None and self._session.is_implicit:
+            if self._command.closes_cursor and self._lease is not None:
+                self._lease.end()
+            if self._has_own_session and self._session is not None:
                 self._context.sessions.release(self._session)
 
     def _run(self) -> Reply:
@@ -212,13 +215,16 @@ class Operation:
         timeout = None if self._deadline is None else self._deadline.remaining(monotonic())
         if holder is not None and holder.strict and self._needs_primary():
             holder.follow_primary(server.pool)
-        pin = self._pin
-        connection = server.pool.checkout(holder if pin is None else pin.holder, timeout)
+        lease = self._lease
+        kept_by = holder if lease is None or lease.holder is None else lease.holder
+        connection = server.pool.checkout(kept_by, timeout)
         server.operation_count += 1
         try:
             if self._session is None:
                 # Only now: callers in the wait queue need no session yet.
                 self._session = session_for(self._context, command, self._explicit, connection)
+                is_cursors = lease is not None and lease.session is self._session
+                self._has_own_session = self._explicit is None and not is_cursors
                 if command.retry is Retryability.WRITE:
                     self._txn_number = numbered_write(self._context, self._session, connection)
             self._tries += 1
@@ -240,7 +246,7 @@ class Operation:
             holder.affinity = holder.affinity.after_read(
                 server.address, command.read_preference, self._context.topology.primary
             )
-        return Reply(document, server.address)
+        return Reply(document, server.address, self._lease)
 
     def _needs_primary(self) -> bool:
         preference = self._command.read_preference
@@ -275,15 +281,27 @@ class Operation:
             raise command_error(document)
         if not self._command.acknowledged:
             return document
-        session = self._session
-        if session is not None and session.is_implicit:
-            self._context.sessions.keep_for_cursor(session, document, server.address)
-        if self._context.options.load_balanced:
-            pins = self._context.cursor_pins
-            document = pins.follow(self._pin, document, server.pool, connection)
         if "writeConcernError" in document:
             self._judge_write_concern(document, server, connection)
+        if self._command.opens_cursor or self._lease is not None:
+            self._follow_cursor(document, server, connection)
         return document
+
+    def _follow_cursor(self, document: Document, server: Server, connection: Connection) -> None:
+        """Grant a lease to a cursor that was opened, end that of one which is exhausted."""
+        cursor = document.get("cursor")
+        is_open = isinstance(cursor, dict) and bool(cursor.get("id"))
+        if self._lease is not None:
+            if not is_open:
+                self._lease.end()
+        elif is_open:
+            context, holder = self._context, None
+            # In a request all goes over one connection anyway, as long as the request lasts.
+            if context.options.load_balanced and connection.holder is None:
+                holder = CursorHolder(server.pool, connection)
+            session = self._session if self._has_own_session else None
+            self._has_own_session = False
+            self._lease = CursorLease(context.sessions, context.thread, session, holder)
 
     def _round_trip(self, server: Server, connection: Connection) -> Document:
         """Send the command as it is to be sent now; return the reply, whatever it says."""

@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from bson.codec_options import CodecOptions
 
     from greenmongo._core.options import ClientOptions
+    from greenmongo._hub.thread import HubThread
     from greenmongo._net.connection import Connection
-    from greenmongo._net.cursor_pins import CursorPins
     from greenmongo._net.observers.command import CommandMonitoring
     from greenmongo._net.sessions import Sessions
     from greenmongo._net.topology import Topology
@@ -24,7 +24,7 @@ class OperationContext(Protocol):
     topology: Topology
     sessions: Sessions
     command_monitoring: CommandMonitoring
-    cursor_pins: CursorPins
+    thread: HubThread
     plain_options: CodecOptions[Any]
     """Options that were found to suit a whole reply, envelope included."""
 

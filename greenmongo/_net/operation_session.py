@@ -51,9 +51,11 @@ def session_for(
             )
         check_in_transaction(command, state)
         return state
+    if command.lease is not None and command.lease.session is not None:
+        return command.lease.session
     if known is None or not command.acknowledged:
         return None
-    return context.sessions.acquire_for(command, known.logical_session_timeout_minutes)
+    return context.sessions.acquire(known.logical_session_timeout_minutes)
 
 
 def numbered_write(

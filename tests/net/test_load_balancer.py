@@ -19,6 +19,7 @@ from pymongo.monitoring import (
     PoolClearedEvent,
 )
 
+from greenmongo._core.commands.find import FindSpec, find
 from greenmongo._net.statistics import PoolStatistics
 from tests.support.fix_doors import Door
 from tests.support.fix_hub import Client, Connect
@@ -332,11 +333,18 @@ def test_a_cursor_that_ends_early_gives_its_connection_back(
 
 
 def test_an_answer_that_nobody_keeps_keeps_no_connection(filled: Client) -> None:
-    reply = filled.test.command({"find": "c", "batchSize": 2})
+    command = find(filled.test.c._namespace, FindSpec(batch_size=2))
+    reply = filled._executor.execute(command)
     assert statistics_of(filled).idle == 0
     del reply
     gc.collect()
     wait_until(lambda: all_free(filled))
+
+
+def test_a_cursor_opened_by_the_callers_own_command_keeps_nothing(filled: Client) -> None:
+    reply = filled.test.command({"find": "c", "batchSize": 2})
+    assert reply["cursor"]["id"]
+    assert all_free(filled)
 
 
 def test_a_cursor_whose_connection_breaks_fails_and_keeps_nothing(

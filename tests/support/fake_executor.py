@@ -42,10 +42,9 @@ class FakeExecutor:
     def new_operation_id(self) -> int:
         return 1
 
-    def kill_cursor_later(
-        self, address: Address | None, db: str, collection: str, cursor_id: int
-    ) -> None:
-        self.killed.append((address, db, collection, cursor_id))
+    def kill_cursor_later(self, command: Command) -> None:
+        body = command.body
+        self.killed.append((command.address, command.db, body["killCursors"], body["cursors"][0]))
 
     @property
     def bodies(self) -> list[Document]:

@@ -14,10 +14,11 @@ from greenmongo._core.constants import QueryFlag
 if TYPE_CHECKING:
     from bson.codec_options import CodecOptions
 
+    from greenmongo._core.command import Lease
     from greenmongo._core.namespace import Namespace
     from greenmongo._core.types import Address, Document, ReadMode
 
-__all__ = ["FindSpec", "explain", "find", "find_first", "get_more", "kill_cursors"]
+__all__ = ["FindSpec", "explain", "find", "find_first", "get_more", "kill_cursor"]
 
 _READ, _FIRST_BATCH = Retryability.READ, ReplyShape.FIRST_BATCH
 
@@ -205,6 +206,7 @@ def get_more(
     cursor_id: int,
     *,
     address: Address | None,
+    lease: Lease | None,
     codec_options: CodecOptions[Any],
     read_preference: ReadMode,
     batch_size: int = 0,
@@ -228,13 +230,27 @@ def get_more(
         shape=ReplyShape.NEXT_BATCH,
         user_documents=True,
         address=address,
+        lease=lease,
         takes_max_time=False,
     )
 
 
-def kill_cursors(
-    db: str, collection: str, cursor_ids: list[int], address: Address | None, read: ReadMode
+def kill_cursor(
+    db: str,
+    collection: str,
+    cursor_id: int,
+    *,
+    address: Address | None,
+    lease: Lease | None,
+    read_preference: ReadMode,
 ) -> Command:
-    """Close cursors on the server that holds them."""
-    body: Document = {"killCursors": collection, "cursors": cursor_ids}
-    return Command("killCursors", body, db, read_preference=read, address=address)
+    """Close a cursor on the server that holds it."""
+    return Command(
+        "killCursors",
+        {"killCursors": collection, "cursors": [cursor_id]},
+        db,
+        read_preference=read_preference,
+        address=address,
+        lease=lease,
+        closes_cursor=True,
+    )

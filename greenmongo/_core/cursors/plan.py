@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from greenmongo._core.commands.find import FindSpec, find, get_more, kill_cursors
+from greenmongo._core.commands.find import FindSpec, find, get_more, kill_cursor
 
 if TYPE_CHECKING:
     from bson.codec_options import CodecOptions
+    from bson.timestamp import Timestamp
 
-    from greenmongo._core.command import Command, Reply
+    from greenmongo._core.command import Command, Lease, Reply
     from greenmongo._core.cursors.undecoded_batch import UndecodedBatch
     from greenmongo._core.namespace import Namespace
     from greenmongo._core.types import Address, Document, ReadMode
@@ -34,7 +35,14 @@ class CursorPlan:
     """None until the first reply; 0 once the server has nothing more."""
     address: Address | None = None
     """The server that holds the cursor."""
+    lease: Lease | None = None
+    """What the cursor lives on."""
     retrieved: int = 0
+    post_batch_resume_token: Document | None = None
+    """Change Streams, "postBatchResumeToken": where a stream that has shown all of the last batch
+    goes on after a failure."""
+    operation_time: Timestamp | None = None
+    """The cluster's time when the last batch was read."""
 
     @classmethod
     def of_find(cls, namespace: Namespace, spec: FindSpec) -> CursorPlan:
@@ -71,18 +79,24 @@ class CursorPlan:
         return bool(self.cursor_id)
 
     def absorb(self, reply: Reply) -> list[Any] | UndecodedBatch:
-        """Take note of a batch and return its documents."""
-        self.address = reply.address
+        """Record a batch and return its documents."""
+        self.keep(reply)
         return self.absorb_cursor(reply.document["cursor"])
 
+    def keep(self, reply: Reply) -> None:
+        """Record what a reply says beside its batch, and keep what the cursor lives on."""
+        self.address, self.lease = reply.address, reply.lease
+        self.operation_time = reply.document.get("operationTime")
+
     def absorb_cursor(self, cursor: Document) -> list[Any] | UndecodedBatch:
-        """Take note of the `cursor` part of a reply and return its documents."""
+        """Record the `cursor` part of a reply and return its documents."""
         first = self.cursor_id is None
         documents: list[Any] | UndecodedBatch = cursor["firstBatch" if first else "nextBatch"]
         if first and cursor.get("ns"):
             # A view, or a command's cursor, lives in a namespace of its own.
             self.db, self.collection = cursor["ns"].split(".", 1)
         self.cursor_id = cursor["id"]
+        self.post_batch_resume_token = cursor.get("postBatchResumeToken")
         self.retrieved += len(documents)
         return documents
 
@@ -98,6 +112,7 @@ class CursorPlan:
             self.collection,
             self.cursor_id,
             address=self.address,
+            lease=self.lease,
             codec_options=self.codec_options,
             read_preference=self.read_preference,
             batch_size=batch_size,
@@ -108,6 +123,11 @@ class CursorPlan:
     def kill_command(self) -> Command:
         """Return the command that closes the cursor on its server."""
         assert self.cursor_id
-        return kill_cursors(
-            self.db, self.collection, [self.cursor_id], self.address, self.read_preference
+        return kill_cursor(
+            self.db,
+            self.collection,
+            self.cursor_id,
+            address=self.address,
+            lease=self.lease,
+            read_preference=self.read_preference,
         )

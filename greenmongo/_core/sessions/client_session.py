@@ -90,8 +90,6 @@ class SessionState:
     server_session: ServerSession
     is_implicit: bool = True
     """Started by the driver for one operation, or for one cursor."""
-    is_kept: bool = False
-    """An open cursor needs it: it goes back to the pool only with the cursor."""
     options: SessionOptions = _OF_IMPLICIT
     cluster_time: ClusterTime | None = None
     """The highest seen in this session, or handed to it; the client's may be higher."""

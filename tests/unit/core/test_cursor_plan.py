@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from bson.codec_options import DEFAULT_CODEC_OPTIONS
+from bson.timestamp import Timestamp
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
@@ -88,3 +89,23 @@ def test_a_cursor_is_killed_where_it_lives() -> None:
     command = cursor.kill_command()
     assert command.body == {"killCursors": "c", "cursors": [9]}
     assert command.address == HOST
+
+
+class NoSession:
+    session = None
+
+
+def test_commands_carry_what_the_cursor_lives_on() -> None:
+    cursor, lease = plan(), NoSession()
+    cursor.absorb(Reply(batch(9, [1]).document, HOST, lease))
+    assert cursor.next_command().lease is lease
+    assert cursor.kill_command().lease is lease
+
+
+def test_where_a_change_stream_could_go_on_is_kept() -> None:
+    cursor = plan()
+    time, token = Timestamp(5, 1), {"_data": "82"}
+    opened = batch(9, []).document
+    opened["cursor"]["postBatchResumeToken"] = token
+    cursor.absorb(Reply({**opened, "operationTime": time}, HOST))
+    assert (cursor.post_batch_resume_token, cursor.operation_time) == (token, time)

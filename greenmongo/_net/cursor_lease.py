@@ -1,0 +1,75 @@
+"""What an open cursor lives on: its session and, behind a load balancer, its connection.
+
+A reply that leaves a cursor open brings a lease. The cursor keeps it and gives it to each command
+that reads on or closes, so that these run in the same session, on the same connection. The lease
+ends when the cursor is exhausted or closed, when it fails for good, or when nobody has it any
+more: a reply whose caller has left, or a cursor that is dropped, keeps nothing.
+
+Hub side only, but for the end of a lease that nobody has any more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pymongo.errors import OperationFailure
+
+from greenmongo._core.server_codes import CURSOR_GONE_CODES
+
+if TYPE_CHECKING:
+    from greenmongo._core.sessions.client_session import SessionState
+    from greenmongo._hub.thread import HubThread
+    from greenmongo._net.holder import CursorHolder
+    from greenmongo._net.sessions import Sessions
+
+__all__ = ["CursorLease", "ends_cursor"]
+
+
+class CursorLease:
+    """The session and the connection of one open cursor, for as long as it is open.
+
+    Args:
+        sessions: where the session goes back to.
+        thread: where it does.
+        session: the implicit session that the cursor was opened in. Driver Sessions, "Sessions
+            and cursors": `getMore` must run in it, and it goes back when the cursor ends.
+        holder: keeps the connection, if it must be kept. Load Balancers, "Connection Pinning".
+    """
+
+    __slots__ = ("_sessions", "_thread", "holder", "session")
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        thread: HubThread,
+        session: SessionState | None,
+        holder: CursorHolder | None,
+    ) -> None:
+        self._sessions = sessions
+        self._thread = thread
+        self.session = session
+        """None if it is the caller's own, or given back."""
+        self.holder = holder
+        """None if the cursor can be read on over any connection, or over that of a request."""
+
+    def end(self) -> None:
+        """Give session and connection back: now, or when the operation that has it is done."""
+        session, self.session = self.session, None
+        if session is not None:
+            self._sessions.release(session)
+        if self.holder is not None:
+            # It stays: without its connection there is no other for this cursor.
+            self.holder.release()
+
+    def __del__(self) -> None:
+        # No global name: it may be called while the interpreter takes its modules apart.
+        session, holder, sessions = self.session, self.holder, self._sessions
+        if session is not None:
+            self._thread.submit_quietly(lambda: sessions.release(session))
+        if holder is not None and holder.bound:
+            self._thread.submit_quietly(holder.release)
+
+
+def ends_cursor(error: Exception) -> bool:
+    """Tell whether a cursor is lost after an error, rather than still to be closed by us."""
+    return not isinstance(error, OperationFailure) or error.code in CURSOR_GONE_CODES
