@@ -75,7 +75,7 @@ def judge_client(client: Client, server: MongoServer, cap: int) -> list[Finding]
     ping = monotonic() - began
     pools = ", ".join(f"{p.idle} of {p.open} free" for p in statistics.pools)
     return [
-        absent("rows in the request table", owners_of_requests(client)),
+        absent("requests in the request table", owners_of_requests(client)),
         Finding("waiters", not waiting(statistics), f"{waiting(statistics)}"),
         Finding("late replies", not statistics.abandoned, f"{statistics.abandoned}"),
         Finding("permits", all(p.idle == p.open <= cap for p in statistics.pools), pools),
