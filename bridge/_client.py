@@ -14,7 +14,7 @@ from bridge._database import AsyncDatabase
 from bridge._delegate import Pending, awaits, optionally_awaited, wraps_call, wraps_result
 from bridge._request import AsyncRequest
 from greenmongo import MongoClient
-from greenmongo.lowlevel import is_open, request_depth, thread_of
+from greenmongo.lowlevel import in_own_place, is_open, request_depth, thread_of
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -137,7 +137,9 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
         waits. It must not block the whole thread: no `time.sleep`, no sockets but gevent's; it
         awaits with `bridge.block_on`.
         """
-        return await self._dispatcher.call(callers_variables().run, partial(fn, *args, **kwargs))
+        return await self._dispatcher.call(
+            callers_variables().run, partial(in_own_place, fn, *args, **kwargs)
+        )
 
     async def aconnect(self) -> None:
         """Start to connect now rather than with the first operation."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from bridge._crossing.block_on import callers_variables
 from bridge._crossing.ports import current_port
-from greenmongo.lowlevel import acquire
+from greenmongo.lowlevel import acquire, in_own_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ async def run(fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     thread = acquire()
     call = None
     try:
-        arguments: tuple[Any, ...] = (partial(fn, *args, **kwargs),)
+        arguments: tuple[Any, ...] = (partial(in_own_place, fn, *args, **kwargs),)
         call = current_port(thread).new_call(callers_variables().run, arguments, {}, None)
         thread.submit(call.begin)
         result: R = await call.outcome()

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from greenmongo._hub.thread import acquire
+from greenmongo._hub.upcall import in_own_place
 from greenmongo._net.statistics import ClientStatistics, PoolStatistics
 
 if TYPE_CHECKING:
@@ -24,12 +25,13 @@ def run(fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
 
     There every operation of a client is a plain call and gevent is at hand, unpatched, for
     thousands of concurrent greenlets. It sees a copy of the caller's context variables. Do not
-    call anything there that blocks the whole thread.
+    call anything there that blocks the whole thread; that goes for command listeners, log handlers
+    and codecs of its operations too, which run where the function runs.
     """
     variables = copy_context()
     thread = acquire()
     try:
-        result: R = thread.call(variables.run, partial(fn, *args, **kwargs))
+        result: R = thread.call(variables.run, partial(in_own_place, fn, *args, **kwargs))
         return result
     finally:
         thread.release()

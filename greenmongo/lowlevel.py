@@ -15,7 +15,7 @@ from greenmongo._core.options import ClientOptions
 from greenmongo._core.sdam.topology_description import TopologyDescription
 from greenmongo._core.sessions.client_session import SessionLike
 from greenmongo._core.types import Address, ReadMode
-from greenmongo._hub.call import Call, CallState
+from greenmongo._hub.call import NOTICE, Call, CallState, DetachedCall
 from greenmongo._hub.context import Context
 from greenmongo._hub.errors import CallAbandoned, HubClosed, MisuseError
 from greenmongo._hub.native import ThreadLocal
@@ -24,12 +24,14 @@ from greenmongo._hub.one_shot import OneShot, new_one_shot
 from greenmongo._hub.outbox import Port
 from greenmongo._hub.run_once import RunOnce
 from greenmongo._hub.thread import HubThread, acquire
+from greenmongo._hub.upcall import in_own_place
 from greenmongo._net.time_limit import is_limited
 
 if TYPE_CHECKING:
     from greenmongo._api.client import MongoClient
 
 __all__ = [
+    "NOTICE",
     "Address",
     "Call",
     "CallAbandoned",
@@ -37,6 +39,7 @@ __all__ = [
     "ClientOptions",
     "Context",
     "CursorInternals",
+    "DetachedCall",
     "HubClosed",
     "HubThread",
     "MisuseError",
@@ -49,6 +52,7 @@ __all__ = [
     "ThreadLocal",
     "TopologyDescription",
     "acquire",
+    "in_own_place",
     "internals_of",
     "is_limited",
     "is_open",

@@ -7,10 +7,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary, finalize
 
-from bridge._crossing.lane import DetachedCall, Lane, retirement
+from bridge._crossing.lane import Lane, retirement
 from bridge._crossing.ports import current_port
 from greenmongo.errors import MisuseError
-from greenmongo.lowlevel import Context, RunOnce, is_limited, is_open, thread_of, wants_context
+from greenmongo.lowlevel import (
+    Context,
+    DetachedCall,
+    RunOnce,
+    is_limited,
+    is_open,
+    thread_of,
+    wants_context,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,23 +14,14 @@ from weakref import ref
 
 from gevent.hub import Waiter, getcurrent
 
-from greenmongo.lowlevel import Call, CallState, Context, HubClosed
+from greenmongo.lowlevel import Call, CallState, Context, DetachedCall, HubClosed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from greenmongo.lowlevel import HubThread
 
-__all__ = ["DetachedCall", "Lane", "retirement"]
-
-
-class DetachedCall(Call):
-    """A call that nobody waits for; a lane is one itself, to the worker it occupies."""
-
-    __slots__ = ()
-
-    def deliver(self, value: Any, error: BaseException | None) -> None:
-        return
+__all__ = ["Lane", "retirement"]
 
 
 class Lane:

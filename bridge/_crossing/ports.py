@@ -3,6 +3,7 @@
 A `LoopPort` belongs to one running loop and one hub thread. Results arrive in batches; at most
 `MAX_PER_CALLBACK` calls are resolved per callback of the loop, so that its own work is not kept
 waiting.
+A task that is roused by a notice runs what its call wants done in its place, and waits on.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from weakref import WeakKeyDictionary, ref
 from bridge._crossing.gil_yielder import GilYielder
 from bridge._crossing.loop_waker import new_loop_waker
 from greenmongo.errors import MisuseError
-from greenmongo.lowlevel import Call, Port, ThreadLocal
+from greenmongo.lowlevel import NOTICE, Call, Port, ThreadLocal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +52,7 @@ class Enters(Protocol):
 class AsyncCall(Call):
     """A call made by a task."""
 
-    __slots__ = ("lane", "port")
+    __slots__ = ("answer", "lane", "port")
 
     def __init__(
         self,
@@ -65,6 +66,8 @@ class AsyncCall(Call):
         self.port = port
         self.lane: Enters | None = None
         """Where the call has to queue; None for any free worker."""
+        self.answer: tuple[Any, BaseException | None] | None = None
+        """The outcome, once it is there."""
 
     def begin(self) -> None:
         if self.lane is None:
@@ -75,9 +78,18 @@ class AsyncCall(Call):
     def deliver(self, value: Any, error: BaseException | None) -> None:
         self.port.thread.outbox.post(self.port, self, value, error)
 
-    @abstractmethod
+    def is_reachable(self) -> bool:
+        return self.port.is_alive()
+
     def resolve(self, value: Any, error: BaseException | None) -> None:
-        """Give the outcome to the task. Caller side."""
+        """Give the outcome to the task, or have it look at its notices. Caller side."""
+        if value is not NOTICE:
+            self.answer = (value, error)
+        self.rouse()
+
+    @abstractmethod
+    def rouse(self) -> None:
+        """Have the task look at what there is, if it waits. Caller side."""
 
     @abstractmethod
     async def outcome(self) -> Any:
@@ -90,6 +102,10 @@ class LoopPort(Port):
     def __init__(self, thread: HubThread) -> None:
         super().__init__()
         self.thread = thread
+
+    @abstractmethod
+    def is_alive(self) -> bool:
+        """Return whether the loop may still run its tasks. Any side."""
 
     @abstractmethod
     def serves(self, loop: object) -> bool:
@@ -124,6 +140,12 @@ def _resolve_slice(results: _Results, call_soon: Callable[..., object]) -> None:
             call.resolve(value, error)
 
 
+def _give_up_notices(results: _Results) -> None:
+    """Let others run what the tasks of a loop that is over cannot. Hub side."""
+    for call, _, _ in results:
+        call.give_up_notices()
+
+
 def _sendable(error: BaseException) -> BaseException:
     """Return what can be raised in a coroutine: StopIteration would end it silently."""
     if isinstance(error, StopIteration):
@@ -152,27 +174,38 @@ class _FutureCall(AsyncCall):
         super().__init__(port, fn, args, kwargs, context)
         self.future: asyncio.Future[Any] = port.loop.create_future()
 
-    def resolve(self, value: Any, error: BaseException | None) -> None:
-        future = self.future
-        if future.done():
-            return
-        if error is None:
-            future.set_result(value)
-        else:
-            future.set_exception(_sendable(error))
+    def rouse(self) -> None:
+        if not self.future.done():
+            self.future.set_result(None)
 
     async def outcome(self) -> Any:
         self.port.yielder.call_started()
         try:
-            return await self.future
+            while True:
+                await self.future
+                # In this order: the last notices came before the outcome.
+                answer = self.answer
+                if self.notices:
+                    self.run_notices()
+                if answer is not None:
+                    break
+                self.future = self.port.loop.create_future()
         except BaseException:
-            if self.future.cancelled() or not self.future.done():
+            # Cancelled, thrown away, or what a notice raised to end the task.
+            if self.answer is None or self.notices:
                 self.leave(self.port.thread)
             raise
         finally:
             self.port.yielder.call_ended()
+        self.answer = None
+        value, error = answer
+        if error is None:
+            return value
+        try:
+            raise _sendable(error)
+        finally:
             # The exception's traceback holds this frame; do not hold the exception in turn.
-            del self
+            del self, answer, error
 
 
 class _AsyncioPort(LoopPort):
@@ -191,6 +224,9 @@ class _AsyncioPort(LoopPort):
                 port._deliver_batches()
 
         self._waker = new_loop_waker(loop, on_wake)
+
+    def is_alive(self) -> bool:
+        return not self.loop.is_closed()
 
     def serves(self, loop: object) -> bool:
         return self.loop is loop
@@ -214,6 +250,7 @@ class _AsyncioPort(LoopPort):
         if self.loop.is_closed():
             # Its tasks are gone and nobody waits.
             self._arrived.clear()
+            _give_up_notices(results)
             return
         self._arrived.append(results)
         if not self._is_woken:
@@ -247,17 +284,38 @@ class _TrioCall(AsyncCall):
         super().__init__(port, fn, args, kwargs, context)
         self.task: trio.lowlevel.Task | None = port.trio.lowlevel.current_task()
 
-    def resolve(self, value: Any, error: BaseException | None) -> None:
+    def rouse(self) -> None:
         task, self.task = self.task, None
-        if task is None:
-            return
-        from outcome import Error, Value  # trio's of_subclass dependency
-
-        result = Value(value) if error is None else Error(_sendable(error))
-        self.port.trio.lowlevel.reschedule(task, result)
+        if task is not None:
+            self.port.trio.lowlevel.reschedule(task)
 
     async def outcome(self) -> Any:
-        return await self.port.trio.lowlevel.wait_task_rescheduled(self._abort)
+        lowlevel = self.port.trio.lowlevel
+        while True:
+            await lowlevel.wait_task_rescheduled(self._abort)
+            # In this order: the last notices came before the outcome.
+            answer = self.answer
+            if self.notices:
+                self._run_notices_or_leave()
+            if answer is not None:
+                break
+            self.task = lowlevel.current_task()
+        self.answer = None
+        value, error = answer
+        if error is None:
+            return value
+        try:
+            raise _sendable(error)
+        finally:
+            # The exception's traceback holds this frame; do not hold the exception in turn.
+            del self, answer, error
+
+    def _run_notices_or_leave(self) -> None:
+        try:
+            self.run_notices()
+        except BaseException:
+            self.leave(self.port.thread)
+            raise
 
     def _abort(self, _raise_cancel: object) -> Any:
         self.task = None
@@ -271,6 +329,13 @@ class _TrioPort(LoopPort):
         self.trio: Any = sys.modules["trio"]
         self.token = token
         self._watched: WeakKeyDictionary[Any, list[Callable[[object], object]]] | None = None
+
+    def is_alive(self) -> bool:
+        try:
+            self.token.run_sync_soon(int)
+        except self.trio.RunFinishedError:
+            return False
+        return True
 
     def serves(self, loop: object) -> bool:
         return self.token is loop
@@ -308,6 +373,7 @@ class _TrioPort(LoopPort):
         try:
             self.token.run_sync_soon(_resolve_slice, results, self.token.run_sync_soon)
         except self.trio.RunFinishedError:
+            _give_up_notices(results)
             results.clear()
 
 

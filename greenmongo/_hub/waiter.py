@@ -2,7 +2,8 @@
 
 A thread without a gevent hub waits on a native lock. A greenlet waits on a gevent waiter of its
 own hub, so that the other greenlets of its thread go on. Either may be interrupted (signal
-handler, kill, gevent.Timeout): then only the waiter goes and the call is abandoned.
+handler, kill, gevent.Timeout): then only the waiter goes and the call is abandoned. Either may be
+roused in between to run the notices of its call, and then waits on.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from gevent._hub_local import get_hub_if_exists
 from gevent.hub import Waiter, getcurrent
 
-from greenmongo._hub.call import Call
+from greenmongo._hub.call import NOTICE, Call
 from greenmongo._hub.errors import HubClosed, MisuseError
 from greenmongo._hub.native import ThreadLocal, allocate_lock
 from greenmongo._hub.outbox import Port
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run_and_wait"]
 
-GLANCE = 0.5
+POLL_INTERVAL = 0.5
 """Seconds after which a thread that waits looks up: a Ctrl-C that comes in the instant before it
 begins to wait does not wake it."""
 
@@ -94,23 +95,31 @@ class _LockCall(Call):
         super().__init__(thread.workers, fn, args, kwargs, context)
         self.lock = allocate_lock()
         self.lock.acquire()
-        self.outcome: _Outcome = (None, None)
+        self.outcome: _Outcome | None = None
 
     def deliver(self, value: Any, error: BaseException | None) -> None:
-        self.outcome = (value, error)
-        self.lock.release()
+        if value is not NOTICE:
+            self.outcome = (value, error)
+        # If it is unlocked, the caller has been roused already, and is going to look.
+        if self.lock.locked():
+            self.lock.release()
 
     def wait(self) -> _Outcome:
-        while not self.lock.acquire(True, GLANCE):
+        while True:
+            if self.lock.acquire(True, POLL_INTERVAL):
+                # In this order: the last notices came before the outcome.
+                outcome = self.outcome
+                if self.notices:
+                    self.run_notices()
+                if outcome is not None:
+                    return outcome
             # The interpreter looks whether there was a signal.
-            continue
-        return self.outcome
 
 
 class _GreenletCall(Call):
     """The caller is a greenlet of another hub."""
 
-    __slots__ = ("port", "thread", "waiter")
+    __slots__ = ("outcome", "port", "thread", "waiter")
 
     def __init__(
         self,
@@ -124,15 +133,27 @@ class _GreenletCall(Call):
         super().__init__(thread.workers, fn, args, kwargs, context)
         self.thread = thread
         self.port = _port_of(hub)
-        self.waiter: Waiter[_Outcome] = Waiter(hub)
+        self.waiter: Waiter[None] = Waiter(hub)
+        self.outcome: _Outcome | None = None
 
     def deliver(self, value: Any, error: BaseException | None) -> None:
         self.thread.outbox.post(self.port, self, value, error)
 
+    def is_reachable(self) -> bool:
+        return self.port.is_alive()
+
     def wait(self) -> _Outcome:
         self.port.expect()
         try:
-            return self.waiter.get()
+            while True:
+                self.waiter.get()
+                outcome = self.outcome
+                if self.notices:
+                    self.run_notices()
+                if outcome is not None:
+                    return outcome
+                if self.outcome is None:
+                    self.waiter.clear()
         finally:
             self.port.forget()
 
@@ -147,9 +168,16 @@ class _HubPort(Port):
     def __init__(self, hub: Hub) -> None:
         super().__init__()
         self.hub = weakref.ref(hub)
-        self._arrived: deque[tuple[_GreenletCall, _Outcome]] = deque()
+        self.is_over = False
+        """Its thread has ended."""
+        self._arrived: deque[tuple[_GreenletCall, _Outcome | None]] = deque()
         self._wake_up = hub.loop.async_()
         self._waiting = 0
+
+    def is_alive(self) -> bool:
+        """Return whether its greenlets may still run. Hub side."""
+        hub = self.hub()
+        return not self.is_over and hub is not None and getattr(hub, "loop", None) is not None
 
     def expect(self) -> None:
         """One more greenlet waits. Caller side."""
@@ -169,11 +197,13 @@ class _HubPort(Port):
     def flush(self, results: list[tuple[Call, Any, BaseException | None]]) -> None:
         for call, value, error in results:
             if isinstance(call, _GreenletCall):
-                self._arrived.append((call, (value, error)))
+                self._arrived.append((call, None if value is NOTICE else (value, error)))
         try:
             self._wake_up.send()
         except ValueError:
-            # The other thread ended and destroyed its loop: nobody is left to tell.
+            # The other thread ended and destroyed its loop: nobody is left to hear of it.
+            for call, _ in self._arrived:
+                call.give_up_notices()
             self._arrived.clear()
 
     def _hand_out(self) -> None:
@@ -182,18 +212,32 @@ class _HubPort(Port):
             if not arrived:
                 return
             call, outcome = arrived.popleft()
-            call.waiter.switch(outcome)
+            if outcome is not None:
+                call.outcome = outcome
+            call.waiter.switch(None)
+
+
+class _PortOwner:
+    """What only a thread refers to, and so dies with it."""
+
+    __slots__ = ("port",)
+
+    def __init__(self, port: _HubPort) -> None:
+        self.port = port
+
+    def __del__(self) -> None:
+        self.port.is_over = True
 
 
 class _ThreadPort(ThreadLocal):
-    port: _HubPort | None = None
+    owner: _PortOwner | None = None
 
 
 _thread = _ThreadPort()
 
 
 def _port_of(hub: Hub) -> _HubPort:
-    port = _thread.port
-    if port is None or port.hub() is not hub:
-        port = _thread.port = _HubPort(hub)
-    return port
+    owner = _thread.owner
+    if owner is None or owner.port.hub() is not hub:
+        owner = _thread.owner = _PortOwner(_HubPort(hub))
+    return owner.port

@@ -25,6 +25,8 @@ class Worker(greenlet):
     sentinel: object = None
     """Of a context of the worker's own, which dies with the call."""
     call: Call | None = None
+    caller: Call | None = None
+    """Whose place the user's code runs in; None while it is the user's own code that runs here."""
 
     def __init__(self, workers: Workers) -> None:
         super().__init__(self._work, workers.hub)

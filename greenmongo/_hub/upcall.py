@@ -1,0 +1,99 @@
+"""From the hub thread back to whoever called: the user's code runs in the caller's place.
+
+Listeners, log handlers, codecs and callbacks are the user's. They may block, take locks that the
+caller holds, use a client, or read thread-locals. So none of them runs on the hub thread, but in
+the thread, greenlet or task that waits for the operation, while it waits.
+
+- `notify_caller(fn)` has `fn` called there, and does not wait for it. What one call notifies of
+  runs in order, and before the call returns.
+- `upcall(fn)` has `fn` called there, and waits for what it returns or raises.
+
+Where that is, by the greenlet that asks:
+
+    worker, for a call that somebody waits for    the waiting thread, greenlet or task
+    worker, for a call whose caller has left      notices: the background thread; an upcall raises
+                                                  `CallAbandoned`
+    worker, for a call that nobody waits for      notices: the background thread; upcalls: a thread
+    the driver's own (`spawn`), or a callback     of the hub's pool
+    any other on the hub thread: functions that   there
+    the user has put on it, and what they spawn
+    any in another thread                         there: it is the caller's place
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+
+from gevent import Greenlet
+from gevent.hub import Hub, getcurrent
+
+from greenmongo._hub.background import run_in_background
+from greenmongo._hub.offload import offload
+from greenmongo._hub.workers import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["DriverGreenlet", "in_own_place", "notify_caller", "spawn", "upcall"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+if TYPE_CHECKING:
+    _Greenlet = Greenlet[..., Any]
+else:
+    _Greenlet = Greenlet  # generic for type checkers only
+
+
+class DriverGreenlet(_Greenlet):
+    """A greenlet of the driver's own on the hub thread: what it does is done for no caller."""
+
+
+def spawn(fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Greenlet[P, R]:
+    """Start a greenlet for the driver itself. Hub side."""
+    greenlet: Any = DriverGreenlet.spawn(fn, *args, **kwargs)
+    return cast("Greenlet[P, R]", greenlet)
+
+
+def notify_caller(fn: Callable[[], object]) -> None:
+    """Have `fn()`, which must not raise, called in the caller's place. Any side; does not wait."""
+    current = getcurrent()
+    if isinstance(current, Worker):
+        if current.caller is not None:
+            current.caller.notify(fn)
+            return
+    elif isinstance(current, (DriverGreenlet, Hub)):
+        run_in_background(fn)
+        return
+    fn()
+
+
+def upcall(fn: Callable[[], R]) -> R:
+    """Call `fn` in the caller's place and return what it returns. Any side, but no callback.
+
+    Raises:
+        CallAbandoned: the caller has left, or its loop was closed, before `fn` had returned.
+        Exception: what `fn` raised. What is no `Exception` the caller gets itself.
+    """
+    current = getcurrent()
+    if isinstance(current, Worker):
+        if current.caller is not None:
+            answer: R = current.caller.ask(fn)
+            return answer
+    elif isinstance(current, DriverGreenlet):
+        # Not in the background thread, which somebody's listener may be holding.
+        return offload(fn)
+    return fn()
+
+
+def in_own_place(fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a function that the user has put on the hub thread: his code runs there with it."""
+    worker = getcurrent()
+    if not isinstance(worker, Worker):
+        return fn(*args, **kwargs)
+    caller, worker.caller = worker.caller, None
+    try:
+        return fn(*args, **kwargs)
+    finally:
+        worker.caller = caller
