@@ -18,6 +18,7 @@ IN_PAGES = "mongodb://localhost:27017"
 SHORT = 3
 
 BLOCK = re.compile(r"^```(?P<info>python[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+NAMED_FILE = re.compile(r"`((?:greenmongo|bridge|tests|docs|examples|benchmarks)/[\w./]*)`")
 LINK = re.compile(r"\]\((?P<target>[^)#:\s]+)(?:#[^)]*)?\)")
 
 
@@ -85,6 +86,14 @@ def test_the_generated_tables_are_current(script: str) -> None:
     path = ROOT / "docs" / script
     done = subprocess.run([sys.executable, path, "--check"], cwd=ROOT, timeout=50, check=False)
     assert done.returncode == 0, f"run python docs/{script}"
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: str(page.relative_to(ROOT))
+)
+def test_the_named_files_exist(page: Path) -> None:
+    named = NAMED_FILE.findall(page.read_text(encoding="utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
