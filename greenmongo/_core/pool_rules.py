@@ -26,7 +26,7 @@ __all__ = [
     "STALE",
     "ConnectionState",
     "HolderKind",
-    "Opening",
+    "PendingConnection",
     "PoolCleared",
     "PoolClosed",
     "PoolLimits",
@@ -47,7 +47,7 @@ STALE = -1
 
 
 @dataclass(slots=True)
-class Opening:
+class PendingConnection:
     """A connection that is being opened."""
 
     number: int

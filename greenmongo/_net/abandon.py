@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import gevent
 from pymongo.errors import AutoReconnect, NetworkTimeout, ProtocolError, PyMongoError
 
-from greenmongo._core.pool_rules import Opening
+from greenmongo._core.pool_rules import PendingConnection
 from greenmongo._core.reply import check_reply
 from greenmongo._core.types import format_address
 
@@ -105,7 +105,7 @@ class Abandoned:
 
     def _end_operations(self, address: Address) -> None:
         try:
-            connection = self._connector.open_data(address, Opening(0, 0))
+            connection = self._connector.connect(address, PendingConnection(0, 0))
             connection.timeout = self._command_timeout
             try:
                 while sessions := self._to_end[address]:

@@ -18,7 +18,7 @@ from greenmongo._core.auth import (
 )
 from greenmongo._core.hello import build_handshake
 from greenmongo._core.hello_reply import parse_hello
-from greenmongo._core.pool_rules import ConnectionState, Opening
+from greenmongo._core.pool_rules import ConnectionState, PendingConnection
 from greenmongo._core.reply import check_reply
 from greenmongo._core.retryable_errors import labelled_as_overload
 from greenmongo._core.types import format_address
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["Connector"]
 
 
-class _Way(NamedTuple):
+class Route(NamedTuple):
     """How a server can be reached."""
 
     address: Address
@@ -73,14 +73,14 @@ class Connector:
         self._metadata = metadata
         self._keys = KeyCache()
 
-    def open_data(self, address: Address, opening: Opening) -> Connection:
-        """Open a connection for operations; `opening` learns which server is reached.
+    def connect(self, address: Address, pending: PendingConnection) -> Connection:
+        """Open a connection for operations; `pending` learns which server is reached.
 
         Raises:
             AutoReconnect, NetworkTimeout: no connection within connectTimeoutMS.
             OperationFailure: the server refused the handshake or the credentials.
         """
-        return self._open(address, opening, self.options.credentials)
+        return self._establish(address, pending, self.options.credentials)
 
     def try_credentials(self, address: Address, credentials: Credentials) -> None:
         """Log in as somebody and close the connection again.
@@ -89,18 +89,18 @@ class Connector:
             AutoReconnect, NetworkTimeout: no connection within connectTimeoutMS.
             OperationFailure: the server refused the credentials.
         """
-        self._open(address, Opening(0, 0), credentials).close()
+        self._establish(address, PendingConnection(0, 0), credentials).close()
 
-    def _open(
-        self, address: Address, opening: Opening, credentials: Credentials | None
+    def _establish(
+        self, address: Address, pending: PendingConnection, credentials: Credentials | None
     ) -> Connection:
         timeout = self.options.connect_timeout
         late = NetworkTimeout(f"{format_address(address)}: timed out while connecting")
         nonce = b"" if credentials is None else new_nonce()
         with gevent.Timeout(timeout or None, late):
-            way = self._find_way(address)
+            route = self._resolve_route(address)
             try:
-                connection, reply = self._greet(way, opening, credentials, nonce)
+                connection, reply = self._handshake(route, pending, credentials, nonce)
             except AutoReconnect as error:
                 if not _hints_at_overload(error):
                     raise
@@ -111,7 +111,7 @@ class Connector:
                         credentials, nonce=nonce, hello_reply=reply, cache=self._keys
                     )
                     connection.converse(conversation, db=credentials.source)
-                connection.generation = opening.generation
+                connection.generation = pending.generation
                 connection.state = ConnectionState.AVAILABLE
             except BaseException:
                 connection.close()
@@ -126,7 +126,7 @@ class Connector:
             OperationFailure: the server refused the handshake.
         """
         timeout = self.options.connect_timeout or None
-        connection = self._connect(self._find_way(address), number, timeout)
+        connection = self._open_connection(self._resolve_route(address), number, timeout)
         try:
             started = monotonic()
             reply = self._hello(connection)
@@ -136,31 +136,35 @@ class Connector:
             connection.close()
             raise
 
-    def _find_way(self, address: Address) -> _Way:
+    def _resolve_route(self, address: Address) -> Route:
         """Look up what to connect to."""
         limit = self.options.connect_timeout or None
         proxy = self.options.proxy
-        if proxy is None or address[1] is None:  # a Unix domain socket is no matter of a proxy's
-            return _Way(address, resolve(self._hub, address, limit))
-        by_way = partial(tunnel, address=address, proxy=proxy)
-        return _Way(address, resolve(self._hub, proxy.address, limit), by_way)
+        if proxy is None or address[1] is None:  # no proxy leads to a Unix domain socket
+            return Route(address, resolve(self._hub, address, limit))
+        through_proxy = partial(tunnel, address=address, proxy=proxy)
+        return Route(address, resolve(self._hub, proxy.address, limit), through_proxy)
 
-    def _connect(self, way: _Way, number: int, timeout: float | None) -> Connection:
+    def _open_connection(self, route: Route, number: int, timeout: float | None) -> Connection:
         stream = open_stream(
             self._hub,
-            way.address,
-            way.candidates,
+            route.address,
+            route.candidates,
             timeout=self.options.connect_timeout or None,
             tls=self._tls,
-            tunnel=way.tunnel,
+            tunnel=route.tunnel,
         )
         return Connection(stream, number, 0, timeout)
 
-    def _greet(
-        self, way: _Way, opening: Opening, credentials: Credentials | None, nonce: bytes
+    def _handshake(
+        self,
+        route: Route,
+        pending: PendingConnection,
+        credentials: Credentials | None,
+        nonce: bytes,
     ) -> tuple[Connection, Document]:
         """Connect, exchange hellos, and take in what the server says of itself."""
-        connection = self._connect(way, opening.number, self.options.socket_timeout)
+        connection = self._open_connection(route, pending.number, self.options.socket_timeout)
         try:
             reply = self._hello(
                 connection, credentials, nonce, compressors=self.options.compressors
@@ -168,7 +172,7 @@ class Connector:
             description = parse_hello(connection.address, reply, now=monotonic())
             connection.description = description
             if self.options.load_balanced:
-                connection.service_id = opening.service_id = reply["serviceId"]
+                connection.service_id = pending.service_id = reply["serviceId"]
             connection.server_connection_id = reply.get("connectionId")
             connection.compressor = choose_compressor(
                 self.options.compressors, reply.get("compression", ()), self.options.zlib_level

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from greenmongo._core.command import Command, Reply
     from greenmongo._core.options import ClientOptions
     from greenmongo._core.options.credentials import Credentials
-    from greenmongo._core.pool_rules import Opening
+    from greenmongo._core.pool_rules import PendingConnection
     from greenmongo._core.sessions.client_session import SessionLike
     from greenmongo._core.types import Address
     from greenmongo._hub.thread import HubThread
@@ -135,11 +135,11 @@ class Engine:
     # ---- pools and the end ------------------------------------------------------------------
 
     def _new_pool(self, address: Address) -> Pool:
-        def connect(opening: Opening) -> Connection:
-            return self._connector.open_data(address, opening)
+        def connect(pending: PendingConnection) -> Connection:
+            return self._connector.connect(address, pending)
 
-        def on_connect_error(error: Exception, opening: Opening) -> None:
-            self.topology.report_error(address, error, opening)
+        def on_connect_error(error: Exception, pending: PendingConnection) -> None:
+            self.topology.report_error(address, error, pending)
 
         return Pool(
             self.thread.hub,

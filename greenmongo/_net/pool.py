@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from bson.objectid import ObjectId
     from gevent.hub import Hub
 
-    from greenmongo._core.pool_rules import Opening
+    from greenmongo._core.pool_rules import PendingConnection
     from greenmongo._core.types import Address
     from greenmongo._net.connection import Connection
     from greenmongo._net.holder import Holder
@@ -79,8 +79,8 @@ class Pool:
         address: Address,
         limits: PoolLimits,
         *,
-        connect: Callable[[Opening], Connection],
-        on_connect_error: Callable[[Exception, Opening], object],
+        connect: Callable[[PendingConnection], Connection],
+        on_connect_error: Callable[[Exception, PendingConnection], object],
         drain: Callable[[Pool, Connection], object],
         break_deadlock: Callable[[Pool], object],
         publisher: Publisher | None = None,

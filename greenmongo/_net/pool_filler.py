@@ -13,7 +13,7 @@ import gevent
 from gevent.hub import getcurrent
 from pymongo.monitoring import ConnectionClosedReason
 
-from greenmongo._core.pool_rules import STALE, Opening, PoolState, may_connect
+from greenmongo._core.pool_rules import STALE, PendingConnection, PoolState, may_connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,8 +62,8 @@ class PoolFiller:
         wait_queue: WaitQueue,
         observer: PoolObserver,
         *,
-        connect: Callable[[Opening], Connection],
-        on_connect_error: Callable[[Exception, Opening], object],
+        connect: Callable[[PendingConnection], Connection],
+        on_connect_error: Callable[[Exception, PendingConnection], object],
     ) -> None:
         self.created_count = 0
         """Connections opened since the pool exists."""
@@ -75,7 +75,7 @@ class PoolFiller:
         self._observer = observer
         self._connect = connect
         self._on_connect_error = on_connect_error
-        self._connecting: dict[greenlet, Opening] = {}
+        self._connecting: dict[greenlet, PendingConnection] = {}
 
     def fill(self, *, for_minimum: bool = True) -> None:
         """Start establishing as many connections as callers wait for, or the minimum asks for.
@@ -97,9 +97,9 @@ class PoolFiller:
 
     def make_stale(self, service_id: ObjectId) -> None:
         """Make what is being opened to one server behind a load balancer stale."""
-        for opening in self._connecting.values():
-            if opening.service_id == service_id:
-                opening.generation = STALE
+        for pending in self._connecting.values():
+            if pending.service_id == service_id:
+                pending.generation = STALE
 
     def stop(self, new_error: Callable[[], BaseException]) -> None:
         """End every attempt to connect, each with an error of its own. Does not wait."""
@@ -129,37 +129,37 @@ class PoolFiller:
             return
         self.created_count += 1
         began, attempt = monotonic(), getcurrent()
-        opening = Opening(self.created_count, generation)
+        pending = PendingConnection(self.created_count, generation)
         try:
-            self._observer.created(opening.number)
-            self._connecting[attempt] = opening
-            connection = self._connect(opening)
+            self._observer.created(pending.number)
+            self._connecting[attempt] = pending
+            connection = self._connect(pending)
         except Exception as error:
             self._connecting.pop(attempt, None)
             self._end(for_minimum=for_minimum)
-            self._fail(opening, error)
+            self._fail(pending, error)
             return
         except BaseException:
             self._connecting.pop(attempt, None)
             self._end(for_minimum=for_minimum)
-            self._observer.closed(opening.number, ConnectionClosedReason.POOL_CLOSED)
+            self._observer.closed(pending.number, ConnectionClosedReason.POOL_CLOSED)
             raise
         # No switch from here on: nobody may see the connection counted twice, or not at all.
         del self._connecting[attempt]
         with self._observer:
             self._end(for_minimum=for_minimum)
-            self._observer.ready(opening.number, began)
+            self._observer.ready(pending.number, began)
             pool.admit(connection)
             self.fill()
 
-    def _fail(self, opening: Opening, error: Exception) -> None:
+    def _fail(self, pending: PendingConnection, error: Exception) -> None:
         """Record that a connection could not be opened."""
         with self._observer:
             # Whoever waits longest is told; those behind hear of it if the pool is cleared.
-            is_stale = opening.generation != self._pool.generation
+            is_stale = pending.generation != self._pool.generation
             entry = None if is_stale else self._wait_queue.take_first()
-            self._on_connect_error(error, opening)
-            self._observer.closed(opening.number, ConnectionClosedReason.ERROR, error)
+            self._on_connect_error(error, pending)
+            self._observer.closed(pending.number, ConnectionClosedReason.ERROR, error)
             if entry is not None:
                 self._wait_queue.fail(entry, error)
             # The minimum waits for the next round: a server that refuses connections would be

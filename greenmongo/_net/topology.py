@@ -22,7 +22,7 @@ from pymongo.errors import (
 )
 
 from greenmongo._core.options.srv import apply_hosts, is_polled
-from greenmongo._core.pool_rules import Opening
+from greenmongo._core.pool_rules import PendingConnection
 from greenmongo._core.read_modes import PRIMARY
 from greenmongo._core.retryable_errors import is_overload
 from greenmongo._core.sdam.heartbeat import ErrorFact, ErrorKind, judge_check_failure, judge_error
@@ -216,7 +216,7 @@ class Topology:
         return verdict.request_check
 
     def report_error(
-        self, address: Address, error: Exception, connection: Connection | Opening
+        self, address: Address, error: Exception, connection: Connection | PendingConnection
     ) -> None:
         """Take in that an operation, or the opening of a connection for one, failed."""
         server = self.servers.get(address)
@@ -224,12 +224,12 @@ class Topology:
         if server is None or known is None:
             return
         details = _details_of(error)
-        handshake = None if isinstance(connection, Opening) else connection.description
+        handshake = None if isinstance(connection, PendingConnection) else connection.description
         verdict = judge_error(
             known,
             ErrorFact(
                 _kind_of(error),
-                before_handshake=isinstance(connection, Opening),
+                before_handshake=isinstance(connection, PendingConnection),
                 code=details.get("code"),
                 topology_version=details.get("topologyVersion"),
                 pool_generation=connection.generation,

@@ -14,7 +14,7 @@ from gevent.hub import get_hub
 from pymongo.errors import AutoReconnect, OperationFailure, WaitQueueTimeoutError
 
 from greenmongo._core.options import ClientOptions
-from greenmongo._core.pool_rules import Opening, PoolCleared, PoolClosed, PoolLimits
+from greenmongo._core.pool_rules import PendingConnection, PoolCleared, PoolClosed, PoolLimits
 from greenmongo._core.types import Document
 from greenmongo._net.connection import Connection
 from greenmongo._net.deadlock import break_deadlock
@@ -74,13 +74,13 @@ class PoolRun:
             return "PoolClosedError"
         return "PoolClearedError" if isinstance(error, PoolCleared) else type(error).__name__
 
-    def _connect(self, opening: Opening) -> Connection:
+    def _connect(self, pending: PendingConnection) -> Connection:
         self._fail_point.meet()
         ours, theirs = socket.socketpair()
         self._sockets.append(theirs)
         ours.setblocking(False)
         stream = Stream(get_hub(), ours, ADDRESS)
-        return Connection(stream, opening.number, opening.generation, None)
+        return Connection(stream, pending.number, pending.generation, None)
 
     def _tidy_up(self, interval: float) -> None:
         while True:

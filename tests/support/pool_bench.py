@@ -14,7 +14,12 @@ from gevent.event import Event
 from gevent.hub import get_hub
 from pymongo.errors import AutoReconnect
 
-from greenmongo._core.pool_rules import CONNECTION_CHANGES, ConnectionState, Opening, PoolLimits
+from greenmongo._core.pool_rules import (
+    CONNECTION_CHANGES,
+    ConnectionState,
+    PendingConnection,
+    PoolLimits,
+)
 from greenmongo._net.connection import Connection, Exchange
 from greenmongo._net.deadlock import break_deadlock
 from greenmongo._net.pool import Pool
@@ -67,8 +72,8 @@ class Bench:
             break_deadlock=break_deadlock,
         )
 
-    def _connect(self, opening: Opening) -> Connection:
-        number = opening.number
+    def _connect(self, pending: PendingConnection) -> Connection:
+        number = pending.number
         self.may_connect.wait()
         gevent.sleep(0)
         if self.failure is not None:
@@ -80,7 +85,7 @@ class Bench:
         theirs.setblocking(False)
         self.peers[number] = Peer(theirs)
         stream = Stream(get_hub(), ours, ADDRESS)
-        connection = StrictConnection(stream, number, opening.generation, None)
+        connection = StrictConnection(stream, number, pending.generation, None)
         self.connections.append(connection)
         return connection
 
