@@ -20,7 +20,7 @@ __all__ = ["ReopeningExecutor"]
 class ReopeningExecutor(Executor):
     """Runs commands for one client of the old kind."""
 
-    def rest(self) -> None:
+    def suspend(self) -> None:
         """Close everything, like `close`; but the next operation opens it again."""
         retired = Executor(self.options)
         retired._engine, self._engine = self._usable_engine(), None
@@ -33,7 +33,7 @@ class ReopeningExecutor(Executor):
             engine.thread.call(partial(engine.drop_connections, primary_only=primary_only))
 
     def log_in(self, credentials: Credentials) -> None:
-        """Be somebody from now on: existing connections are closed, requests go on.
+        """Log in for all connections to come: existing connections are closed, requests go on.
 
         Raises:
             InvalidOperation: the client is somebody else.
@@ -41,15 +41,15 @@ class ReopeningExecutor(Executor):
         """
         self._refuse_another(credentials)
         engine = self.open()
-        engine.thread.call(engine.try_credentials, credentials)
-        engine.thread.call(self._become, engine, credentials)
+        engine.thread.call(engine.verify_credentials, credentials)
+        engine.thread.call(self._switch_credentials, engine, credentials)
 
     def log_out(self, source: str) -> None:
-        """Be nobody from now on, if the client was a user of this database."""
+        """Log out for all connections to come, if the client was a user of this database."""
         known = self.options.credentials
         if known is not None and known.source == source:
             engine = self.open()
-            engine.thread.call(self._become, engine, None)
+            engine.thread.call(self._switch_credentials, engine, None)
 
     def _refuse_another(self, credentials: Credentials) -> None:
         known = self.options.credentials
@@ -59,7 +59,7 @@ class ReopeningExecutor(Executor):
                 "log out first, or use another client"
             )
 
-    def _become(self, engine: Engine, credentials: Credentials | None) -> None:
+    def _switch_credentials(self, engine: Engine, credentials: Credentials | None) -> None:
         """Change who the client is. Hub side, and without a switch: of two that try one wins."""
         if credentials is not None:
             self._refuse_another(credentials)

@@ -66,7 +66,7 @@ class Connection(LegacyClient[DocT]):
 
     def close(self) -> None:
         """End every request and close every connection; the next operation opens new ones."""
-        self._reopening.rest()
+        self._reopening.suspend()
 
     @property
     def host(self) -> str | None:

@@ -82,7 +82,7 @@ class Connector:
         """
         return self._establish(address, pending, self.options.credentials)
 
-    def try_credentials(self, address: Address, credentials: Credentials) -> None:
+    def verify_credentials(self, address: Address, credentials: Credentials) -> None:
         """Log in as somebody and close the connection again.
 
         Raises:
@@ -188,7 +188,7 @@ class Connector:
         connection.sasl_mechanisms = reply.get("saslSupportedMechs") or ()
         return connection, reply
 
-    def log_in_again(self, connection: Connection, timeout: float | None) -> None:
+    def reauthenticate(self, connection: Connection, timeout: float | None) -> None:
         """Renew what a connection is logged in with, because its server demands it.
 
         A connection on which this does not come to its end is closed: who knows as whom it speaks.

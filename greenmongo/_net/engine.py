@@ -83,11 +83,11 @@ class Engine:
         self.options = options
         self._connector.options = options
 
-    def log_in_again(self, connection: Connection, timeout: float | None) -> None:
+    def reauthenticate(self, connection: Connection, timeout: float | None) -> None:
         """Renew what a connection is logged in with, because its server demands it."""
-        self._connector.log_in_again(connection, timeout)
+        self._connector.reauthenticate(connection, timeout)
 
-    def try_credentials(self, credentials: Credentials) -> None:
+    def verify_credentials(self, credentials: Credentials) -> None:
         """See whether the server takes them, on a connection that nobody else uses.
 
         Raises:
@@ -95,7 +95,7 @@ class Engine:
         """
         preference = ReadPreference.PRIMARY_PREFERRED
         server = self.topology.select(preference, self.options.server_selection_timeout)
-        self._connector.try_credentials(server.address, credentials)
+        self._connector.verify_credentials(server.address, credentials)
 
     def set_credentials(self, credentials: Credentials | None) -> None:
         """Use them, or none, for connections to come."""

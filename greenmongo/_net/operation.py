@@ -275,7 +275,7 @@ class Operation:
             # Authentication, "Reauthentication": the server has done nothing yet, so the command is
             # sent once more whatever it is.
             left = None if self._deadline is None else self._deadline.remaining(monotonic())
-            self._context.log_in_again(connection, left)
+            self._context.reauthenticate(connection, left)
             document = self._round_trip(server, connection)
         if not document.get("ok"):
             raise command_error(document)

@@ -28,6 +28,6 @@ class OperationContext(Protocol):
     plain_options: CodecOptions[Any]
     """Options that were found to suit a whole reply, envelope included."""
 
-    def log_in_again(self, connection: Connection, timeout: float | None) -> None:
+    def reauthenticate(self, connection: Connection, timeout: float | None) -> None:
         """Renew what a connection is logged in with, because its server demands it."""
         ...
