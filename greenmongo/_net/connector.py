@@ -163,7 +163,7 @@ class Connector:
         credentials: Credentials | None,
         nonce: bytes,
     ) -> tuple[Connection, Document]:
-        """Connect, exchange hellos, and take in what the server says of itself."""
+        """Connect, exchange hellos, and record what the server says of itself."""
         connection = self._open_connection(route, pending.number, self.options.socket_timeout)
         try:
             reply = self._hello(

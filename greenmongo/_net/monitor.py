@@ -95,7 +95,7 @@ class Monitor:
         """End the greenlets and close the connections. Does not wait."""
         if self._check_began is not None:
             self._publish_failure(AutoReconnect("the monitor was stopped"))
-        self._measure_apart(False)
+        self._ensure_rtt_monitor(False)
         self._greenlet.kill(block=False)
 
     def abandon_after_fork(self) -> None:
@@ -133,7 +133,7 @@ class Monitor:
             self._events.heartbeat_started(
                 self._address, self._connection, awaited=self._is_awaited
             )
-            reply, duration = self._say_hello()
+            reply, duration = self._run_hello()
             check_reply(reply)
             description = self._describe(reply, duration)
         except Exception as error:
@@ -143,7 +143,7 @@ class Monitor:
             if isinstance(error, CheckCancelled):
                 return False  # Whoever cancelled it has told of the failure.
             return self._report_failure(self._address, error)
-        self._take(reply, description, duration)
+        self._on_success(reply, description, duration)
         return self._is_streaming
 
     @property
@@ -165,11 +165,11 @@ class Monitor:
             now=monotonic(),
         )
 
-    def _take(self, reply: Document, description: ServerDescription, duration: float) -> None:
+    def _on_success(self, reply: Document, description: ServerDescription, duration: float) -> None:
         self._hello_ok = bool(reply.get("helloOk", self._hello_ok))
         if self._may_stream:
             self._topology_version = description.topology_version
-            self._measure_apart(self._is_streaming)
+            self._ensure_rtt_monitor(self._is_streaming)
         if self._is_awaited:
             # The news that somebody wanted while the server was being listened to.
             self._wanted.clear()
@@ -194,7 +194,7 @@ class Monitor:
                 awaited=self._is_awaited,
             )
 
-    def _say_hello(self) -> tuple[Document, float]:
+    def _run_hello(self) -> tuple[Document, float]:
         if self._connection is None:
             self._opened += 1
             self._connection, reply, duration = self._connector.open_monitor(
@@ -222,8 +222,8 @@ class Monitor:
         )
         return hellos.ask(document, limit)
 
-    def _measure_apart(self, is_needed: bool) -> None:
-        """See that round trips are measured apart from the checks, or not any more."""
+    def _ensure_rtt_monitor(self, is_needed: bool) -> None:
+        """Start or stop measuring round trips apart from the checks."""
         monitor = self._rtt_monitor
         if is_needed and monitor is None:
             self._rtt_monitor = RttMonitor(
@@ -235,7 +235,7 @@ class Monitor:
 
     def _disconnect(self) -> None:
         self._topology_version = None
-        self._measure_apart(False)
+        self._ensure_rtt_monitor(False)
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()

@@ -200,11 +200,11 @@ class Topology:
         return any(candidate.address == server.address for candidate in suitable)
 
     def report(self, description: ServerDescription) -> None:
-        """Take in what a check found."""
+        """Record what a check found."""
         self._apply(description)
 
     def report_check_failure(self, address: Address, error: Exception) -> bool:
-        """Take in that a check failed; tell whether to check again at once."""
+        """Record that a check failed; return whether to check again at once."""
         server = self.servers.get(address)
         if server is None:
             return False
@@ -218,7 +218,7 @@ class Topology:
     def report_error(
         self, address: Address, error: Exception, connection: Connection | PendingConnection
     ) -> None:
-        """Take in that an operation, or the opening of a connection for one, failed."""
+        """Record that an operation, or the opening of a connection for one, failed."""
         server = self.servers.get(address)
         known = self.description.servers.get(address)
         if server is None or known is None:
@@ -263,7 +263,7 @@ class Topology:
             self._seed_list.close()
         with self._events.publisher:
             for address in list(self.servers):
-                self._perform(CloseServer(address))
+                self._perform_effect(CloseServer(address))
             previous, self.description = self.description, TopologyDescription.empty()
             self._events.changed(previous, self.description)
             self._events.closed()
@@ -308,29 +308,29 @@ class Topology:
         with self._events.publisher:
             self._events.changed(TopologyDescription.empty(), self.description)
             for address in self.description.servers:
-                self._perform(OpenServer(address))
+                self._perform_effect(OpenServer(address))
             if self._options.load_balanced:
                 self._apply(ServerDescription.load_balancer(self._options.seeds[0]))
 
     def _update_hosts(self, hosts: Sequence[Address]) -> None:
-        """Take in that the DNS lists other hosts now."""
+        """Record that the DNS lists other hosts now."""
         srv = self._options.srv
         limit = 0 if srv is None else srv.max_hosts
-        self._make(apply_hosts(self.description, hosts, limit, random.sample))
+        self._apply_change(apply_hosts(self.description, hosts, limit, random.sample))
 
     def _apply(self, server: ServerDescription) -> None:
-        self._make(apply_description(self.description, server))
+        self._apply_change(apply_description(self.description, server))
 
-    def _make(self, change: Change) -> None:
+    def _apply_change(self, change: Change) -> None:
         # No greenlet switch since `self.description` was read.
         self.description = change.topology
         with self._events.publisher:
             for effect in change.effects:
-                self._perform(effect)
+                self._perform_effect(effect)
         changed, self._changed = self._changed, Event()
         changed.set()
 
-    def _perform(self, effect: Effect) -> None:
+    def _perform_effect(self, effect: Effect) -> None:
         match effect:
             case OpenServer(address):
                 if not self._is_closed:
