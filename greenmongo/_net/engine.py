@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine"]
 
-FAREWELL = 1.0
-"""Seconds to wait for the server's answer when a client that closes says goodbye."""
+END_SESSIONS_TIMEOUT = 1.0
+"""Seconds to wait for the server's answer to endSessions when a client closes."""
 
 
 class Engine:
@@ -185,7 +185,7 @@ class Engine:
             if not sessions or not server.pool.idle_count:
                 continue
             connection = server.pool.checkout(None, 0.0)
-            connection.timeout = FAREWELL
+            connection.timeout = END_SESSIONS_TIMEOUT
             try:
                 for start in range(0, len(sessions), 10_000):
                     connection.command({"endSessions": sessions[start : start + 10_000]})
