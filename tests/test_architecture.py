@@ -81,7 +81,6 @@ PARENTS: dict[str, tuple[str, ...]] = {
         "greenmongo._net.connection",
         "greenmongo._net.pool",
     ),
-    "greenmongo._net.observers.command": ("greenmongo._net.connection",),
     "bridge._request": ("bridge._client",),
     "bridge._database": ("bridge._client",),
     "bridge._collection": ("bridge._database",),

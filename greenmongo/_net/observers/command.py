@@ -17,11 +17,11 @@ from greenmongo._net.observers.publisher import COMMAND, DEBUG
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from bson.objectid import ObjectId
     from pymongo.monitoring import CommandListener
 
     from greenmongo._core.command import Command
-    from greenmongo._core.types import Document
-    from greenmongo._net.connection import Connection
+    from greenmongo._core.types import Address, Document
     from greenmongo._net.observers.publisher import Publisher
 
 __all__ = ["CommandMonitoring", "CommandObserver", "CommandRecord"]
@@ -45,6 +45,24 @@ class CommandRecord(Protocol):
         """Record the server's refusal, or what stands for a reply that never came."""
 
 
+class ObservedConnection(Protocol):
+    """What a record says of the connection that a command is sent on."""
+
+    @property
+    def address(self) -> Address:
+        """The server's address."""
+        ...
+
+    number: int
+    """The driver's own id of the connection."""
+    server_connection_id: int | None
+    """The server's own id of the connection."""
+    service_id: ObjectId | None
+    """The server that was reached behind a load balancer."""
+    state: ConnectionState
+    """`PENDING` until the handshake is over."""
+
+
 class CommandMonitoring:
     """Who observes the commands of one client. Hub side only."""
 
@@ -60,7 +78,7 @@ class CommandMonitoring:
 
     def observe(
         self,
-        connection: Connection,
+        connection: ObservedConnection,
         document: Document,
         db: str,
         request_id: int,
