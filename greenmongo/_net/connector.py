@@ -99,9 +99,11 @@ class Connector:
         nonce = b"" if credentials is None else new_nonce()
         with gevent.Timeout(timeout or None, late):
             route = self._resolve_route(address)
+            # Authentication, "Authentication Handshake": hello, then authentication.
             try:
                 connection, reply = self._handshake(route, pending, credentials, nonce)
             except AutoReconnect as error:
+                # CMAP, "Establishing a Connection": the server may have too much to do.
                 if not _hints_at_overload(error):
                     raise
                 raise labelled_as_overload(error) from error.__cause__
@@ -172,6 +174,7 @@ class Connector:
             description = parse_hello(connection.address, reply, now=monotonic())
             connection.description = description
             if self.options.load_balanced:
+                # Load Balancer Support, "Connection Establishment"
                 connection.service_id = pending.service_id = reply["serviceId"]
             connection.server_connection_id = reply.get("connectionId")
             connection.compressor = choose_compressor(
@@ -201,6 +204,7 @@ class Connector:
             AutoReconnect, NetworkTimeout: the connection broke, or no answer came in time.
             OperationFailure: the server refused the credentials.
         """
+        # Authentication, "Reauthentication": the same mechanism, without a new handshake.
         credentials = connection.credentials
         if credentials is None:
             return
@@ -240,6 +244,7 @@ class Connector:
             sasl_supported_mechs=None if credentials is None else negotiation_user(credentials),
             speculative_auth=speculation,
         )
+        # MongoDB Handshake, "Connection handshake": OP_MSG only for a server that must know it.
         if options.load_balanced or options.server_api is not None:
             reply = connection.command(document)
         else:

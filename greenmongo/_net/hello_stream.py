@@ -47,6 +47,7 @@ class HelloStream:
             NetworkTimeout: no reply in `timeout` seconds.
             ProtocolError: the reply makes no sense; the connection is closed.
         """
+        # Server Monitoring, "Streaming hello or legacy hello"
         connection, request_id = self._connection, next_request_id()
         body = bson.encode({**document, "$db": "admin"})
         connection.pending = Exchange(request_id, None, False)

@@ -85,6 +85,7 @@ class Monitor:
 
     def cancel_check(self) -> None:
         """End the check under way, and leave its connection; the next check is not hurried."""
+        # Server Monitoring, "hello or legacy hello Cancellation"
         if self._check_began is None:
             self._disconnect()
         elif self._connection is not None:
@@ -119,6 +120,7 @@ class Monitor:
     def _pause(self) -> None:
         ended = monotonic()
         interval = self._options.heartbeat_interval
+        # Server Monitoring, "heartbeatFrequencyMS" and "minHeartbeatFrequencyMS"
         self._wanted.wait(delay_before_check(ended, monotonic(), interval, requested=False))
         rest = delay_before_check(ended, monotonic(), interval, requested=True)
         if rest > 0:
@@ -137,6 +139,7 @@ class Monitor:
             check_reply(reply)
             description = self._describe(reply, duration)
         except Exception as error:
+            # Server Monitoring, "Network or command error during server check"
             self._publish_failure(error)
             self._disconnect()
             self._times = RoundTripTimes()
@@ -155,6 +158,7 @@ class Monitor:
         )
 
     def _describe(self, reply: Document, duration: float) -> ServerDescription:
+        # Server Monitoring, "Measuring RTT": a streamed hello measures how long news took.
         if not self._is_awaited:
             self._take_sample(duration)
         return parse_hello(
@@ -168,6 +172,7 @@ class Monitor:
     def _on_success(self, reply: Document, description: ServerDescription, duration: float) -> None:
         self._hello_ok = bool(reply.get("helloOk", self._hello_ok))
         if self._may_stream:
+            # Server Monitoring, "Feature Discovery": who sends a topologyVersion can stream.
             self._topology_version = description.topology_version
             self._ensure_rtt_monitor(self._is_streaming)
         if self._is_awaited:
@@ -211,6 +216,7 @@ class Monitor:
 
     def _await_hello(self, hellos: HelloStream) -> Document:
         interval, timeout = self._options.heartbeat_interval, self._options.connect_timeout
+        # Server Monitoring, "Socket timeout"
         limit = timeout + interval if timeout else None
         if hellos.has_more:
             return hellos.read(limit)

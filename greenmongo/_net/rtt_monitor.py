@@ -62,6 +62,7 @@ class RttMonitor:
                 try:
                     self._take(self._measure())
                 except PyMongoError:
+                    # Server Monitoring, "Measuring RTT": errors must not update the topology.
                     self._disconnect()
                 gevent.sleep(self._options.heartbeat_interval)
         finally:

@@ -209,6 +209,8 @@ class Topology:
         if server is None:
             return False
         verdict = judge_check_failure(self.description.servers[address], _kind_of(error))
+        # SDAM, "Why synchronize clearing a server's pool with updating the topology?": no greenlet
+        # switch between the two.
         with self._events.publisher:
             self._apply(ServerDescription.unknown(address, error))
             if verdict.clear_pool:
@@ -224,6 +226,8 @@ class Topology:
         if server is None or known is None:
             return
         details = _details_of(error)
+        # SDAM, "Warning about the maxWireVersion from a monitor's hello or legacy hello response":
+        # what counts is the handshake of the connection that failed.
         handshake = None if isinstance(connection, PendingConnection) else connection.description
         verdict = judge_error(
             known,

@@ -71,7 +71,7 @@ def authenticate(
 def _negotiated(hello_reply: Document) -> str:
     """Choose the best mechanism; a server that lists none is taken to know the oldest.
 
-    Authentication, "Mechanism Negotiation".
+    Authentication, "Default Authentication Methods".
     """
     # An answer to the handshake's SCRAM-SHA-256 start says as much as the list.
     listed = hello_reply.get("saslSupportedMechs") or ()

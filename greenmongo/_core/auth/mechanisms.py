@@ -42,7 +42,7 @@ class Mechanism:
 
     converse: Callable[[Login], Conversation[None]]
     start: Callable[[Credentials, bytes], Document] | None = None
-    """Its first command, given the nonce, if a handshake may carry it (Authentication,
+    """Its first command, given the nonce, if the handshake may carry it (MongoDB Handshake,
     "Speculative Authentication")."""
 
 
