@@ -88,6 +88,9 @@ class Command(NamedTuple):
     user_documents: bool = False
     """The reply carries user documents, so `codec_options` matters for it. If there are many in
     a batch, they come as an `UndecodedBatch`."""
+    reads_after: bool = False
+    """A causally consistent session says after which of the cluster's times it reads: Causal
+    Consistency, "Causally consistent read and write commands". Run Command: not a caller's own."""
     acknowledged: bool = True
     """False: sent with moreToCome and never answered."""
     sequence: DocumentSequence | None = None

@@ -120,7 +120,8 @@ def rename_collection(
         body["comment"] = comment
     given = body.pop("writeConcern", None)
     concern = namespace.write_concern if given is None else WriteConcern(**given)
-    return write_command("renameCollection", namespace._replace(db="admin"), body, concern)
+    admin = namespace._replace(db="admin")
+    return write_command("renameCollection", admin, body, concern, reads_after=False)
 
 
 def list_collections(db: str, options: Mapping[str, Any]) -> Command:

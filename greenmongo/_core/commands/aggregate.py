@@ -77,6 +77,7 @@ def aggregate(
         retry=Retryability.NEVER if writes else Retryability.READ,
         shape=ReplyShape.FIRST_BATCH,
         user_documents=True,
+        reads_after=True,
         acknowledged=not writes or body.get("writeConcern", {}).get("w") != 0,
         opens_cursor=True,
     )
@@ -199,4 +200,5 @@ def read_command(
         retry=Retryability.READ,
         shape=shape,
         user_documents=user_documents,
+        reads_after=True,
     )

@@ -91,7 +91,7 @@ def find_first(namespace: Namespace, query: Mapping[str, Any]) -> Command:
     if namespace.read_concern.level:
         body["readConcern"] = namespace.read_concern.document
     # Positional, because keywords cost a third of a microsecond here: is_write=False,
-    # user_documents=True. With a single batch no cursor is left open.
+    # user_documents=True, reads_after=True. With a single batch no cursor is left open.
     return Command(
         "find",
         body,
@@ -101,6 +101,7 @@ def find_first(namespace: Namespace, query: Mapping[str, Any]) -> Command:
         False,
         _READ,
         _FIRST_BATCH,
+        True,
         True,
     )
 
@@ -132,6 +133,7 @@ def find(namespace: Namespace, spec: FindSpec) -> Command:
         retry=_READ,
         shape=_FIRST_BATCH,
         user_documents=True,
+        reads_after=True,
         opens_cursor=True,
     )
 

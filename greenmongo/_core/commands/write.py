@@ -42,6 +42,7 @@ def write_command(
     *,
     may_retry: bool = False,
     shape: ReplyShape = ReplyShape.NOTHING,
+    reads_after: bool = True,
     sequence: DocumentSequence | None = None,
     operation_id: int | None = None,
     tolerates: Callable[[Document], bool] | None = None,
@@ -51,6 +52,7 @@ def write_command(
     Args:
         may_retry: it is a retryable write, if it is acknowledged.
         shape: what is read of the reply.
+        reads_after: see `Command`.
         sequence: the documents that are sent beside the body.
         operation_id: of the bulk write that it is a part of.
         tolerates: see `Command`.
@@ -70,6 +72,7 @@ def write_command(
         shape,
         # Error details and upserted ids hold the user's values; the defaults decode them anyhow.
         codec_options is not DEFAULT_CODEC_OPTIONS,
+        reads_after,
         acknowledged,
         sequence,
         operation_id,
@@ -240,5 +243,6 @@ def find_and_modify(
         is_write=True,
         retry=_WRITE if write_concern.acknowledged else _NEVER,
         user_documents=True,
+        reads_after=True,
         acknowledged=write_concern.acknowledged,
     )

@@ -49,15 +49,6 @@ __all__ = [
     "unpins",
 ]
 
-_READS_AFTER = frozenset(
-    {
-        "aggregate", "count", "distinct", "find", "mapReduce",
-        "bulkWrite", "create", "createIndexes", "delete", "drop", "dropDatabase", "dropIndexes",
-        "findAndModify", "insert", "update",
-    }
-)  # fmt: skip
-"""Read and Write Concern, "Read Concern" and "afterClusterTime": what may have that field."""
-
 _REJECTED_UNSTARTED = frozenset({SYSTEM_OVERLOADED_ERROR, RETRYABLE_ERROR})
 
 # ---- commands -----------------------------------------------------------------------------------
@@ -94,9 +85,8 @@ def add_session_fields(
     if transaction is not None and (transaction.is_active or transaction.is_ending):
         _add_transaction(body, session, transaction)
     elif session.options.snapshot:
-        _add_snapshot(body, session)
-    elif command.retry is not Retryability.UNKNOWN and command.name in _READS_AFTER:
-        # Causal Consistency, "Causally consistent read and write commands"; runCommand has it not.
+        _add_snapshot(body, command, session)
+    elif command.reads_after:
         _add_after_cluster_time(body, session)
 
 
@@ -135,10 +125,10 @@ def _add_after_cluster_time(body: Document, session: SessionState) -> None:
     }
 
 
-def _add_snapshot(body: Document, session: SessionState) -> None:
+def _add_snapshot(body: Document, command: Command, session: SessionState) -> None:
     # Snapshot Reads, "Sending readConcern to the server on all commands": on those too that
     # cannot have it, so that the server refuses them. A cursor reads on as it has begun.
-    if "getMore" in body or "killCursors" in body:
+    if command.address is not None:
         return
     concern = {**body.get("readConcern", {}), "level": "snapshot"}
     if session.snapshot_time is not None:

@@ -588,3 +588,32 @@ def test_distinct_compares_by_a_collation_and_a_count_needs_nothing() -> None:
         "pipeline",
         "cursor",
     ]
+
+
+# causal consistency
+
+
+def test_which_commands_a_causally_consistent_session_orders() -> None:
+    generic: dict[str, Any] = {"read_preference": None, "codec_options": None, "options": {}}
+    commands = [
+        find(NAMESPACE, FindSpec()),
+        find_first(NAMESPACE, {}),
+        aggregate(NAMESPACE, [], options={}).command,
+        count_matching(NAMESPACE, {}, options={}),
+        insert(NAMESPACE, [], ACKNOWLEDGED),
+        find_and_modify(NAMESPACE, {}, options={"remove": True}),
+        admin.drop_database(NAMESPACE),
+        admin.rename_collection(NAMESPACE, "d", options={}),
+        admin.list_collections("db", {}),
+        list_indexes(NAMESPACE),
+        admin.run_command("db", "find", "c", **generic),
+    ]
+    assert [command.name for command in commands if command.reads_after] == [
+        "find",
+        "find",
+        "aggregate",
+        "aggregate",
+        "insert",
+        "findAndModify",
+        "dropDatabase",
+    ]
