@@ -88,7 +88,7 @@ def run_case(
 
     def run(case: Case) -> None:
         if case.is_hubside:
-            request.getfixturevalue("hub_thread").run(case.run)
+            request.getfixturevalue("hub_thread").call(case.run)
         else:
             case.run()
 
