@@ -92,6 +92,12 @@ class _Buffered(Facade[CursorT_co], Pending[Any], Generic[CursorT_co, DocT]):
     def __aiter__(self) -> Self:
         return self
 
+    if not TYPE_CHECKING:
+        # Python would iterate by __getitem__, for ever. Not None in its place, which cannot say
+        # what to write; the type checkers see neither, and refuse `for`.
+        def __iter__(self) -> NoReturn:
+            raise TypeError(f"'{type(self).__name__}' object is not iterable: use `async for`")
+
     async def __anext__(self) -> DocT:
         internals = await self._opened() if self._is_unopened else self._internals
         buffer = internals.buffer

@@ -11,8 +11,10 @@ returns is a `Pending`.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar
 
@@ -127,9 +129,26 @@ _coroutine.register(Pending)
 
 
 def optionally_awaited(method: MethodT) -> MethodT:
-    """Mark a method whose result may be awaited, and need not be."""
+    """Mark a method whose result may be awaited, and need not be.
+
+    PyMongo declares such methods `async def`, and frameworks ask whether that is so before they
+    await what a callback returns: `inspect.iscoroutinefunction` is true for them here, too.
+    """
     method.__dict__["_is_optionally_awaited"] = True
+    _pass_for_coroutine_function(method)
     return method
+
+
+def _pass_for_coroutine_function(method: Any) -> None:
+    if sys.version_info >= (3, 12):
+        inspect.markcoroutinefunction(method)
+        return
+    # What asyncio's own function goes by; of Python 3.10 `inspect` can be told nothing.
+    method._is_coroutine = getattr(asyncio.coroutines, "_is_coroutine", None)
+    if sys.version_info >= (3, 11) and sys.implementation.name == "cpython":
+        # There an instruction of the code makes the coroutine, and the flag only says so.
+        code = method.__code__
+        method.__code__ = code.replace(co_flags=code.co_flags | inspect.CO_COROUTINE)
 
 
 def is_optionally_awaited(method: object) -> bool:

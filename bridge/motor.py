@@ -25,7 +25,7 @@ from bridge._cursor import (
     AsyncCursor,
 )
 from bridge._database import AsyncDatabase
-from bridge._delegate import Facade, wraps_awaited, wraps_call, wraps_result
+from bridge._delegate import Facade, is_optionally_awaited, wraps_awaited, wraps_call, wraps_result
 from greenmongo import Collection, CommandCursor, Cursor, Database, MongoClient
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ class _EagerTasks(Facade[S_co]):
         super().__init_subclass__()
         for name in dir(cls):
             member = inspect.getattr_static(cls, name)
-            if not name.startswith("_") and inspect.iscoroutinefunction(member):
+            if name.startswith("_") or is_optionally_awaited(member):
+                continue
+            if inspect.iscoroutinefunction(member):
                 setattr(cls, name, _as_task(member))
 
     @property

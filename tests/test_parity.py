@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -163,6 +164,17 @@ def test_what_is_awaited_in_pymongo_is_awaited_here(name: str) -> None:
     for member in theirs.keys() & ours.keys():
         if not is_optionally_awaited(ours[member]):
             assert (member, is_awaited(ours[member])) == (member, is_awaited(theirs[member]))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="inspect cannot be told on Python 3.10")
+@pytest.mark.parametrize("name", NAMES)
+def test_what_pymongo_declares_async_passes_for_a_coroutine_function(name: str) -> None:
+    """D06: frameworks ask, and await what a callback returns if so; nothing else passes for one."""
+    theirs, ours = both(name, "async")
+
+    for member in theirs.keys() & ours.keys():
+        expected = inspect.iscoroutinefunction(theirs[member])
+        assert (member, inspect.iscoroutinefunction(ours[member])) == (member, expected)
 
 
 @pytest.mark.parametrize("side", SIDES)

@@ -43,6 +43,9 @@ class SystemJS:
     def __getitem__(self, name: str) -> Any:
         return refuse_call
 
+    # Python would iterate by __getitem__, for ever.
+    __iter__ = None
+
     def list(self) -> list[str]:
         """Return the names of the stored functions."""
         return [document["_id"] for document in self._stored().find({}, ["_id"])]
