@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote_plus
 
-from pymongo.errors import ConfigurationError
+from pymongo.errors import ConfigurationError, InvalidURI
 
+from greenmongo._core.options.connection_string import NOT_ESCAPED
 from greenmongo._legacy._read_preference import MODE_NUMBERS, read_mode
 from greenmongo._legacy._tls_options import TLS_NAMES, translate_tls
 
@@ -86,6 +87,9 @@ def _split(uri: str) -> tuple[str, dict[str, str]]:
     separator = "&" if "&" in query else ";"
     pairs = query.split(separator) if query else []
     found = {name.lower(): value for name, _, value in (pair.partition("=") for pair in pairs)}
+    if "@" in query and "@" not in base and _OLD & found.keys():
+        # Perhaps a password that nobody has escaped: an old option's error would show its rest.
+        raise InvalidURI(NOT_ESCAPED)
     kept = [pair for pair in pairs if pair.partition("=")[0].lower() not in _OLD]
     return (f"{base}{question}{separator.join(kept)}" if kept else base), found
 

@@ -9,18 +9,24 @@ from typing import TYPE_CHECKING, Any
 from pymongo.errors import ConfigurationError, InvalidURI
 from pymongo.uri_parser import parse_uri, split_hosts
 
-from greenmongo._core.options.validation import read_uri_options
+from greenmongo._core.options.validation import names_in, read_uri_options
 
 if TYPE_CHECKING:
     from greenmongo._core.types import Address
 
-__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "ParsedHosts", "read_hosts", "read_uri"]
+__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "NOT_ESCAPED", "ParsedHosts", "read_hosts", "read_uri"]
 
 DEFAULT_HOST = "localhost"
 DEFAULT_PORT = 27017
 
 _SCHEME = "mongodb://"
 _SRV_SCHEME = "mongodb+srv://"
+
+NOT_ESCAPED = (
+    "Username and password must be escaped according to RFC 3986, use urllib.parse.quote_plus: "
+    "an '@' after a '/' or '?' looks like the end of a password that has one of these in it. "
+    "(An '@' elsewhere is written '%40'.)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,9 @@ def read_hosts(host: str | Sequence[str] | None, port: int | None) -> ParsedHost
         if "/" in entry:
             parsed = read_uri(entry, port)
             seeds += parsed.seeds
+        elif "@" in entry:
+            # Not shown: it has a password in it.
+            raise InvalidURI(f"a host with a user name must be a URI, which begins with {_SCHEME}")
         else:
             seeds += split_hosts(entry, port)
     if not seeds and parsed.fqdn is None:
@@ -80,7 +89,7 @@ def read_uri(uri: str, default_port: int = DEFAULT_PORT) -> ParsedHosts:
     """Read one connection string; unknown and invalid options warn, as the specification wants.
 
     Raises:
-        InvalidURI: the string is malformed.
+        InvalidURI: the string is malformed, or a user name or password in it is not escaped.
         ConfigurationError: an option of ours has a wrong value.
         ValueError: a port is not a number between 1 and 65535.
     """
@@ -89,7 +98,14 @@ def read_uri(uri: str, default_port: int = DEFAULT_PORT) -> ParsedHosts:
     if is_srv:
         # The parser would ask the DNS: it is given a plain URI of the same shape instead.
         base = _SCHEME + base[len(_SRV_SCHEME) :]
-    parsed = parse_uri(base, None if is_srv else default_port)
+    if _has_cut_credentials(base, query):
+        raise InvalidURI(NOT_ESCAPED)
+    try:
+        parsed = parse_uri(base, None if is_srv else default_port)
+    except (ValueError, InvalidURI):
+        if "@" in query:
+            raise InvalidURI(NOT_ESCAPED) from None
+        raise
     seeds: list[Address] = parsed["nodelist"]
     return ParsedHosts(
         seeds=() if is_srv else _unique(seeds),
@@ -99,6 +115,18 @@ def read_uri(uri: str, default_port: int = DEFAULT_PORT) -> ParsedHosts:
         options=read_uri_options(query) if query else {},
         fqdn=_srv_name(seeds) if is_srv else None,
     )
+
+
+def _has_cut_credentials(base: str, query: str) -> bool:
+    """Tell whether a `/` or `?` that nobody escaped has cut a password in two.
+
+    Its rest, and the `@` after it, is then taken for a database or for an option's name, and its
+    beginning for a host or a port, which may even make sense.
+    """
+    hosts, slash, database = base.removeprefix(_SCHEME).partition("/")
+    if "@" in database or any("@" in name for name in names_in(query)):
+        return True
+    return "@" in query and not slash and "@" not in hosts and ":" in hosts
 
 
 def _srv_name(seeds: Sequence[Address]) -> str:

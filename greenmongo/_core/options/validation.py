@@ -14,7 +14,7 @@ from pymongo.uri_parser import split_options, validate_options
 from greenmongo._core.options.checks import COMPRESSORS
 from greenmongo._core.options.table import DOCUMENTED_NAMES, OPTIONS, SECRETS, Check, Option
 
-__all__ = ["read_keywords", "read_uri_options"]
+__all__ = ["names_in", "read_keywords", "read_uri_options"]
 
 _BY_KEYWORD: Mapping[str, Option] = {
     **OPTIONS,
@@ -82,10 +82,11 @@ def _may_hold_secrets(query: str) -> bool:
     A `?` that nobody escaped begins the options within the credentials, so that their `@` is
     among the options; a `&` or `;` that nobody escaped ends an option that is a secret itself.
     """
-    return "@" in query or not SECRETS.isdisjoint(_names_in(query))
+    return "@" in query or not SECRETS.isdisjoint(names_in(query))
 
 
-def _names_in(query: str) -> list[str]:
+def names_in(query: str) -> list[str]:
+    """Return the names of a URI's options in lower case, repeated ones as well."""
     return [part.partition("=")[0].lower() for part in query.replace(";", "&").split("&")]
 
 
@@ -103,7 +104,7 @@ def _checked_in_uri(option: Option, check: Check, value: str, *, is_shown: bool)
 
 def _refuse_repetitions(query: str) -> None:
     """Refuse a proxy option that is there twice: which of the two would the traffic go through?"""
-    names = _names_in(query)
+    names = names_in(query)
     for option in OPTIONS.values():
         if option.is_given_once and names.count(option.key) > 1:
             raise InvalidURI(f"{option.name} must not be given more than once")
