@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from tests.spec.hooks_sdam import SdamHooks, SdamRun
+from tests.spec.server_types import known_type
 
 __all__ = ["check_discovery"]
 
@@ -58,8 +59,7 @@ def _check_view(expected: dict[str, Any], found: dict[str, Any]) -> None:
 
 def _check_server_fact(what: str, name: str, expected: Any, found: Any) -> None:
     if name == "type":
-        # Only drivers that check one server at a time tell possible primaries from unknown servers.
-        expected = expected.replace("PossiblePrimary", "Unknown")
+        expected = known_type(expected)
     elif name == "error":
         assert expected.lower() in str(found).lower(), what
         return
@@ -88,6 +88,8 @@ def _check_event_fact(what: str, expected: Any, found: Any) -> None:
             assert ours.keys() == theirs.keys(), f"{what}: servers"
             for address, server in theirs.items():
                 _check_event_fact(f"{what}: {address}", server, ours[address])
+        elif name == "type":
+            _check_event_fact(f"{what}: {name}", known_type(value), found[name])
         elif isinstance(value, list):
             assert sorted(found[name]) == sorted(value), f"{what}: {name}"
         else:

@@ -18,7 +18,7 @@ from greenmongo._core.types import format_address
 from greenmongo._net.seed_list import SeedList
 from tests.support.fix_dns import DnsServer, resolver_of
 
-__all__ = ["check_seed_list"]
+__all__ = ["check_seed_list", "facts_of_uri"]
 
 _FOLDER = "source/initial-dns-seedlist-discovery/tests"
 _SRV = re.compile(r"^(\S+?)\.?\s+\d+\s+IN SRV\s+(\d+)\s+(\S+?)\.?\s*$", re.MULTILINE)
@@ -66,13 +66,20 @@ def check_seed_list(test: dict[str, Any]) -> None:
     assert len(seeds) == test.get("numSeeds", len(seeds))
     for name, expected in test.get("options", {}).items():
         assert (name, _MEANING[name](options)) == (name, expected)
-    found = {
-        "user": options.credentials and options.credentials.username,
-        "password": options.credentials and options.credentials.password,
-        "db": options.default_database,
-        "auth_database": options.default_database,
-    }
+    found = facts_of_uri(options)
     assert {name: found[name] for name in user} == user
+
+
+def facts_of_uri(options: ClientOptions) -> dict[str, str | None]:
+    """Return what the files call `parsed_options`, under every name that they have for it."""
+    credentials, database = options.credentials, options.default_database
+    return {
+        "user": None if credentials is None else credentials.username,
+        "password": None if credentials is None else credentials.password,
+        "db": database,
+        "auth_database": database,
+        "defaultDatabase": database,
+    }
 
 
 def _look_up(uri: str, login: dict[str, Any]) -> ClientOptions:

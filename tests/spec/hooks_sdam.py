@@ -41,6 +41,7 @@ from greenmongo._core.sdam.transitions import (
     initial_topology,
 )
 from greenmongo._core.types import Address, Document, ReadMode, format_address
+from tests.spec.server_types import known_type
 
 __all__ = ["SdamHooks", "SdamRun"]
 
@@ -260,11 +261,9 @@ def _topology(document: Document) -> TopologyDescription:
 
 def _server(document: Document) -> ServerDescription:
     """Return the server a specification file describes."""
-    # Only drivers that check one server at a time tell possible primaries from unknown servers.
-    kind = document["type"].replace("PossiblePrimary", "Unknown")
     server = ServerDescription(
         parse_address(document["address"]),
-        ServerKind(kind),
+        ServerKind(known_type(document["type"])),
         round_trip_time=document.get("avg_rtt_ms", 0) / 1000,
         tags=document.get("tags", {}),
         max_wire_version=document.get("maxWireVersion", 21),

@@ -122,8 +122,11 @@ PLACES: dict[str, list[tuple[str, list[Any]]]] = {
         ),
     ],
     "sdam events": [
-        ("The events", ["phases", 0, "outcome", "events", 2, "server_opening_event", "address"]),
-        ("The events", ["phases", 0, "outcome", "events"]),
+        (
+            "standalone_found",
+            ["phases", 0, "outcome", "events", 2, "server_opening_event", "address"],
+        ),
+        ("standalone_found", ["phases", 0, "outcome", "events"]),
     ],
     "sdam replica set": [
         ("A primary of", ["phases", 2, "outcome", "servers", "a.example:27017", "error"]),

@@ -27,5 +27,5 @@ def test_unified_specification(unified_case: UnifiedCase, run_unified: RunUnifie
     if not unified_case.must_fail:
         run_unified(unified_case)
         return
-    with pytest.raises((Mismatch, PyMongoError, TypeError, KeyError)):
+    with pytest.raises((Mismatch, PyMongoError, TypeError, ValueError, KeyError)):
         run_unified(unified_case)

@@ -20,7 +20,7 @@ from pymongo.write_concern import WriteConcern
 from greenmongo import CursorType
 from tests.spec.unified.outcomes import Mismatch, Unsupported
 
-__all__ = ["Arguments", "concerns", "snake_case"]
+__all__ = ["UNSUPPORTED", "Arguments", "concerns", "snake_case"]
 
 _MODES: dict[str, Callable[..., Any]] = {
     "primarypreferred": PrimaryPreferred,
@@ -64,7 +64,7 @@ _VALUES: dict[str, Callable[[Any], Any]] = {
 }
 _CONCERNS = ("readConcern", "readPreference", "writeConcern")
 # Neither PyMongo nor greenmongo has these.
-_UNSUPPORTED = ("rawData", "timeoutMode", "disableMD5")
+UNSUPPORTED = ("rawData", "timeoutMode", "disableMD5")
 
 
 def concerns(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class Arguments(dict[str, Any]):
         Raises:
             Unsupported: there is no such option.
         """
-        for name in _UNSUPPORTED:
+        for name in UNSUPPORTED:
             if name in self:
                 raise Unsupported(f"argument {name}")
         found = {

@@ -8,6 +8,7 @@ from typing import Any
 
 from pymongo.errors import BulkWriteError, NotPrimaryError, OperationFailure, PyMongoError
 
+from tests.spec.server_types import known_type
 from tests.spec.unified.matching import MISSING, Matcher, as_stored
 from tests.spec.unified.observer import Event, Observer, describe
 from tests.spec.unified.outcomes import Mismatch, Unsupported
@@ -114,6 +115,8 @@ def _check_event(expected: Document, found: Event, matcher: Matcher) -> None:
         raise Mismatch(f"expected {kind}, found {found['event']}")
     for name, value in facts.items():
         where = f"{kind}.{name}"
+        if kind == "serverDescriptionChangedEvent" and "type" in value:
+            value = {**value, "type": known_type(value["type"])}
         if name == "hasServiceId":
             matcher.check(value, found.get("serviceId") is not None, where)
         elif name == "hasServerConnectionId":

@@ -14,7 +14,7 @@ from typing import Any
 from pymongo.driver_info import DriverInfo
 from pymongo.errors import PyMongoError
 
-from tests.spec.unified.arguments import Arguments
+from tests.spec.unified.arguments import UNSUPPORTED, Arguments, snake_case
 from tests.spec.unified.outcomes import Mismatch, Unsupported
 from tests.support.loop_actor import bare
 
@@ -149,9 +149,14 @@ def _find_one(collection: Any, arguments: Arguments) -> Any:
 def _find_and(method: str, *positional: str) -> Operation:
     def perform(collection: Any, arguments: Arguments) -> Any:
         values = [arguments.required(name) for name in positional]
-        # An option of the command, for which the method has no parameter.
-        limit = {"maxTimeMS": arguments.pop("maxTimeMS")} if "maxTimeMS" in arguments else {}
-        return getattr(collection, method)(*values, **_find_keywords(arguments), **limit)
+        parameters = inspect.signature(getattr(bare(collection), method)).parameters
+        # Options of the command, for which the method has no parameters.
+        options = {
+            name: arguments.pop(name)
+            for name in list(arguments)
+            if name not in UNSUPPORTED and snake_case(name) not in parameters
+        }
+        return getattr(collection, method)(*values, **_find_keywords(arguments), **options)
 
     return Operation(perform)
 
