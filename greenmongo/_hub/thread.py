@@ -59,6 +59,8 @@ class HubThread:
         self.ident = 0
         """The native thread's number while it runs in this process, otherwise 0."""
         self.generation = _state.generation
+        self.is_usable = True
+        """Whether calls can still be submitted from this process."""
         # No global name later on: it may be needed while the interpreter takes its modules apart.
         self._getpid = os.getpid
         self._pid = os.getpid()
@@ -68,25 +70,15 @@ class HubThread:
         self._exited = allocate_lock()
         self._exited.acquire()
         self._stop_requested: Waiter[None] | None = None
-        self._is_over = False
         self._on_stop: list[Callable[[], object]] = []
         start_new_thread(self._main, ())
         self._started.acquire()
 
     def __repr__(self) -> str:
-        state = "over" if self._is_over else "running"
+        state = "running" if self.is_usable else "over"
         return f"<greenmongo-hub-{self.ident} {state}, {self._leases} leases>"
 
     # ---- any side -------------------------------------------------------------------------
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether calls can still be submitted from this process."""
-        return not self._is_over and self.generation == _state.generation
-
-    def is_current(self) -> bool:
-        """Tell whether the caller runs on the hub thread."""
-        return get_ident() == self.ident
 
     def submit(self, job: Callable[[], object]) -> None:
         """Have `job()` called on the hub; it must not block or raise.
@@ -117,22 +109,34 @@ class HubThread:
             return False
         return True
 
-    def call(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        """Run `fn` on the hub thread and wait for its result: directly if this is it. Any side."""
-        return self.call_as(None, fn, *args, **kwargs)
+    def must_cross(self, fn: Callable[..., Any]) -> bool:
+        """Tell whether the caller, who wants to run `fn`, is not on the hub thread. Any side.
 
-    def call_as(
-        self, context: Context | None, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
-    ) -> Any:
-        """Run `fn` like `call`, on behalf of `context` unless this is the hub thread already."""
+        Raises:
+            MisuseError: the caller is a callback of the hub, where nothing may block.
+        """
         if get_ident() != self.ident or self.generation != _state.generation:
-            return run_and_wait(self, fn, args, kwargs, context)
+            return True
         if getcurrent() is self.hub:
             raise MisuseError(
                 f"{getattr(fn, '__qualname__', fn)!s} blocks, and was called from a callback of "
                 "the driver's own hub, where nothing may block",
                 "call it from a greenlet (gevent.spawn)",
             )
+        return False
+
+    def call(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Run `fn` on the hub thread and wait for its result: directly if this is it. Any side."""
+        if self.must_cross(fn):
+            return run_and_wait(self, fn, args, kwargs, None)
+        return fn(*args, **kwargs)
+
+    def call_as(
+        self, context: Context | None, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Run `fn` like `call`, on behalf of `context` unless this is the hub thread already."""
+        if self.must_cross(fn):
+            return run_and_wait(self, fn, args, kwargs, context)
         return fn(*args, **kwargs)
 
     def lease(self) -> None:
@@ -202,7 +206,7 @@ class HubThread:
 
     def _shut_down(self) -> None:
         with _state.lock:
-            self._is_over = True
+            self.is_usable = False
             if _state.current is self:
                 _state.current = None
         try:
@@ -291,7 +295,7 @@ def _lease() -> HubThread:
     thread = _state.current
     if thread is None or not thread.is_usable:
         thread = _state.current = HubThread()
-        _state.all = [old for old in _state.all if not old._is_over]
+        _state.all = [old for old in _state.all if old.is_usable]
         _state.all.append(thread)
     thread._leases += 1
     return thread
@@ -319,7 +323,7 @@ def _forget_after_fork() -> None:
     _state.generation += 1
     _state.leaked.extend(_state.all)
     for thread in _state.leaked:
-        thread.ident = 0
+        thread.ident, thread.is_usable = 0, False
     _state.current, _state.all = None, []
 
 

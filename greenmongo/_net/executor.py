@@ -82,15 +82,14 @@ class Executor:
         if engine is None or not engine.thread.is_usable:
             engine = self.open()
         thread = engine.thread
-        if thread.is_current():
-            reply: Reply = thread.call(engine.execute, command, session)
+        if not thread.must_cross(engine.execute):
+            return engine.execute(command, session)
+        context = self._context_if_needed(engine)
+        if self.wants_context or is_limited():
+            run = copy_context().run
+            reply: Reply = thread.call_as(context, run, engine.execute, command, session)
         else:
-            context = self._context_if_needed(engine)
-            if self.wants_context or is_limited():
-                run = copy_context().run
-                reply = thread.call_as(context, run, engine.execute, command, session)
-            else:
-                reply = thread.call_as(context, engine.execute, command, session)
+            reply = thread.call_as(context, engine.execute, command, session)
         return reply
 
     def _context_if_needed(self, engine: Engine) -> Context | None:
@@ -204,7 +203,10 @@ class Executor:
     @property
     def thread(self) -> HubThread:
         """The hub thread this client lives on; opens the client."""
-        return self.open().thread
+        engine = self._engine
+        if engine is None or not engine.thread.is_usable:
+            engine = self.open()
+        return engine.thread
 
     @property
     def is_open(self) -> bool:
