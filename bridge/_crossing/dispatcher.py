@@ -85,7 +85,7 @@ class HubDispatcher:
             lane = None
         context = None if lane is None else lane.context
         call = DetachedCall(thread.workers, fn, (), {}, context)
-        thread.submit_quietly(call.begin if lane is None else partial(lane.enter, call))
+        thread.try_submit(call.begin if lane is None else partial(lane.enter, call))
 
     def context(self) -> Context | None:
         """Return the context of the task's request, None if it has no lane."""

@@ -47,7 +47,7 @@ class Lane:
 
     def retire(self) -> None:
         """End the lane and whatever request it is in. Any side; never blocks or raises."""
-        self.thread.submit_quietly(self._retire)
+        self.thread.try_submit(self._retire)
 
     def _retire(self) -> None:
         self._is_retired = True

@@ -193,7 +193,7 @@ class _FutureCall(AsyncCall):
         except BaseException:
             # Cancelled, thrown away, or what a notice raised to end the task.
             if self.answer is None or self.notices:
-                self.leave(self.port.thread)
+                self.abandon(self.port.thread)
             raise
         finally:
             self.port.yielder.call_ended()
@@ -314,12 +314,12 @@ class _TrioCall(AsyncCall):
         try:
             self.run_notices()
         except BaseException:
-            self.leave(self.port.thread)
+            self.abandon(self.port.thread)
             raise
 
     def _abort(self, _raise_cancel: object) -> Any:
         self.task = None
-        self.leave(self.port.thread)
+        self.abandon(self.port.thread)
         return self.port.trio.lowlevel.Abort.SUCCEEDED
 
 

@@ -2,13 +2,13 @@
 
     SUBMITTED --picked up--> RUNNING --result posted--> DONE
         |                       |
-      left before start       left while running
+      abandoned before start  abandoned while running
         v                       v
     CANCELLED (never runs)   CANCELLED (the worker is thrown out of its wait)
 
-Only the hub thread moves the state. A caller that leaves submits `abandon`; since the inbox is
-in order, that job arrives after the call itself. So that a call whose caller has left already does
-not start in between, the caller says so in `is_left` as well.
+Only the hub thread moves the state. A caller that abandons a call submits `cancel`; since the inbox
+is in order, that job arrives after the call itself. So that the call does not start in between, the
+caller says so in `is_abandoned` as well.
 
 While it waits, the caller also runs what the call wants done in its place: the *notices*
 (`greenmongo._hub.upcall`). The hub adds to them, the caller takes from them, and sees to it that
@@ -74,7 +74,7 @@ class Call:
         "args",
         "context",
         "fn",
-        "is_left",
+        "is_abandoned",
         "kwargs",
         "notices",
         "state",
@@ -99,7 +99,7 @@ class Call:
         self.context = context
         self.variables = variables
         self.state = _SUBMITTED
-        self.is_left = False
+        self.is_abandoned = False
         self.worker: Worker | None = None
         self.notices: deque[Callable[[], object]] | None = None
         """What is to be run in the caller's place; None until there is something."""
@@ -114,14 +114,14 @@ class Call:
         """Return whether the caller may still take what is delivered. Hub side."""
         return True
 
-    def leave(self, thread: HubThread) -> None:
+    def abandon(self, thread: HubThread) -> None:
         """Wait no longer. Caller side; neither blocks nor raises."""
-        self.is_left = True
-        thread.submit_quietly(self.abandon)
+        self.is_abandoned = True
+        thread.try_submit(self.cancel)
 
     def begin(self) -> None:
         """Start on an idle worker. Hub side: this is the job put into the inbox."""
-        if self.state is _SUBMITTED and not self.is_left:
+        if self.state is _SUBMITTED and not self.is_abandoned:
             self.workers.start(self)
 
     def refuse(self, error: BaseException) -> None:
@@ -132,7 +132,7 @@ class Call:
 
     def execute(self, worker: Worker) -> None:
         """Run the function on `worker` and deliver its outcome."""
-        if self.state is not _SUBMITTED or self.is_left:
+        if self.state is not _SUBMITTED or self.is_abandoned:
             return
         self.state = _RUNNING
         self.worker = worker
@@ -159,8 +159,8 @@ class Call:
             self.state = _DONE
             self.deliver(value, error)
 
-    def abandon(self) -> None:
-        """Take note that the caller has left. Hub side: a job put into the inbox."""
+    def cancel(self) -> None:
+        """End a call that its caller has abandoned. Hub side: a job put into the inbox."""
         state, worker = self.state, self.worker
         self.give_up_notices()
         if state is _SUBMITTED:

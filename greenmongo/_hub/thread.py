@@ -97,7 +97,7 @@ class HubThread:
             if _state.exiting_thread in {None, get_ident()}:
                 raise
 
-    def submit_quietly(self, job: Callable[[], object]) -> bool:
+    def try_submit(self, job: Callable[[], object]) -> bool:
         """Submit a job that is moot once the hub has stopped; tell whether it was taken."""
         # Not only the generation: a forked child frees what its missing threads had before it
         # counts as forked, and the inbox may be locked for ever there.
@@ -158,11 +158,11 @@ class HubThread:
             if is_last and _state.current is self:
                 _state.current = None
         if is_last:
-            self.submit_quietly(self._stop)
+            self.try_submit(self._stop)
 
     def stop_and_join(self, timeout: float = STOP_GRACE + 1.0) -> bool:
         """Stop the thread and wait until it has ended; True if it did in time. Any other thread."""
-        self.submit_quietly(self._stop)
+        self.try_submit(self._stop)
         ended = self._exited.acquire(True, timeout)
         if ended:
             self._exited.release()
@@ -192,7 +192,7 @@ class HubThread:
         self.inbox = Inbox(hub.loop, self._report)
         self.outbox = Outbox(hub.loop)
         self.workers = Workers(hub)
-        self.watchdog = Watchdog(hub, self.outbox, self.submit_quietly)
+        self.watchdog = Watchdog(hub, self.outbox, self.try_submit)
         waiter: Waiter[None] = Waiter(hub)
         self._stop_requested = waiter
         self._started.release()
@@ -235,7 +235,7 @@ class HubThread:
         for worker in list(self.workers.busy):
             call = worker.call
             if call is not None:
-                self.loop.run_callback(call.abandon if is_exiting else call.stop)
+                self.loop.run_callback(call.cancel if is_exiting else call.stop)
         deadline = monotonic() + STOP_GRACE
         while self.workers.busy and monotonic() < deadline:
             gevent.sleep(0.001)

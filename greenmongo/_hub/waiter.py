@@ -68,7 +68,7 @@ def run_and_wait(
     except HubClosed:
         raise
     except BaseException:
-        call.leave(thread)
+        call.abandon(thread)
         raise
     if error is None:
         return value

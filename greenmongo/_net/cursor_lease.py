@@ -65,9 +65,9 @@ class CursorLease:
         # No global name: it may be called while the interpreter takes its modules apart.
         session, holder, sessions = self.session, self.holder, self._sessions
         if session is not None:
-            self._thread.submit_quietly(lambda: sessions.release(session))
+            self._thread.try_submit(lambda: sessions.release(session))
         if holder is not None and holder.bound:
-            self._thread.submit_quietly(holder.release)
+            self._thread.try_submit(holder.release)
 
 
 def ends_cursor(error: Exception) -> bool:

@@ -115,7 +115,7 @@ class Executor:
         except BaseException:
             # Killed or timed out: nobody else would ever end what may have begun. This comes
             # behind the call, which by then has run or never will.
-            thread.submit_quietly(lambda: start.has_run and table.end(context))
+            thread.try_submit(lambda: start.has_run and table.end(context))
             raise
 
     def end_request(self, context: Context) -> int:
@@ -127,7 +127,7 @@ class Executor:
         try:
             return int(engine.thread.call(end) or 0)
         except BaseException:
-            engine.thread.submit_quietly(end)
+            engine.thread.try_submit(end)
             raise
 
     def request_depth(self, context: Context) -> int:
@@ -190,7 +190,7 @@ class Executor:
         if engine is None or not engine.thread.is_usable or self._is_closed:
             return
         if command.address is not None:
-            engine.thread.submit_quietly(partial(_spawn_kill, engine, command))
+            engine.thread.try_submit(partial(_spawn_kill, engine, command))
 
     def statistics(self) -> ClientStatistics:
         """Count connections, requests and what else there is now."""
@@ -290,7 +290,7 @@ def _close(engine: Engine) -> None:
 def _let_go(engine: Engine | None) -> None:
     """Close the engine of a client that nobody waits for or refers to any more. Any side."""
     if engine is not None:
-        engine.thread.submit_quietly(engine.close)
+        engine.thread.try_submit(engine.close)
 
 
 def _spawn_kill(engine: Engine, command: Command) -> None:

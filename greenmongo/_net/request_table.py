@@ -77,7 +77,7 @@ class RequestTable:
         if self._successor is not None:
             self._successor.forget_soon(token)
         # No global name: it may be called while the interpreter takes its modules apart.
-        elif not self._thread.submit_quietly(lambda: self.forget(token)):
+        elif not self._thread.try_submit(lambda: self.forget(token)):
             # Nobody else uses this table any more.
             self.holders.pop(token, None)
 

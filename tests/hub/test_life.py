@@ -62,7 +62,7 @@ def test_a_stopped_thread_takes_no_more_calls(hub_thread: HubThread, door: Door)
     hub_thread.stop_and_join()
     with pytest.raises(HubClosed):
         door.call(hub_thread.call, int)
-    hub_thread.submit_quietly(lambda: fail(AssertionError("nobody may run this")))
+    hub_thread.try_submit(lambda: fail(AssertionError("nobody may run this")))
 
 
 def test_calls_under_way_are_answered_when_the_thread_stops(
@@ -86,7 +86,7 @@ def test_calls_not_begun_are_answered_when_the_thread_stops(
             start(int).result()
 
     hub_thread.submit(keep_the_hub_until_all_is_queued)
-    start(hub_thread.submit_quietly, hub_thread._stop).result()
+    start(hub_thread.try_submit, hub_thread._stop).result()
     calls = [door.spawn(hub_thread.call, ran.append, n) for n in range(2)]
     for call in calls:
         with pytest.raises(HubClosed):
@@ -226,7 +226,7 @@ mode = sys.argv[1]
 
 def in_a_context(parent, ready, over):
     # A child frees this thread's context, which must not touch the parent's hub.
-    current_context(use_greenlets=False).watch(lambda _: parent.submit_quietly(print))
+    current_context(use_greenlets=False).watch(lambda _: parent.try_submit(print))
     ready.set()
     over.wait()
 
@@ -252,7 +252,7 @@ def check():
                 assert "parent" in str(error)
             else:
                 raise AssertionError("the parent's hub took a job")
-        parent.submit_quietly(print)
+        parent.try_submit(print)
         parent.release()
         child = acquire()
         assert child is not parent
