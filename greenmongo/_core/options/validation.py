@@ -142,5 +142,11 @@ def _unknown(name: str, *, is_shown: bool = True) -> str:
         if option.is_for_uris:
             return f"{message} Did you mean {option.name}?"
         return f"{message} {option.name} can be given as a keyword only."
-    close = get_close_matches(name.lower(), DOCUMENTED_NAMES, n=1, cutoff=0.6)
-    return f"{message} Did you mean {DOCUMENTED_NAMES[close[0]]}?" if close else message
+    close = get_close_matches(name.lower(), DOCUMENTED_NAMES, cutoff=0.2)
+    if not close:
+        return message
+    # Word for word what PyMongo says, lower-case names included: programs' tests compare it.
+    return (
+        f"{message} Did you mean one of ({', '.join(close)}) or maybe a camelCase version of one? "
+        "Refer to docstring."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timezone
 from typing import Any
@@ -16,6 +17,9 @@ from pymongo.read_preferences import Nearest, Primary, Secondary
 from pymongo.server_api import ServerApi
 from pymongo.write_concern import WriteConcern
 
+from bridge import AsyncConnection, AsyncMongoClient
+from bridge.motor import AsyncIOMotorClient
+from greenmongo import Connection, MongoClient
 from greenmongo._core.options import ClientOptions
 
 build: Callable[..., ClientOptions] = ClientOptions.build
@@ -219,17 +223,34 @@ def test_our_switches_name_themselves_and_the_wrong_value(name: str, value: Any)
 @pytest.mark.parametrize(
     ("given", "meant"),
     [
-        ("maxPolSize", "maxPoolSize"),
-        ("max_pool_size", "maxPoolSize"),
+        ("maxPolSize", "maxpoolsize, minpoolsize, srvmaxhosts"),
+        ("max_pool_sizes", "maxpoolsize, minpoolsize, srvmaxhosts"),
+        ("connectTimeout", "connecttimeoutms, sockettimeoutms, connect"),
+        ("retryWrite", "retrywrites, retryreads, type_registry"),
         ("use_greenlet", "use_greenlets"),
-        ("replicaset_", "replicaSet"),
+        ("zzz", "tzinfo"),
     ],
 )
-def test_an_unknown_keyword_is_named_with_a_guess(given: str, meant: str) -> None:
-    with pytest.raises(
-        ConfigurationError, match=rf"Unknown option: {given}\. Did you mean {meant}"
-    ):
-        build(**{given: 1})
+@pytest.mark.parametrize(
+    "make", [build, MongoClient, Connection, AsyncMongoClient, AsyncConnection, AsyncIOMotorClient]
+)
+def test_an_unknown_keyword_is_named_with_guesses(
+    make: Callable[..., Any], given: str, meant: str
+) -> None:
+    """D11: in PyMongo's words."""
+    expected = f"Unknown option: {given}. Did you mean one of ({meant}"
+    with pytest.raises(ConfigurationError, match=f"^{re.escape(expected)}") as caught:
+        make(**{given: 1})
+    assert str(caught.value).endswith(") or maybe a camelCase version of one? Refer to docstring.")
+
+
+def test_an_unknown_option_of_a_uri_is_answered_with_guesses() -> None:
+    """D11: what may be a piece of a password is not named, as PyMongo never does."""
+    guesses = r"Did you mean one of \(maxpoolsize, .*\) or maybe a camelCase version of one\?"
+    with pytest.warns(UserWarning, match=rf"^Unknown option: maxpolsize\. {guesses}"):
+        build(f"{URI}maxPolSize=1")
+    with pytest.warns(UserWarning, match=rf"^Unknown option\. {guesses}"):
+        build(f"{URI}proxyHost=h&proxyUsername=u&proxyPassword=x&maxPolSize=1")
 
 
 def test_there_is_not_always_a_guess() -> None:
