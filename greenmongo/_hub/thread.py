@@ -26,6 +26,7 @@ from greenmongo._hub.call import Call
 from greenmongo._hub.errors import HubClosed, MisuseError
 from greenmongo._hub.inbox import Inbox
 from greenmongo._hub.native import RLock, allocate_lock, get_ident, start_new_thread
+from greenmongo._hub.offload import end_computing
 from greenmongo._hub.outbox import Outbox
 from greenmongo._hub.waiter import run_and_wait
 from greenmongo._hub.watchdog import Watchdog
@@ -223,6 +224,7 @@ class HubThread:
                     self._print(error)
             self.watchdog.stop(STOP_GRACE)
             self.outbox.close()
+            end_computing(self.hub)
             self.hub.destroy(destroy_loop=True)
         finally:
             # The system may give this number to a thread that starts from now on.

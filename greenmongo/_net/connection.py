@@ -22,9 +22,11 @@ from greenmongo._core.reply import check_reply
 from greenmongo._core.reply_shape import ShapeError, check_reply_shape
 from greenmongo._core.sensitive_commands import is_sensitive, may_compress
 from greenmongo._core.types import format_address
-from greenmongo._wire.compression import Compressor, compress_message
+from greenmongo._hub.offload import compute
+from greenmongo._wire.compression import Compressor, compress_message, takes_long
 from greenmongo._wire.errors import WireError
-from greenmongo._wire.op_msg import MORE_TO_COME, encode_op_msg
+from greenmongo._wire.header import OP_COMPRESSED, SMALL_MESSAGE
+from greenmongo._wire.op_msg import MORE_TO_COME, MessageBody, encode_op_msg
 from greenmongo._wire.op_query import encode_op_query
 from greenmongo._wire.reply import read_reply
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from greenmongo._net.holder import Holder
     from greenmongo._net.observers.command import CommandMonitoring
     from greenmongo._net.stream import Stream
+    from greenmongo._wire.framer import Message
 
 __all__ = ["Connection", "Exchange", "next_request_id"]
 
@@ -65,6 +68,7 @@ class Connection:
     """A socket to one server, ready for commands. Hub side only."""
 
     __slots__ = (
+        "_received",
         "checkout_published",
         "compressor",
         "credentials",
@@ -107,6 +111,8 @@ class Connection:
         """What this connection is bound to."""
         self.pending: Exchange | None = None
         """Whose reply has not been read."""
+        self._received: Message | None = None
+        """The message of the pending reply, once it is here."""
         self.state = ConnectionState.PENDING
         """Changed by its pool alone, once it is established."""
         self.monitoring: CommandMonitoring | None = None
@@ -215,7 +221,8 @@ class Connection:
         self.stream.close()
 
     def _read_reply(self, request_id: int, timeout: float | None) -> bytes | memoryview:
-        response_to, op_code, payload = self.stream.read_message(timeout)
+        received = self._received or self.stream.read_message(timeout)
+        response_to, op_code, payload = received
         if response_to != request_id:
             raise self.refuse(
                 WireError(
@@ -223,19 +230,33 @@ class Connection:
                     f"request {request_id}"
                 )
             )
+        limit = self.stream.framer.max_message_size
         try:
-            message = read_reply(
-                op_code, payload, max_message_size=self.stream.framer.max_message_size
-            )
+            if op_code == OP_COMPRESSED and takes_long(payload):
+                message = self._read_elsewhere(received, limit)
+            else:
+                message = read_reply(op_code, payload, max_message_size=limit)
             if message.flags & MORE_TO_COME:
                 raise WireError("the server announces more replies than were asked for")
         except WireError as error:
             raise self.refuse(error) from error
-        self.pending = None
+        self.pending = self._received = None
         if self.stream.has_input():
             # Nobody asked for more: what came would be taken for the reply to the next command.
             self.close()
         return message.body
+
+    def _read_elsewhere(self, received: Message, limit: int) -> MessageBody:
+        """Read a reply that takes long to inflate, while the hub does other things.
+
+        A caller may leave meanwhile; then whoever finishes the exchange finds the message here.
+        """
+        response_to, op_code, payload = received
+        if len(payload) <= SMALL_MESSAGE:
+            # It lies where the next one will.
+            payload = memoryview(bytes(payload))
+        self._received = response_to, op_code, payload
+        return compute(lambda: read_reply(op_code, payload, max_message_size=limit))
 
     def _decode(self, body: bytes | memoryview) -> Document:
         try:

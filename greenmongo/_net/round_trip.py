@@ -28,6 +28,7 @@ from greenmongo._core.sdam.server_description import ServerDescription
 from greenmongo._core.server_codes import SERVER_8_0_WIRE_VERSION
 from greenmongo._core.types import format_address
 from greenmongo._hub.checkpoint import checkpoint
+from greenmongo._hub.offload import compute
 from greenmongo._net.large_reply import decode_batch, receive_large
 from greenmongo._wire.compression import compress_message
 from greenmongo._wire.errors import WireError
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from greenmongo._core.types import Address, Document, ReadMode
     from greenmongo._net.connection import Connection
     from greenmongo._net.operation_context import OperationContext
+    from greenmongo._wire.compression import Compressor
 
 __all__ = ["complete_for", "round_trip"]
 
@@ -148,7 +150,7 @@ def round_trip(
         if not command.acknowledged:
             _check_unacknowledged(command, len(message), known)
     if connection.compressor is not None and command.may_compress:
-        message = compress_message(message, connection.compressor)
+        message = _compress(message, connection.compressor)
     monitoring = context.command_monitoring
     if not monitoring.is_wanted():
         return _send_and_receive(
@@ -184,6 +186,12 @@ def _encode(command: Command, body: Document, request_id: int) -> bytes:
         flags=0 if command.acknowledged else MORE_TO_COME,
         sequence=None if sequence is None else (sequence.identifier, sequence.documents),
     )
+
+
+def _compress(message: bytes, compressor: Compressor) -> bytes:
+    if len(message) < compressor.slow_size:
+        return compress_message(message, compressor)
+    return compute(lambda: compress_message(message, compressor))
 
 
 def _check_unacknowledged(command: Command, size: int, server: ServerDescription) -> None:

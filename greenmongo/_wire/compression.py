@@ -21,11 +21,14 @@ __all__ = [
     "compress_message",
     "decompress_message",
     "is_available",
+    "takes_long",
     "zlib_compressor",
 ]
 
 _PREFIX = struct.Struct("<iiB")  # original opcode, uncompressed size, compressor id
 _ZSTD_WINDOW_LOG = DEFAULT_MAX_MESSAGE_SIZE.bit_length()
+_SLOW_TO_INFLATE = 192 * 1024
+"""From how many bytes on inflating them takes around half a millisecond or more."""
 _ZSTD_MODULE = "compression.zstd" if version_info >= (3, 14) else "backports.zstd"
 
 
@@ -35,14 +38,16 @@ class Compressor:
 
     name: str
     id: int
-    compress: Callable[[bytes], bytes]
+    compress: Callable[[bytes | memoryview], bytes]
     decompress: Callable[[bytes | memoryview, int], bytes]
+    slow_size: int
+    """From how many bytes on compressing them takes around half a millisecond or more."""
 
 
 def compress_message(message: bytes, compressor: Compressor) -> bytes:
     """Wrap a whole message, header included, into an OP_COMPRESSED with the same ids."""
     _, request_id, response_to, op_code = HEADER.unpack_from(message)
-    plain = message[HEADER.size :]
+    plain = memoryview(message)[HEADER.size :]
     squeezed = compressor.compress(plain)
     return b"".join(
         (
@@ -85,6 +90,14 @@ def decompress_message(
     return op_code, plain
 
 
+def takes_long(payload: bytes | memoryview) -> bool:
+    """Tell whether an OP_COMPRESSED is long to inflate, by what it says itself of its size."""
+    if len(payload) < _PREFIX.size:
+        return False
+    size: int = _PREFIX.unpack_from(payload)[1]
+    return size > _SLOW_TO_INFLATE
+
+
 def is_available(name: str) -> bool:
     """Tell whether the library behind the compressor `name` is installed."""
     module = _LIBRARIES[name]
@@ -112,7 +125,9 @@ def choose_compressor(
 
 def zlib_compressor(level: int = -1) -> Compressor:
     """Return zlib at `level`: 0 (none) to 9 (best), or -1 for the library's default."""
-    return Compressor("zlib", 2, lambda data: zlib.compress(data, level), _zlib_decompress)
+    return Compressor(
+        "zlib", 2, lambda data: zlib.compress(data, level), _zlib_decompress, slow_size=16 * 1024
+    )
 
 
 def _zlib_decompress(data: bytes | memoryview, size: int) -> bytes:
@@ -126,8 +141,8 @@ def _zlib_decompress(data: bytes | memoryview, size: int) -> bytes:
     return plain
 
 
-def _snappy_compress(data: bytes) -> bytes:
-    compressed: bytes = import_module("snappy").compress(data)
+def _snappy_compress(data: bytes | memoryview) -> bytes:
+    compressed: bytes = import_module("snappy").compress(bytes(data))
     return compressed
 
 
@@ -153,7 +168,7 @@ def _snappy_size(data: bytes | memoryview) -> int:
     raise WireError("snappy data does not start with its size")
 
 
-def _zstd_compress(data: bytes) -> bytes:
+def _zstd_compress(data: bytes | memoryview) -> bytes:
     compressed: bytes = import_module(_ZSTD_MODULE).compress(data)
     return compressed
 
@@ -196,14 +211,14 @@ def _plain_copy(data: bytes | memoryview, size: int) -> bytes:
 _LIBRARIES: Mapping[str, str] = {"zlib": "zlib", "snappy": "snappy", "zstd": _ZSTD_MODULE}
 
 COMPRESSORS: Mapping[str, Compressor] = {
-    "snappy": Compressor("snappy", 1, _snappy_compress, _snappy_decompress),
+    "snappy": Compressor("snappy", 1, _snappy_compress, _snappy_decompress, slow_size=256 * 1024),
     "zlib": zlib_compressor(),
-    "zstd": Compressor("zstd", 3, _zstd_compress, _zstd_decompress),
+    "zstd": Compressor("zstd", 3, _zstd_compress, _zstd_decompress, slow_size=64 * 1024),
 }
 """What can be negotiated, by the name used in URIs and in hello."""
 
 _BY_ID: Mapping[int, Compressor] = {
     # Id 0 is never negotiated, but the specification lets a server send it.
-    0: Compressor("noop", 0, bytes, _plain_copy),
+    0: Compressor("noop", 0, bytes, _plain_copy, slow_size=1024 * 1024),
     **{compressor.id: compressor for compressor in COMPRESSORS.values()},
 }

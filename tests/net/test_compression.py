@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import zlib
+from typing import Any
+
 import pytest
 from pymongo.write_concern import WriteConcern
 
@@ -91,3 +95,31 @@ def test_the_level_is_the_one_asked_for(
     (insert,) = scripted_server.commands("insert")
     assert was_compressed(insert)
     assert insert.request.size > 1000
+
+
+def test_compressing_much_keeps_nobody_else_waiting(
+    scripted_server: ScriptedServer, client_of: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted_server.hello.update(ZLIB)
+    client = client_of(scripted_server.uri, compressors="zlib")
+    begun, others_had_their_turn = threading.Event(), threading.Event()
+    waited: list[bool] = []
+    compress = zlib.compress
+
+    def slow_compress(data: Any, level: int = -1) -> bytes:
+        if len(data) > 100_000 and not begun.is_set():
+            begun.set()
+            waited.append(others_had_their_turn.wait(10))
+        return compress(data, level)
+
+    monkeypatch.setattr(zlib, "compress", slow_compress)
+    writer = threading.Thread(
+        target=client.db.things.insert_one, args=({"_id": 1, "text": "x" * 200_000},)
+    )
+    writer.start()
+    assert begun.wait(10)
+    client.admin.command("ping")
+    others_had_their_turn.set()
+    writer.join(10)
+    assert waited == [True]
+    assert client.db.things.find_one() == {"_id": 1, "text": "x" * 200_000}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import struct
+import threading
 import zlib
 from collections.abc import Callable, Generator
 
@@ -50,6 +51,59 @@ def test_a_command_of_the_drivers_own_returns_errors_as_they_are(hub_thread: Hub
     with open_connection() as (connection, peer):
         gevent.spawn(peer.answer, {"ok": 0.0, "code": 59})
         assert connection.command(PING) == {"ok": 0.0, "code": 59}
+
+
+class SlowToInflate:
+    """Takes the place of `zlib.decompressobj`, and lets the other greenlets run before it does."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.others_ran = threading.Event()
+        self.calls: list[bool] = []
+        self._make = zlib.decompressobj
+        monkeypatch.setattr(zlib, "decompressobj", self._begin)
+
+    def _begin(self) -> object:
+        self.calls.append(self.others_ran.wait(10))
+        return self._make()
+
+
+def answer_with_a_large_compressed_reply(peer: Peer) -> None:
+    plain = op_msg(0, {"ok": 1.0, "text": "x" * 300_000})[16:]
+    prefix = struct.pack("<iiB", OP_MSG, len(plain), 2)
+    peer.send(framed(OP_COMPRESSED, prefix + zlib.compress(plain), peer.receive_request()))
+
+
+@hubside
+def test_other_greenlets_run_while_a_large_reply_is_inflated(
+    hub_thread: HubThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_connection() as (connection, peer):
+        slow = SlowToInflate(monkeypatch)
+        gevent.spawn(answer_with_a_large_compressed_reply, peer)
+        waiting = gevent.spawn(exchange, connection)
+        until(lambda: connection._received is not None)
+        slow.others_ran.set()
+        assert bson.decode(waiting.get(timeout=15))["text"] == "x" * 300_000
+        assert slow.calls == [True]
+        assert connection.is_usable
+
+
+@hubside
+def test_a_caller_who_leaves_while_its_reply_is_inflated_costs_no_connection(
+    hub_thread: HubThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_connection() as (connection, peer):
+        slow = SlowToInflate(monkeypatch)
+        gevent.spawn(answer_with_a_large_compressed_reply, peer)
+        leaving = gevent.spawn(exchange, connection)
+        until(lambda: connection.stream.framer.filled == 0 and connection._received is not None)
+        leaving.kill()
+        slow.others_ran.set()
+        assert not connection.is_usable
+        connection.finish(timeout=5)
+        assert connection.is_usable
+        gevent.spawn(peer.answer, {"ok": 1.0, "x": 5})
+        assert bson.decode(exchange(connection)) == {"ok": 1.0, "x": 5}
 
 
 def test_request_ids_are_positive_and_differ() -> None:
