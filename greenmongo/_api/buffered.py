@@ -96,6 +96,15 @@ class BufferedCursor(Generic[DocT]):
             self._killed = True
             self._kill_later()
 
+    def _give_up(self) -> None:
+        """End this cursor, as a document was lost that could not be decoded.
+
+        To go on behind it would be to lose it without a word for whoever did not see the error,
+        or collects documents in a list.
+        """
+        self._undecoded = None
+        self._abandon()
+
     def _kill_later(self) -> None:
         if self._plan.must_kill:
             self._executor.kill_cursor_later(self._plan.kill_command())
@@ -122,7 +131,11 @@ class BufferedCursor(Generic[DocT]):
     def _advance(self) -> None:
         """Decode some more of what is here, or else fetch one batch."""
         if self._undecoded:
-            self._undecoded.decode_some(self._receive)
+            try:
+                self._undecoded.decode_some(self._receive)
+            except Exception:
+                self._give_up()
+                raise
             # Other callers, before the next chunk; nothing is lost if this one leaves here.
             checkpoint()
         else:
@@ -156,7 +169,12 @@ class BufferedCursor(Generic[DocT]):
             raise
         # Read only now: the first command comes with a new plan.
         plan = self._plan
-        self._receive(plan.absorb(reply))
+        documents = plan.absorb(reply)
+        try:
+            self._receive(documents)
+        except Exception:
+            self._give_up()
+            raise
         if plan.is_exhausted:
             self._killed = True
         elif plan.is_satisfied:
@@ -167,6 +185,8 @@ class BufferedCursor(Generic[DocT]):
 
         Raises:
             StopIteration: there is none.
+            InvalidBSON: the next document cannot be decoded; or what a decoder of your own
+                raises. All before it were returned, and the cursor is over.
         """
         buffer = self._buffer
         if buffer or self._refill():

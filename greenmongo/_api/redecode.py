@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import bson
 from bson.codec_options import DEFAULT_CODEC_OPTIONS, CodecOptions
 
+from greenmongo._core.damaged_reply import LenientReply
+
 if TYPE_CHECKING:
     from greenmongo._core.types import Document
 
@@ -18,7 +20,12 @@ def redecode(document: Document, codec_options: CodecOptions[Any]) -> Any:
 
     Only commands whose whole reply is the user's come here, and only with options of their own;
     all others get theirs from the connection, without the detour.
+
+    Raises:
+        InvalidBSON: the reply cannot be decoded so.
     """
+    if isinstance(document, LenientReply):
+        return bson.decode(document.body, codec_options)
     if codec_options is DEFAULT_CODEC_OPTIONS or codec_options == DEFAULT_CODEC_OPTIONS:
         return document
     return bson.decode(bson.encode(document), codec_options)

@@ -12,11 +12,11 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import bson
-from bson.codec_options import DEFAULT_CODEC_OPTIONS
 from bson.errors import BSONError
 from pymongo.errors import ProtocolError
 
 from greenmongo._core.command import ReplyShape
+from greenmongo._core.damaged_reply import decode_own
 from greenmongo._core.pool_rules import ConnectionState
 from greenmongo._core.reply import check_reply
 from greenmongo._core.reply_shape import ShapeError, check_reply_shape
@@ -260,7 +260,7 @@ class Connection:
 
     def _decode(self, body: bytes | memoryview) -> Document:
         try:
-            reply = bson.decode(body, DEFAULT_CODEC_OPTIONS)
+            reply = decode_own(body)
             check_reply_shape(ReplyShape.NOTHING, reply)
         except (BSONError, ShapeError) as error:
             raise self.refuse(error) from error

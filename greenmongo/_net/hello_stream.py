@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import bson
-from bson.codec_options import DEFAULT_CODEC_OPTIONS
 from bson.errors import BSONError
 
 from greenmongo._core.command import ReplyShape
+from greenmongo._core.damaged_reply import decode_own
 from greenmongo._core.reply_shape import ShapeError, check_reply_shape
 from greenmongo._net.connection import Exchange, next_request_id
 from greenmongo._wire.errors import WireError
@@ -72,7 +72,7 @@ class HelloStream:
             if op_code != OP_MSG or request_id not in (None, response_to):
                 raise WireError(f"opcode {op_code}, the reply to request {response_to}, to a hello")
             message = decode_op_msg(payload)
-            reply = bson.decode(message.body, DEFAULT_CODEC_OPTIONS)
+            reply = decode_own(message.body)
             check_reply_shape(ReplyShape.NOTHING, reply)
         except (WireError, BSONError, ShapeError) as error:
             raise connection.refuse(error) from error

@@ -21,6 +21,7 @@ from greenmongo._core.command_body import (
     read_preference_field,
 )
 from greenmongo._core.cursors.undecoded_batch import DECODE_CHUNK
+from greenmongo._core.damaged_reply import DamagedReply
 from greenmongo._core.events import as_sent
 from greenmongo._core.reply_shape import ShapeError, check_reply_shape
 from greenmongo._core.sdam.kinds import ServerKind
@@ -29,7 +30,8 @@ from greenmongo._core.server_codes import SERVER_8_0_WIRE_VERSION
 from greenmongo._core.types import format_address
 from greenmongo._hub.checkpoint import checkpoint
 from greenmongo._hub.offload import compute
-from greenmongo._net.large_reply import decode_batch, receive_large
+from greenmongo._net.large_reply import decode_batch, receive_damaged, receive_large
+from greenmongo._net.operation_session import absorb_reply
 from greenmongo._wire.compression import compress_message
 from greenmongo._wire.errors import WireError
 from greenmongo._wire.op_msg import MORE_TO_COME, encode_op_msg
@@ -170,11 +172,11 @@ def round_trip(
         reply = _send_and_receive(
             context, connection, command, message, request_id, session, timeout
         )
-        decode_batch(reply)
+        shown = decode_batch(reply)
     except BaseException as error:
         observer.failed(error)
         raise
-    observer.answered(reply, command.tolerates)
+    observer.answered(shown, command.tolerates)
     return reply
 
 
@@ -231,17 +233,42 @@ def _send_and_receive(
     try:
         if len(body) > DECODE_CHUNK and command.user_documents:
             options = command.codec_options
-            reply = receive_large(
-                body, options, connection.address, lambda part: _decode(context, command, part)
-            )
+            reply = receive_large(body, options, lambda part: _decode(context, command, part))
         else:
             reply = _decode(context, command, bytes(body))
+    except Exception as error:
+        # What a decoder of the user's raises may be anything.
+        reply = _receive_damaged(context, connection, command, body, session, error)
+    try:
         check_reply_shape(
             command.shape, reply, None if sequence is None else len(sequence.documents)
         )
-    except (BSONError, ShapeError, WireError) as error:
+    except ShapeError as error:
         raise connection.refuse(error) from error
     return reply
+
+
+def _receive_damaged(
+    context: OperationContext,
+    connection: Connection,
+    command: Command,
+    body: bytes | memoryview,
+    session: SessionState | None,
+    error: Exception,
+) -> Document:
+    """Return a reply whose decoding has failed, if it can be used all the same.
+
+    Raises:
+        ProtocolError: the server talks nonsense, so the connection was closed.
+        Exception: `error`, as its reply has nothing more to say.
+    """
+    try:
+        return receive_damaged(body, command, error)
+    except DamagedReply as damaged:
+        absorb_reply(context, session, damaged.reply)
+    except (BSONError, WireError) as nonsense:
+        raise connection.refuse(nonsense) from nonsense
+    raise error
 
 
 def _decode(context: OperationContext, command: Command, body: bytes) -> Document:

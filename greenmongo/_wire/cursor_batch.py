@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from greenmongo._wire.errors import WireError
 
-__all__ = ["Chunk", "as_document", "chunks", "take_batch"]
+__all__ = ["Chunk", "as_document", "chunks", "documents", "take_batch"]
 
 Chunk = tuple[int, memoryview]
 """A number of documents, and what of their array holds them."""
@@ -110,6 +110,16 @@ def chunks(elements: memoryview, *, size: int, most: int) -> Iterator[Chunk]:
         if at > end:
             raise WireError(f"a batch ends in the middle of document {index - 1}")
         yield index - first, elements[start:at]
+
+
+def documents(elements: memoryview) -> Iterator[memoryview]:
+    """Yield the documents of a chunk."""
+    at = 0
+    while at < len(elements):
+        overhead = bytes(elements[at : at + _LONGEST_NAME]).index(0, 1) + 1
+        start = at + overhead
+        at = start + _INT.unpack_from(elements, start)[0]
+        yield elements[start:at]
 
 
 def as_document(elements: memoryview) -> bytes:

@@ -8,6 +8,7 @@ import bson
 import gevent
 import pytest
 from bson.codec_options import CodecOptions
+from bson.errors import InvalidBSON
 from bson.raw_bson import RawBSONDocument
 from pymongo.errors import ProtocolError
 from pymongo.monitoring import CommandStartedEvent, CommandSucceededEvent
@@ -179,7 +180,7 @@ def test_a_reply_without_a_large_batch_is_left_alone() -> None:
         before = bson.encode(reply)
         decode_batch(reply)
         assert bson.encode(reply) == before
-    reply = {"cursor": {"firstBatch": UndecodedBatch(CodecOptions(), ("home", 1)), "id": 0}}
+    reply = {"cursor": {"firstBatch": UndecodedBatch(CodecOptions()), "id": 0}}
     decode_batch(reply)
     assert reply == {"cursor": {"firstBatch": [], "id": 0}}
 
@@ -204,7 +205,7 @@ def test_text_that_is_none_is_told_when_it_is_reached(
     large.script("find", reply_with(damage(b"xxxx", b"\xff")))
     cursor = client.test.c.find()
     assert next(cursor) == DOCUMENTS[0]
-    with pytest.raises(ProtocolError, match=f"{large.host}: .*utf-8"):
+    with pytest.raises(InvalidBSON, match="utf-8"):
         list(cursor)
     assert len(client.test.c.find().to_list()) == COUNT
 

@@ -105,7 +105,7 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
             return next(Cursor(self._whole(), filter, *options).limit(-1), None)
         reply = self._executor.execute(find_first(self._namespace, filter))
         batch = reply.document["cursor"]["firstBatch"]
-        return batch[0] if batch else None
+        return next(iter(batch), None)
 
     def find(
         self,

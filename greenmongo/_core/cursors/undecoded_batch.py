@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import bson
-from bson.errors import BSONError
-from pymongo.errors import ProtocolError
+from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.raw_bson import RawBSONDocument
 
-from greenmongo._core.types import format_address
-from greenmongo._wire.cursor_batch import Chunk, as_document
+from greenmongo._wire.cursor_batch import Chunk, as_document, documents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-
-    from bson.codec_options import CodecOptions
-
-    from greenmongo._core.types import Address
 
 __all__ = ["DECODE_CHUNK", "DECODE_CHUNK_DOCUMENTS", "UndecodedBatch", "with_checkpoints"]
 
@@ -27,23 +22,39 @@ DECODE_CHUNK = 128 * 1024
 DECODE_CHUNK_DOCUMENTS = 1_000
 """Documents that are, however small they may be."""
 
+_AS_IT_IS: CodecOptions[Any] = CodecOptions(
+    document_class=RawBSONDocument,
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+    unicode_decode_error_handler="replace",
+)
+
 _OVERHEAD = 256
 """Bytes whose encoding takes as long as what else a document needs."""
 
 
 class UndecodedBatch:
-    """Documents to be decoded a chunk at a time. Its length is how many are left."""
+    """Documents to be decoded a chunk at a time. Its length is how many are left.
 
-    __slots__ = ("_address", "_chunks", "_count", "_options")
+    The first that cannot be decoded is the last: those before it are handed over, then it raises.
+    """
 
-    def __init__(self, options: CodecOptions[Any], address: Address) -> None:
+    __slots__ = ("_chunks", "_count", "_fault", "_options")
+
+    def __init__(self, options: CodecOptions[Any]) -> None:
         self._options = options
-        self._address = address
         self._chunks: deque[Chunk] = deque()
         self._count = 0
+        self._fault: Exception | None = None
+        """Why the next document, which is the last, cannot be decoded."""
 
     def __len__(self) -> int:
         return self._count
+
+    def __iter__(self) -> Iterator[Any]:
+        while self:
+            documents: list[Any] = []
+            self.decode_some(documents.extend)
+            yield from documents
 
     def add(self, chunk: Chunk) -> None:
         """Add documents at the end."""
@@ -53,22 +64,36 @@ class UndecodedBatch:
     def decode_some(self, receive: Callable[[list[Any]], object]) -> None:
         """Hand the documents of the next chunk over.
 
-        Whoever looks from another thread meanwhile sees them here or there, or both.
+        Whoever looks from another thread meanwhile sees them here or there, or both. Whoever is
+        interrupted can begin again.
 
         Raises:
-            ProtocolError: they are not BSON.
+            Exception: the next one cannot be decoded. It, and all behind it, are gone.
         """
-        count, elements = self._chunks.popleft()
+        if self._fault is not None:
+            self._fail(self._fault)
+        count, elements = self._chunks[0]
         try:
-            receive(self._decode(elements))
-        finally:
-            self._count -= count
+            documents = self._decode(elements)
+        except Exception:
+            documents, fault = self._decode_singly(elements)
+            # None: what code of the user's refuses once, it may take when it is asked again.
+            if fault is not None:
+                if not documents:
+                    self._fail(fault)
+                receive(documents)
+                self._chunks.clear()
+                self._count, self._fault = 1, fault
+                return
+        receive(documents)
+        self._chunks.popleft()
+        self._count -= count
 
     def decode_all(self, checkpoint: Callable[[], object]) -> list[Any]:
         """Return all documents, with a checkpoint after each chunk.
 
         Raises:
-            ProtocolError: they are not BSON.
+            Exception: one of them cannot be decoded.
         """
         documents: list[Any] = []
         while self:
@@ -76,12 +101,38 @@ class UndecodedBatch:
             checkpoint()
         return documents
 
+    def copy(self) -> UndecodedBatch:
+        """Return another batch of the same documents."""
+        other = UndecodedBatch(self._options)
+        other._chunks, other._count, other._fault = self._chunks.copy(), self._count, self._fault
+        return other
+
+    def as_it_is(self) -> list[Any]:
+        """Return all documents as views of their bytes, which cannot fail."""
+        return [
+            document
+            for _, elements in self._chunks
+            for document in bson.decode(as_document(elements), _AS_IT_IS)[""]
+        ]
+
     def _decode(self, elements: memoryview) -> list[Any]:
-        try:
-            documents: list[Any] = bson.decode(as_document(elements), self._options)[""]
-        except BSONError as error:
-            raise ProtocolError(f"{format_address(self._address)}: {error}") from error
+        documents: list[Any] = bson.decode(as_document(elements), self._options)[""]
         return documents
+
+    def _decode_singly(self, elements: memoryview) -> tuple[list[Any], Exception | None]:
+        """Decode documents up to the first that cannot be; return them and why it cannot."""
+        decoded: list[Any] = []
+        for document in documents(elements):
+            try:
+                decoded.append(bson.decode(document, self._options))
+            except Exception as error:
+                return decoded, error
+        return decoded, None
+
+    def _fail(self, fault: Exception) -> NoReturn:
+        self._chunks.clear()
+        self._count, self._fault = 0, None
+        raise fault
 
 
 def with_checkpoints(encoded: Iterable[bytes], checkpoint: Callable[[], object]) -> Iterator[bytes]:
