@@ -67,8 +67,6 @@ class PoolFiller:
     ) -> None:
         self.created_count = 0
         """Connections opened since the pool exists."""
-        self.establishing = 0
-        """Connections being opened now."""
         self._hub = hub
         self._pool = pool
         self._wait_queue = wait_queue
@@ -76,6 +74,11 @@ class PoolFiller:
         self._connect = connect
         self._on_connect_error = on_connect_error
         self._connecting: dict[greenlet, PendingConnection] = {}
+
+    @property
+    def establishing(self) -> int:
+        """Connections being opened now."""
+        return self._wait_queue.opening
 
     def fill(self, *, for_minimum: bool = True) -> None:
         """Start establishing as many connections as callers wait for, or the minimum asks for.
@@ -87,13 +90,13 @@ class PoolFiller:
             return
         limits = pool.limits
         while may_connect(total=pool.size, connecting=self.establishing, limits=limits):
-            # CMAP "Populating the Pool": nobody who waits counts on what the minimum needs.
-            if self._wait_queue.unserved > 0:
-                self._begin(for_minimum=False)
-            elif for_minimum and pool.size < limits.min_size:
-                self._begin(for_minimum=True)
-            else:
+            # What is opened for the minimum (CMAP "Populating the Pool") serves those who wait:
+            # another one for each of them would make the pool larger than anybody needs.
+            is_small = for_minimum and pool.size < limits.min_size
+            if self._wait_queue.unserved <= 0 and not is_small:
                 return
+            self._wait_queue.opening += 1
+            gevent.spawn(self._establish, pool.generation)
 
     def make_stale(self, service_id: ObjectId) -> None:
         """Make what is being opened to one server behind a load balancer stale."""
@@ -111,20 +114,11 @@ class PoolFiller:
         if attempt in self._connecting:
             attempt.throw(error)
 
-    def _begin(self, *, for_minimum: bool) -> None:
-        self.establishing += 1
-        self._wait_queue.opening += not for_minimum
-        gevent.spawn(self._establish, self._pool.generation, for_minimum)
-
-    def _end(self, *, for_minimum: bool) -> None:
-        self.establishing -= 1
-        self._wait_queue.opening -= not for_minimum
-
-    def _establish(self, generation: int, for_minimum: bool) -> None:
+    def _establish(self, generation: int) -> None:
         """Open one connection and admit it (CMAP "Establishing a Connection"). It alone waits."""
         pool = self._pool
         if generation != pool.generation or pool.state is not PoolState.READY:
-            self._end(for_minimum=for_minimum)
+            self._wait_queue.opening -= 1
             self.fill()
             return
         self.created_count += 1
@@ -136,18 +130,18 @@ class PoolFiller:
             connection = self._connect(pending)
         except Exception as error:
             self._connecting.pop(attempt, None)
-            self._end(for_minimum=for_minimum)
+            self._wait_queue.opening -= 1
             self._fail(pending, error)
             return
         except BaseException:
             self._connecting.pop(attempt, None)
-            self._end(for_minimum=for_minimum)
+            self._wait_queue.opening -= 1
             self._observer.closed(pending.number, ConnectionClosedReason.POOL_CLOSED)
             raise
         # No switch from here on: nobody may see the connection counted twice, or not at all.
         del self._connecting[attempt]
         with self._observer:
-            self._end(for_minimum=for_minimum)
+            self._wait_queue.opening -= 1
             self._observer.ready(pending.number, began)
             pool.admit(connection)
             self.fill()

@@ -51,7 +51,7 @@ class WaitQueue:
         self.entries: deque[WaitQueueEntry] = deque()
         """In the order they came. Public, because each operation looks whether anybody waits."""
         self.opening = 0
-        """Connections that are being opened for as many callers at the head."""
+        """Connections that are being opened, each for a caller at the head while there are any."""
 
     @property
     def unserved(self) -> int:

@@ -60,15 +60,44 @@ def test_the_first_in_line_gets_the_error_and_the_next_another_try(hub_thread: H
 
 
 @hubside
-def test_a_caller_does_not_count_on_what_is_opened_for_the_minimum(hub_thread: HubThread) -> None:
-    with bench(min_size=1, max_connecting=2, max_size=3) as it:
+def test_callers_get_what_is_opened_for_the_minimum(hub_thread: HubThread) -> None:
+    """D05: the hello is slow, and two callers come: two connections, not three."""
+    with bench(min_size=2, max_connecting=3, max_size=5) as it:
+        it.may_connect.clear()
+        until(lambda: it.pool.created_count == 2)
+        callers = waiting(it.pool, 2)
+        turn()
+        it.may_connect.set()
+        assert len({id(caller.get(timeout=10)) for caller in callers}) == 2
+        assert it.pool.created_count == it.pool.size == 2
+
+
+@hubside
+def test_callers_beyond_the_minimum_get_connections_of_their_own(hub_thread: HubThread) -> None:
+    """D05: two callers, and one connection that is being opened for the minimum."""
+    with bench(min_size=1, max_connecting=3, max_size=5) as it:
         it.may_connect.clear()
         until(lambda: it.pool.created_count == 1)
-        waiting(it.pool)
+        callers = waiting(it.pool, 2)
         until(lambda: it.pool.created_count == 2)
         it.may_connect.set()
-        until(lambda: it.pool.idle_count == 1)
-        assert it.pool.size == 2
+        assert len({id(caller.get(timeout=10)) for caller in callers}) == 2
+        assert it.pool.created_count == it.pool.size == 2
+
+
+@hubside
+def test_the_error_of_the_minimum_is_told_to_a_caller_who_counts_on_it(
+    hub_thread: HubThread,
+) -> None:
+    """D05: otherwise it would wait for a connection that nobody opens."""
+    with bench(min_size=1, max_size=1) as it:
+        it.failure = AutoReconnect("refused")
+        it.may_connect.clear()
+        until(lambda: it.pool.created_count == 1)
+        (caller,) = waiting(it.pool)
+        it.may_connect.set()
+        with pytest.raises(AutoReconnect, match="refused"):
+            caller.get(timeout=10)
 
 
 @hubside
