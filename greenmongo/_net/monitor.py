@@ -68,7 +68,8 @@ class Monitor:
         self._may_stream = may_stream(options.server_monitoring_mode, environment_facts().environ)
         self._check_began: float | None = None
         self._is_awaited = False
-        self._opened = 0
+        self._number = 0
+        """The driver's own of the connection that there is, or is about to be."""
         self._connection: Connection | None = None
         self._topology_version: Mapping[str, Any] | None = None
         """From this connection's last reply, if it may stream."""
@@ -131,9 +132,11 @@ class Monitor:
         """Check once; tell whether to check again at once."""
         self._check_began = monotonic()
         self._is_awaited = self._is_streaming
+        if self._connection is None:
+            self._number += 1
         try:
             self._events.heartbeat_started(
-                self._address, self._connection, awaited=self._is_awaited
+                self._address, self._number, self._connection, awaited=self._is_awaited
             )
             reply, duration = self._run_hello()
             check_reply(reply)
@@ -181,7 +184,12 @@ class Monitor:
         self._check_began = None
         answer = HelloReply(reply, description, awaitable=self._is_awaited)
         self._events.heartbeat_succeeded(
-            self._address, self._connection, answer, duration, awaited=self._is_awaited
+            self._address,
+            self._number,
+            self._connection,
+            answer,
+            duration,
+            awaited=self._is_awaited,
         )
         self._report(description)
 
@@ -193,6 +201,7 @@ class Monitor:
         if began is not None:
             self._events.heartbeat_failed(
                 self._address,
+                self._number,
                 self._connection,
                 error,
                 monotonic() - began,
@@ -201,9 +210,8 @@ class Monitor:
 
     def _run_hello(self) -> tuple[Document, float]:
         if self._connection is None:
-            self._opened += 1
             self._connection, reply, duration = self._connector.open_monitor(
-                self._address, self._opened
+                self._address, self._number
             )
             return reply, duration
         started = monotonic()

@@ -173,6 +173,20 @@ def test_the_topology_is_logged(
     assert all("topologyId" in fields for fields in logs.of("topology"))
 
 
+def test_each_heartbeat_record_tells_which_connection_it_is_about(
+    scripted_server: ScriptedServer, client_of: Connect, logs: Logs
+) -> None:
+    """D07: from the first, whose connection is not open yet, and after a failure."""
+    scripted_server.script("hello", Answer(manner=hang_up))
+    client = client_of(scripted_server.uri)
+    client.admin.command("ping")
+    client.close()
+    heartbeats = [each for each in logs.of("topology") if "heartbeat" in each["message"]]
+    told = [(each["message"].split()[-1], each["driverConnectionId"]) for each in heartbeats]
+    assert told[:4] == [("started", 1), ("failed", 1), ("started", 2), ("succeeded", 2)]
+    assert "serverConnectionId" not in heartbeats[0]
+
+
 def test_server_selection_is_logged(
     scripted_server: ScriptedServer, client_of: Connect, logs: Logs
 ) -> None:

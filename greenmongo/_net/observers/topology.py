@@ -106,18 +106,31 @@ class TopologyObserver:
     # ---- a heartbeat ------------------------------------------------------------------------
 
     def heartbeat_started(
-        self, address: Address, connection: Connection | None, *, awaited: bool = False
+        self,
+        address: Address,
+        number: int,
+        connection: Connection | None,
+        *,
+        awaited: bool = False,
     ) -> None:
-        """Publish that a server is about to be checked."""
+        """Publish that a server is about to be checked.
+
+        Args:
+            address: the server's.
+            number: the driver's own of the connection, which may have to be opened first.
+            connection: None while there is none.
+            awaited: the server answers when it has news.
+        """
         if self._heartbeat_listeners:
             event = ServerHeartbeatStartedEvent(address, awaited)
             for listener in self._heartbeat_listeners:
                 self.publisher.put(listener.started, event)
-        self._log_heartbeat("started", address, connection, {"awaited": awaited})
+        self._log_heartbeat("started", address, number, connection, {"awaited": awaited})
 
     def heartbeat_succeeded(
         self,
         address: Address,
+        number: int,
         connection: Connection | None,
         reply: HelloReply,
         duration: float,
@@ -132,11 +145,12 @@ class TopologyObserver:
         if TOPOLOGY.isEnabledFor(DEBUG):
             shown = self.publisher.shorten(reply.document)
             fields = {"awaited": awaited, "durationMS": duration * 1000, "reply": shown}
-            self._log_heartbeat("succeeded", address, connection, fields)
+            self._log_heartbeat("succeeded", address, number, connection, fields)
 
     def heartbeat_failed(
         self,
         address: Address,
+        number: int,
         connection: Connection | None,
         error: Exception,
         duration: float,
@@ -150,15 +164,19 @@ class TopologyObserver:
                 self.publisher.put(listener.failed, event)
         if TOPOLOGY.isEnabledFor(DEBUG):
             fields = {"awaited": awaited, "durationMS": duration * 1000, "failure": repr(error)}
-            self._log_heartbeat("failed", address, connection, fields)
+            self._log_heartbeat("failed", address, number, connection, fields)
 
     def _log_heartbeat(
-        self, what: str, address: Address, connection: Connection | None, fields: Document
+        self,
+        what: str,
+        address: Address,
+        number: int,
+        connection: Connection | None,
+        fields: Document,
     ) -> None:
         if TOPOLOGY.isEnabledFor(DEBUG):
-            ids: Document = {}
+            ids: Document = {"driverConnectionId": number}
             if connection is not None:
-                ids["driverConnectionId"] = connection.number
                 ids["serverConnectionId"] = connection.server_connection_id
             self._log(f"Server heartbeat {what}", {**address_fields(address), **ids, **fields})
 
