@@ -27,7 +27,6 @@ from greenmongo._wire.compression import Compressor, compress_message, takes_lon
 from greenmongo._wire.errors import WireError
 from greenmongo._wire.header import OP_COMPRESSED, SMALL_MESSAGE
 from greenmongo._wire.op_msg import MORE_TO_COME, MessageBody, encode_op_msg
-from greenmongo._wire.op_query import encode_op_query
 from greenmongo._wire.reply import read_reply
 
 if TYPE_CHECKING:
@@ -169,8 +168,16 @@ class Connection:
         if self.pending is not None:
             self._read_reply(self.pending.request_id, timeout)
 
-    def command(self, document: Document, *, db: str = "admin") -> Document:
-        """Send one command of the driver's own and return the reply, errors included."""
+    def command(
+        self, document: Document, *, db: str = "admin", timeout: float | None = None
+    ) -> Document:
+        """Send one command of the driver's own and return the reply, errors included.
+
+        Args:
+            document: the command.
+            db: the database it goes to.
+            timeout: seconds to wait for the reply, None for the connection's own.
+        """
         request_id = next_request_id()
         body = {**document, "$db": db}
         message = encode_op_msg(request_id, bson.encode(body))
@@ -178,23 +185,17 @@ class Connection:
             message = compress_message(message, self.compressor)
         monitoring = self.monitoring
         if monitoring is None or not monitoring.is_wanted():
-            return self._decode(self.exchange(message, request_id))
+            return self._decode(self.exchange(message, request_id, timeout=timeout))
         sensitive = is_sensitive(next(iter(document)), document)
         observer = monitoring.observe(self, body, db, request_id, is_sensitive=sensitive)
         try:
             observer.started(body)
-            reply = self._decode(self.exchange(message, request_id))
+            reply = self._decode(self.exchange(message, request_id, timeout=timeout))
         except BaseException as error:
             observer.failed(error)
             raise
         observer.answered(reply)
         return reply
-
-    def legacy_hello(self, document: Document, timeout: float | None) -> Document:
-        """Send the first hello as OP_QUERY, which every server understands."""
-        request_id = next_request_id()
-        message = encode_op_query(request_id, bson.encode(document))
-        return self._decode(self.exchange(message, request_id, timeout=timeout))
 
     def converse(self, conversation: Conversation[Any], *, db: str) -> Any:
         """Drive a conversation to its conclusion."""

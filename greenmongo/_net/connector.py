@@ -244,11 +244,8 @@ class Connector:
             sasl_supported_mechs=None if credentials is None else negotiation_user(credentials),
             speculative_auth=speculation,
         )
-        # MongoDB Handshake, "Connection handshake": OP_MSG only for a server that must know it.
-        if options.load_balanced or options.server_api is not None:
-            reply = connection.command(document)
-        else:
-            reply = connection.legacy_hello(document, options.connect_timeout or None)
+        # MongoDB Handshake, "Connection handshake": OP_MSG, also for the command's legacy name.
+        reply = connection.command(document, timeout=options.connect_timeout or None)
         check_reply(reply)
         if options.load_balanced and "serviceId" not in reply:
             raise ConfigurationError(

@@ -12,7 +12,6 @@ __all__ = [
     "HEADER",
     "OP_COMPRESSED",
     "OP_MSG",
-    "OP_QUERY",
     "OP_REPLY",
     "SMALL_MESSAGE",
     "Header",
@@ -22,7 +21,6 @@ __all__ = [
 HEADER = struct.Struct("<iiii")
 
 OP_REPLY = 1
-OP_QUERY = 2004
 OP_COMPRESSED = 2012
 OP_MSG = 2013
 
@@ -32,7 +30,7 @@ DEFAULT_MAX_MESSAGE_SIZE = 48_000_000
 SMALL_MESSAGE = 16 * 1024
 """Bytes of a message that is copied out of a buffer used again and again."""
 
-_OP_CODES = frozenset((OP_REPLY, OP_QUERY, OP_COMPRESSED, OP_MSG))
+_OP_CODES = frozenset((OP_REPLY, OP_COMPRESSED, OP_MSG))
 _HEADER_SIZE = HEADER.size
 
 

@@ -11,7 +11,7 @@ from greenmongo._wire.header import (
     OP_REPLY,
 )
 from greenmongo._wire.op_msg import MessageBody, decode_op_msg
-from greenmongo._wire.op_query import decode_op_reply
+from greenmongo._wire.op_reply import decode_op_reply
 
 __all__ = ["read_reply"]
 

@@ -113,7 +113,7 @@ def test_request_ids_are_positive_and_differ() -> None:
 
 
 @hubside
-def test_the_first_hello_may_be_an_old_fashioned_query(hub_thread: HubThread) -> None:
+def test_a_reply_may_be_an_old_fashioned_one(hub_thread: HubThread) -> None:
     def answer(peer: Peer) -> None:
         body = bson.encode({"ok": 1.0, "helloOk": True})
         payload = struct.pack("<iqii", 8, 0, 0, 1) + body
@@ -121,7 +121,7 @@ def test_the_first_hello_may_be_an_old_fashioned_query(hub_thread: HubThread) ->
 
     with open_connection() as (connection, peer):
         gevent.spawn(answer, peer)
-        assert connection.legacy_hello({"ismaster": 1}, 5.0) == {"ok": 1.0, "helloOk": True}
+        assert connection.command({"isMaster": 1}) == {"ok": 1.0, "helloOk": True}
 
 
 @hubside

@@ -10,14 +10,13 @@ from greenmongo._wire.header import (
     HEADER,
     OP_COMPRESSED,
     OP_MSG,
-    OP_QUERY,
     OP_REPLY,
     Header,
     parse_header,
 )
 
 
-@pytest.mark.parametrize("op_code", [OP_REPLY, OP_QUERY, OP_COMPRESSED, OP_MSG])
+@pytest.mark.parametrize("op_code", [OP_REPLY, OP_COMPRESSED, OP_MSG])
 def test_a_header_is_four_little_endian_integers(op_code: int) -> None:
     raw = b"\x10\0\0\0\x02\0\0\0\xff\xff\xff\xff" + op_code.to_bytes(4, "little")
     assert parse_header(raw) == Header(16, 2, -1, op_code)

@@ -8,12 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenmongo._wire.errors import WireError
-from greenmongo._wire.op_query import (
+from greenmongo._wire.op_reply import (
     CURSOR_NOT_FOUND,
     QUERY_FAILURE,
     ReplyBody,
     decode_op_reply,
-    encode_op_query,
 )
 
 HELLO = bson.encode({"isMaster": 1, "helloOk": True})
@@ -23,17 +22,6 @@ OK = bson.encode({"ok": 1.0})
 def reply(*documents: bytes, flags: int = 8, cursor_id: int = 0, count: int | None = None) -> bytes:
     count = len(documents) if count is None else count
     return struct.pack("<iqii", flags, cursor_id, 0, count) + b"".join(documents)
-
-
-def test_a_legacy_hello_is_laid_out_as_the_protocol_says() -> None:
-    content = b"\x04\0\0\0admin.$cmd\0\0\0\0\0\xff\xff\xff\xff" + HELLO
-    assert (
-        encode_op_query(9, HELLO) == struct.pack("<iiii", 16 + len(content), 9, 0, 2004) + content
-    )
-
-
-def test_a_query_may_go_to_another_database() -> None:
-    assert b"other.$cmd\0" in encode_op_query(1, HELLO, namespace="other.$cmd")
 
 
 @pytest.mark.parametrize("kind", [bytes, memoryview], ids=["bytes", "view"])
