@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from bridge._crossing.block_on import callers_variables
 from bridge._crossing.ports import current_port
@@ -28,8 +28,8 @@ async def run(fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     thread = acquire()
     call = None
     try:
-        arguments: tuple[Any, ...] = (partial(in_own_place, fn, *args, **kwargs),)
-        call = current_port(thread).new_call(callers_variables().run, arguments, {}, None)
+        bound = partial(in_own_place, fn, *args, **kwargs)
+        call = current_port(thread).new_call(partial(callers_variables().run, bound), None)
         thread.submit(call.begin)
         result: R = await call.outcome()
         return result

@@ -46,7 +46,7 @@ class HubDispatcher:
         thread = thread_of(self.client)
         port = current_port(thread)
         lane = self._lane_of(port) if self._lanes or self._auto_start else None
-        call = port.new_call(fn, args, kwargs, None if lane is None else lane.context)
+        call = port.new_call(partial(fn, *args, **kwargs), None if lane is None else lane.context)
         call.lane = lane
         if self._copies_variables or is_limited():
             call.variables = copy_context()
@@ -84,7 +84,7 @@ class HubDispatcher:
             # No loop, no task: there was no call that this would have to follow.
             lane = None
         context = None if lane is None else lane.context
-        call = DetachedCall(thread.workers, fn, (), {}, context)
+        call = DetachedCall(thread.workers, fn, context)
         thread.try_submit(call.begin if lane is None else partial(lane.enter, call))
 
     def context(self) -> Context | None:

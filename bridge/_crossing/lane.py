@@ -39,7 +39,7 @@ class Lane:
         """Run a call after those before it. Hub side."""
         self._queue.append(call)
         if self._own_call is None:
-            self._own_call = DetachedCall(self.thread.workers, self._serve, (), {}, self.context)
+            self._own_call = DetachedCall(self.thread.workers, self._serve, self.context)
             self._own_call.begin()
         elif self._waiter is not None:
             waiter, self._waiter = self._waiter, None

@@ -57,12 +57,10 @@ class AsyncCall(Call):
     def __init__(
         self,
         port: LoopPort,
-        fn: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
+        fn: Callable[[], Any],
         context: Context | None,
     ) -> None:
-        super().__init__(port.thread.workers, fn, args, kwargs, context)
+        super().__init__(port.thread.workers, fn, context)
         self.port = port
         self.lane: Enters | None = None
         """Where the call has to queue; None for any free worker."""
@@ -114,9 +112,7 @@ class LoopPort(Port):
     @abstractmethod
     def new_call(
         self,
-        fn: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
+        fn: Callable[[], Any],
         context: Context | None,
     ) -> AsyncCall:
         """Return a call made by the current task."""
@@ -166,12 +162,10 @@ class _FutureCall(AsyncCall):
     def __init__(
         self,
         port: _AsyncioPort,
-        fn: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
+        fn: Callable[[], Any],
         context: Context | None,
     ) -> None:
-        super().__init__(port, fn, args, kwargs, context)
+        super().__init__(port, fn, context)
         self.future: asyncio.Future[Any] = port.loop.create_future()
 
     def rouse(self) -> None:
@@ -233,12 +227,10 @@ class _AsyncioPort(LoopPort):
 
     def new_call(
         self,
-        fn: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
+        fn: Callable[[], Any],
         context: Context | None,
     ) -> AsyncCall:
-        return _FutureCall(self, fn, args, kwargs, context)
+        return _FutureCall(self, fn, context)
 
     def current_task(self) -> Any:
         return on_behalf_of.get() or asyncio.current_task()
@@ -276,12 +268,10 @@ class _TrioCall(AsyncCall):
     def __init__(
         self,
         port: _TrioPort,
-        fn: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
+        fn: Callable[[], Any],
         context: Context | None,
     ) -> None:
-        super().__init__(port, fn, args, kwargs, context)
+        super().__init__(port, fn, context)
         self.task: trio.lowlevel.Task | None = port.trio.lowlevel.current_task()
 
     def rouse(self) -> None:
@@ -342,12 +332,10 @@ class _TrioPort(LoopPort):
 
     def new_call(
         self,
-        fn: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
+        fn: Callable[[], Any],
         context: Context | None,
     ) -> AsyncCall:
-        return _TrioCall(self, fn, args, kwargs, context)
+        return _TrioCall(self, fn, context)
 
     def current_task(self) -> Any:
         return self.trio.lowlevel.current_task()

@@ -71,11 +71,9 @@ class Call:
 
     __slots__ = (
         "_place",
-        "args",
         "context",
         "fn",
         "is_abandoned",
-        "kwargs",
         "notices",
         "state",
         "variables",
@@ -86,16 +84,12 @@ class Call:
     def __init__(
         self,
         workers: Workers,
-        fn: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
+        fn: Callable[[], Any],
         context: Context | None = None,
         variables: contextvars.Context | None = None,
     ) -> None:
         self.workers = workers
         self.fn = fn
-        self.args = args
-        self.kwargs = kwargs
         self.context = context
         self.variables = variables
         self.state = _SUBMITTED
@@ -138,10 +132,8 @@ class Call:
         self.worker = worker
         worker.caller = self
         try:
-            if self.variables is None:
-                value = self.fn(*self.args, **self.kwargs)
-            else:
-                value = self.variables.run(self.fn, *self.args, **self.kwargs)
+            variables = self.variables
+            value = self.fn() if variables is None else variables.run(self.fn)
         except BaseException as error:
             self.worker = worker.caller = None
             if isinstance(error, CallAbandoned):

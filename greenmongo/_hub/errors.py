@@ -11,7 +11,7 @@ from pymongo.errors import InvalidOperation
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["CallAbandoned", "HubClosed", "MisuseError"]
+__all__ = ["CallAbandoned", "HubClosed", "MisuseError", "blocks_in_callback"]
 
 PASSED_OVER = {"greenmongo", "bridge", "contextlib", "functools"}
 NOBODY = {"anyio", "asyncio", "gevent", "threading", "trio"}
@@ -45,6 +45,20 @@ class MisuseError(InvalidOperation):
 
 class CallAbandoned(GreenletExit):
     """Thrown into the greenlet that runs a call whose caller has left."""
+
+
+def blocks_in_callback(what: object, hub: str) -> MisuseError:
+    """Return the error of a blocking call in a callback of a hub.
+
+    Args:
+        what: the function that was called, or its name.
+        hub: whose callback it is.
+    """
+    return MisuseError(
+        f"{getattr(what, '__qualname__', what)!s} blocks, and was called from a callback of {hub}, "
+        "where nothing may block",
+        "call it from a greenlet (gevent.spawn)",
+    )
 
 
 def find_call_site() -> str | None:

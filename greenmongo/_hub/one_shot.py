@@ -13,7 +13,7 @@ import gevent
 from gevent._hub_local import get_hub_if_exists
 from gevent.hub import Waiter, getcurrent
 
-from greenmongo._hub.errors import MisuseError
+from greenmongo._hub.errors import blocks_in_callback
 from greenmongo._hub.native import allocate_lock
 
 if TYPE_CHECKING:
@@ -94,9 +94,5 @@ def new_one_shot(what: str) -> OneShot:
     if hub is None:
         return _OfThread()
     if getcurrent() is hub:
-        raise MisuseError(
-            f"{what} blocks, and was called from a callback of a gevent hub, where nothing may "
-            "block",
-            "call it from a greenlet (gevent.spawn)",
-        )
+        raise blocks_in_callback(what, "a gevent hub")
     return _OfGreenlet(hub)

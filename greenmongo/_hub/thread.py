@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import atexit
 import os
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -23,7 +24,7 @@ import gevent
 from gevent.hub import Waiter, getcurrent
 
 from greenmongo._hub.call import Call
-from greenmongo._hub.errors import HubClosed, MisuseError
+from greenmongo._hub.errors import HubClosed, blocks_in_callback
 from greenmongo._hub.inbox import Inbox
 from greenmongo._hub.native import RLock, allocate_lock, get_ident, start_new_thread
 from greenmongo._hub.offload import end_computing
@@ -119,17 +120,13 @@ class HubThread:
         if get_ident() != self.ident or self.generation != _state.generation:
             return True
         if getcurrent() is self.hub:
-            raise MisuseError(
-                f"{getattr(fn, '__qualname__', fn)!s} blocks, and was called from a callback of "
-                "the driver's own hub, where nothing may block",
-                "call it from a greenlet (gevent.spawn)",
-            )
+            raise blocks_in_callback(fn, "the driver's own hub")
         return False
 
     def call(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Run `fn` on the hub thread and wait for its result: directly if this is it. Any side."""
         if self.must_cross(fn):
-            return run_and_wait(self, fn, args, kwargs, None)
+            return run_and_wait(self, partial(fn, *args, **kwargs), None)
         return fn(*args, **kwargs)
 
     def call_as(
@@ -137,7 +134,7 @@ class HubThread:
     ) -> Any:
         """Run `fn` like `call`, on behalf of `context` unless this is the hub thread already."""
         if self.must_cross(fn):
-            return run_and_wait(self, fn, args, kwargs, context)
+            return run_and_wait(self, partial(fn, *args, **kwargs), context)
         return fn(*args, **kwargs)
 
     def lease(self) -> None:

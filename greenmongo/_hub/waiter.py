@@ -16,12 +16,13 @@ from gevent._hub_local import get_hub_if_exists
 from gevent.hub import Waiter, getcurrent
 
 from greenmongo._hub.call import NOTICE, Call
-from greenmongo._hub.errors import HubClosed, MisuseError
+from greenmongo._hub.errors import HubClosed, blocks_in_callback
 from greenmongo._hub.native import ThreadLocal, allocate_lock
 from greenmongo._hub.outbox import Port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from functools import partial
 
     from gevent.hub import Hub
 
@@ -37,13 +38,7 @@ begins to wait does not wake it."""
 _Outcome = tuple[Any, BaseException | None]
 
 
-def run_and_wait(
-    thread: HubThread,
-    fn: Callable[..., Any],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    context: Context | None,
-) -> Any:
+def run_and_wait(thread: HubThread, fn: partial[Any], context: Context | None) -> Any:
     """Run `fn` on a worker of the hub thread and return its result. Caller side.
 
     Raises:
@@ -53,15 +48,11 @@ def run_and_wait(
     hub = get_hub_if_exists()
     call: _LockCall | _GreenletCall
     if hub is None:
-        call = _LockCall(thread, fn, args, kwargs, context)
+        call = _LockCall(thread, fn, context)
     elif getcurrent() is hub:
-        raise MisuseError(
-            f"{getattr(fn, '__qualname__', fn)!s} blocks, and was called from a callback of a "
-            "gevent hub, where nothing may block",
-            "call it from a greenlet (gevent.spawn)",
-        )
+        raise blocks_in_callback(fn.func, "a gevent hub")
     else:
-        call = _GreenletCall(thread, fn, args, kwargs, context, hub)
+        call = _GreenletCall(thread, fn, context, hub)
     try:
         thread.submit(call.begin)
         value, error = call.wait()
@@ -84,15 +75,8 @@ class _LockCall(Call):
 
     __slots__ = ("lock", "outcome")
 
-    def __init__(
-        self,
-        thread: HubThread,
-        fn: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        context: Context | None,
-    ) -> None:
-        super().__init__(thread.workers, fn, args, kwargs, context)
+    def __init__(self, thread: HubThread, fn: Callable[[], Any], context: Context | None) -> None:
+        super().__init__(thread.workers, fn, context)
         self.lock = allocate_lock()
         self.lock.acquire()
         self.outcome: _Outcome | None = None
@@ -122,15 +106,9 @@ class _GreenletCall(Call):
     __slots__ = ("outcome", "port", "thread", "waiter")
 
     def __init__(
-        self,
-        thread: HubThread,
-        fn: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        context: Context | None,
-        hub: Hub,
+        self, thread: HubThread, fn: Callable[[], Any], context: Context | None, hub: Hub
     ) -> None:
-        super().__init__(thread.workers, fn, args, kwargs, context)
+        super().__init__(thread.workers, fn, context)
         self.thread = thread
         self.port = _port_of(hub)
         self.waiter: Waiter[None] = Waiter(hub)

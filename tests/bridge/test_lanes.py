@@ -74,7 +74,7 @@ async def test_a_call_that_comes_after_the_end_of_its_lane_is_run(
         def deliver(self, value: Any, error: BaseException | None) -> None:
             ran.append(value)
 
-    call = Late(lane.thread.workers, int, (), {})
+    call = Late(lane.thread.workers, int)
     lane.thread.submit(partial(lane.enter, call))
     await eventually(lambda: ran == [0])
     await eventually(lambda: not thread_of(client.sync).workers.busy)

@@ -233,7 +233,7 @@ class Recorder(Call):
     __slots__ = ("told",)
 
     def __init__(self, thread: HubThread, fn: Callable[[], object]) -> None:
-        super().__init__(thread.workers, fn, (), {})
+        super().__init__(thread.workers, fn)
         self.told: list[tuple[Any, BaseException | None]] = []
 
     def deliver(self, value: Any, error: BaseException | None) -> None:

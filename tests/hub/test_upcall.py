@@ -350,7 +350,7 @@ def test_a_call_that_nobody_waits_for_tells_in_the_background(hub_thread: HubThr
         told.append(upcall(get_ident))
         notify_caller(lambda: told.append(get_ident()))
 
-    hub_thread.submit(DetachedCall(hub_thread.workers, detached, (), {}).begin)
+    hub_thread.submit(DetachedCall(hub_thread.workers, detached).begin)
     wait_until(lambda: len(told) == 2)
     assert hub_thread.ident not in told
 
