@@ -68,7 +68,8 @@ CONFINED = {
 }
 PYMONGO_VALUES = {
     "collation", "driver_info", "errors", "monitoring", "operations", "read_concern",
-    "read_preferences", "results", "server_api", "uri_parser", "write_concern",
+    "read_preferences", "results", "server_api", "server_selectors", "uri_parser",
+    "write_concern",
 }  # fmt: skip
 PYMONGO_NAMES = {("pymongo.collection", "ReturnDocument")}  # it lives nowhere else
 WITHOUT_PYMONGO = ("greenmongo._wire", "greenmongo.embedded")

@@ -7,6 +7,7 @@ lives on the hub thread, is opened on first use and again in a forked child.
 from __future__ import annotations
 
 from contextvars import copy_context
+from dataclasses import replace
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -52,10 +53,10 @@ class Executor:
         # First of all: `__del__` is called even if what follows raises.
         self._engine: Engine | None = None
         self._is_closed = False
-        self.options = options
         self.metadata = ClientMetadata(options)
         """What handshakes tell of the client."""
-        self.wants_context = any(isinstance(x, CommandListener) for x in options.event_listeners)
+        self.options = replace(options, tell_metadata=self.metadata.copy)
+        self.wants_context = any(isinstance(x, CommandListener) for x in options.listeners)
         """Whether somebody who observes commands wants to see the callers' context variables."""
         if options.srv is not None:
             # Here, because the constructor never runs on the hub.
@@ -268,7 +269,7 @@ class Executor:
         if parent is not None:
             parent.abandon_after_fork()
         thread.lease()
-        publisher = Publisher(self.options.event_listeners)
+        publisher = Publisher(self.options.listeners)
         with publisher:
             engine = Engine(thread, self.options, publisher, self.metadata)
         if parent is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from greenmongo._core.client_metadata import build_metadata
@@ -31,6 +32,10 @@ class ClientMetadata:
         """Never changed, only exchanged."""
         if options.driver_info is not None:
             self.append(options.driver_info)
+
+    def copy(self) -> Document:
+        """Return a document of the reader's own."""
+        return deepcopy(self.document)
 
     def append(self, library: DriverInfoLike) -> None:
         """Add a library that wraps the driver; nothing new if it is there already.

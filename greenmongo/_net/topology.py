@@ -380,6 +380,8 @@ def initial_description(options: ClientOptions) -> TopologyDescription:
         direct_connection=options.direct_connection,
         load_balanced=options.load_balanced,
         heartbeat_interval=options.heartbeat_interval,
+        local_threshold=options.local_threshold,
+        srv_max_hosts=0 if options.srv is None else options.srv.max_hosts,
     )
 
 

@@ -20,6 +20,7 @@ from pymongo.write_concern import WriteConcern
 
 from greenmongo._core.options.connection_string import ParsedHosts, read_hosts
 from greenmongo._core.options.credentials import Credentials, build_credentials
+from greenmongo._core.options.pool_options import PoolOptions
 from greenmongo._core.options.proxy import ProxyOptions, build_proxy_options
 from greenmongo._core.options.srv import TXT_OPTIONS, SrvOptions, check_name, check_suffix
 from greenmongo._core.options.table import OPTIONS, documented_name
@@ -109,7 +110,7 @@ class ClientOptions:
     read_concern: ReadConcern = field(default_factory=ReadConcern)
     write_concern: WriteConcern = field(default_factory=WriteConcern)
     codec_options: CodecOptions[Any] = field(default_factory=CodecOptions)
-    event_listeners: tuple[Listener, ...] = ()
+    listeners: tuple[Listener, ...] = ()
 
     auto_start_request: bool = False
     """Whether a context's first operation starts a request."""
@@ -118,6 +119,8 @@ class ClientOptions:
 
     given: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """What URI and keywords give, by lower-case names: what a client shows of itself."""
+    tell_metadata: Callable[[], Mapping[str, Any]] = field(default=dict, repr=False, compare=False)
+    """Tells what handshakes tell of the client now; wrapping libraries may add to it."""
 
     @classmethod
     def build(
@@ -205,34 +208,33 @@ class ClientOptions:
         return self.local_threshold * 1000
 
     @property
-    def max_idle_time_seconds(self) -> float | None:
-        """The longest idle time, as PyMongo's `PoolOptions` calls it."""
-        return self.max_idle_time
-
-    @property
-    def appname(self) -> str | None:
-        """The application's name, as PyMongo's `PoolOptions` calls it."""
-        return self.app_name
-
-    @property
-    def driver(self) -> DriverInfoLike | None:
-        """The first wrapping library, as PyMongo's `PoolOptions` calls it."""
-        return self.driver_info
-
-    @property
-    def tls_allow_invalid_hostnames(self) -> bool:
-        """Whether a certificate may name other hosts, as in PyMongo's `PoolOptions`."""
-        return self.tls is not None and self.tls.allow_invalid_hostnames
-
-    @property
     def auto_encryption_opts(self) -> None:
         """PyMongo's name for what does not exist here: client-side encryption."""
         return
 
     @property
-    def pool_options(self) -> ClientOptions:
-        """Itself: the options that PyMongo keeps in a `PoolOptions` are here as well."""
-        return self
+    def event_listeners(self) -> list[Listener]:
+        """The listeners, in a list of the reader's own, as PyMongo gives them."""
+        return list(self.listeners)
+
+    @property
+    def pool_options(self) -> PoolOptions:
+        """The pool's part, and what handshakes tell of the client, as PyMongo groups them."""
+        return PoolOptions(
+            max_pool_size=self.given.get("maxpoolsize", self.max_pool_size),
+            min_pool_size=self.min_pool_size,
+            max_connecting=self.max_connecting,
+            max_idle_time_seconds=self.max_idle_time,
+            connect_timeout=self.connect_timeout,
+            socket_timeout=self.socket_timeout,
+            wait_queue_timeout=self.wait_queue_timeout,
+            tls_allow_invalid_hostnames=self.tls is not None and self.tls.allow_invalid_hostnames,
+            appname=self.app_name,
+            driver=self.driver_info,
+            metadata=dict(self.tell_metadata()),
+            server_api=self.server_api,
+            load_balanced=self.load_balanced,
+        )
 
 
 _FIELDS: Mapping[str, str] = {

@@ -276,7 +276,7 @@ _OTHERS = (
            meaning="library that wraps this client, for the server's log"),
     Option("server_api", "a `ServerApi`", field="server_api", is_for_uris=False,
            meaning="version of the Stable API that commands keep to"),
-    Option("event_listeners", "a list of listeners", field="event_listeners",
+    Option("event_listeners", "a list of listeners", field="listeners",
            check=check_listeners, is_for_uris=False,
            meaning="whom to tell about commands, pools, servers and heartbeats"),
     Option("auto_encryption_opts", "`None`", default="none", check=refuse_encryption,

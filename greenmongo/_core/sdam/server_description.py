@@ -106,9 +106,13 @@ class ServerDescription:
         return self.kind in _DATA_BEARING
 
     @property
-    def all_hosts(self) -> frozenset[Address]:
+    def all_hosts(self) -> set[Address]:
         """Every member of the replica set this server knows of."""
-        return self.hosts | self.passives | self.arbiters
+        return {*self.hosts, *self.passives, *self.arbiters}
+
+    def to_unknown(self, error: Exception | None = None) -> ServerDescription:
+        """Return the description of this server once it cannot be reached."""
+        return self.unknown(self.address, error, self.topology_version)
 
     @property
     def server_type(self) -> int:

@@ -6,9 +6,9 @@ Monitoring events carry it, so it also answers to the documented attribute names
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from pymongo.errors import ConfigurationError
 from pymongo.read_preferences import ReadPreference
@@ -19,6 +19,7 @@ from greenmongo._core.sdam.compatibility import (
     session_timeout,
 )
 from greenmongo._core.sdam.kinds import ServerKind, TopologyKind
+from greenmongo._core.sdam.pymongo_selectors import select_as_pymongo
 from greenmongo._core.sdam.selection import suitable_servers
 from greenmongo._core.types import format_address
 
@@ -51,6 +52,8 @@ class TopologyDescription:
     seed_count: int = field(default=1, repr=False)
     """How many seeds there were: a standalone among several is a mistake, alone it is not."""
     heartbeat_interval: float = field(default=10.0, repr=False)
+    local_threshold: float = field(default=0.015, repr=False)
+    srv_max_hosts: int = field(default=0, repr=False)
     logical_session_timeout_minutes: int | None = field(init=False, repr=False, compare=False)
     compatibility_error: str | None = field(init=False, repr=False, compare=False)
     writable: tuple[ServerDescription, ...] = field(init=False, repr=False, compare=False)
@@ -104,6 +107,16 @@ class TopologyDescription:
         return any(server.is_server_type_known for server in self.servers.values())
 
     @property
+    def candidate_servers(self) -> list[ServerDescription]:
+        """All servers, as no selection has left any out: PyMongo's name for it."""
+        return list(self.servers.values())
+
+    @property
+    def heartbeat_frequency(self) -> float:
+        """The seconds between two checks of a server, as PyMongo calls them."""
+        return self.heartbeat_interval
+
+    @property
     def readable_servers(self) -> list[ServerDescription]:
         """The servers that answer reads under some read preference."""
         return [server for server in self.servers.values() if server.is_readable]
@@ -148,6 +161,46 @@ class TopologyDescription:
         """
         self.check_compatible()
         return bool(self.writable)
+
+    def apply_selector(
+        self,
+        selector: Callable[[Any], Any],
+        address: Address | None = None,
+        custom_selector: Callable[[list[Any]], list[Any]] | None = None,
+        deprioritized_servers: Sequence[ServerDescription] | None = None,
+    ) -> list[ServerDescription]:
+        """Return the servers that a selector of PyMongo's would choose from.
+
+        Args:
+            selector: a read preference, or what makes one `Selection` of another.
+            address: the only server that will do.
+            custom_selector: chooses among the servers that suit, before latency does.
+            deprioritized_servers: to take only if no other suits.
+
+        Raises:
+            ConfigurationError: the read preference's maximum staleness is too small.
+        """
+        return select_as_pymongo(
+            self, selector, address, custom_selector, deprioritized_servers or ()
+        )
+
+    def reset_server(self, address: Address) -> TopologyDescription:
+        """Return what is known if that server turns out to be out of reach."""
+        unknown = self.servers[address].to_unknown()
+        kind = self.kind
+        if kind is TopologyKind.REPLICA_SET_WITH_PRIMARY and self.servers[address] in self.writable:
+            kind = TopologyKind.REPLICA_SET_NO_PRIMARY
+        return replace(self, kind=kind, servers={**self.servers, address: unknown})
+
+    def reset(self) -> TopologyDescription:
+        """Return what is known if all servers turn out to be out of reach."""
+        kind = self.kind
+        if kind is TopologyKind.REPLICA_SET_WITH_PRIMARY:
+            kind = TopologyKind.REPLICA_SET_NO_PRIMARY
+        unknown = {
+            address: type(server).unknown(address) for address, server in self.servers.items()
+        }
+        return replace(self, kind=kind, servers=unknown)
 
     def check_compatible(self) -> None:
         """Refuse a topology with a server too old or too new for this driver.

@@ -137,6 +137,8 @@ def initial_topology(
     direct_connection: bool | None = None,
     load_balanced: bool = False,
     heartbeat_interval: float = 10.0,
+    local_threshold: float = 0.015,
+    srv_max_hosts: int = 0,
 ) -> TopologyDescription:
     """Return what a new client knows: its seeds and what the options say of them.
 
@@ -169,6 +171,8 @@ def initial_topology(
         servers={address: ServerDescription.unknown(address) for address in seeds},
         seed_count=len(seeds),
         heartbeat_interval=heartbeat_interval,
+        local_threshold=local_threshold,
+        srv_max_hosts=srv_max_hosts,
     )
 
 

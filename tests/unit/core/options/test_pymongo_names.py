@@ -4,37 +4,92 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from typing import Any
 
+import pymongo
+import pytest
 from pymongo.client_options import ClientOptions as TheirOptions
 from pymongo.driver_info import DriverInfo
+from pymongo.monitoring import CommandListener
 from pymongo.pool_options import PoolOptions
 
+import bridge
+import greenmongo
 from greenmongo._core.options import ClientOptions
 
 build: Callable[..., ClientOptions] = ClientOptions.build
+CLIENTS = [greenmongo.MongoClient, bridge.AsyncMongoClient]
 
 
-def test_pymongos_names_for_options_are_there_too() -> None:
-    options = build(replicaSet="rs", heartbeatFrequencyMS=2000, maxIdleTimeMS=500)
-    assert options.replica_set_name == "rs"
-    assert options.heartbeat_frequency == 2.0
-    assert options.local_threshold_ms == 15
-    assert options.pool_options.max_pool_size == 100
-    assert options.pool_options.max_idle_time_seconds == 0.5
-    driver = DriverInfo("odm")
-    named = build(appname="a", driver=driver, tls=True, tlsAllowInvalidHostnames=True)
-    assert named.pool_options.appname == "a"
-    assert named.pool_options.driver is driver
-    assert named.pool_options.tls_allow_invalid_hostnames
-    assert not options.pool_options.tls_allow_invalid_hostnames
-    assert options.auto_encryption_opts is None
+class Listener(CommandListener):
+    pass
 
 
-def test_no_option_that_pymongo_documents_is_missing() -> None:
-    theirs = {name for kind in (TheirOptions, PoolOptions) for name in dir(kind)}
-    missing = {name for name in theirs if not name.startswith("_")} - set(dir(ClientOptions))
-    # What its pools tell of themselves: for its own use.
-    assert missing <= {"metadata", "non_default_options", "pause_enabled"}
+LISTENER = Listener()
+SIZES = {"maxPoolSize": 0, "minPoolSize": 2, "maxConnecting": 3}
+TIMES = {"maxIdleTimeMS": 500, "waitQueueTimeoutMS": 100, "connectTimeoutMS": 0, "timeoutMS": 0}
+CONFIGURATIONS: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "sizes": SIZES,
+    "times": {**TIMES, "socketTimeoutMS": 300, "serverSelectionTimeoutMS": 5},
+    "no limit": {"maxPoolSize": None},
+    "names": {"appname": "a", "driver": DriverInfo("odm", "1", "x"), "replicaSet": "rs"},
+    "tls": {"tls": True, "tlsAllowInvalidHostnames": True},
+    "balanced": {"loadBalanced": True, "retryReads": False, "retryWrites": False},
+    "listeners": {"event_listeners": [LISTENER]},
+    "reads": {"readPreference": "nearest", "readConcernLevel": "local", "w": 2, "tz_aware": True},
+    "monitoring": {"heartbeatFrequencyMS": 700, "serverMonitoringMode": "poll"},
+}
+OTHERWISE = {
+    "pool_options",  # looked at by itself
+    "server_selector",  # PyMongo's default is a function that returns all
+    "metadata",  # names another driver
+}
+
+
+def documented(kind: type) -> set[str]:
+    return {name for name in dir(kind) if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("make", CLIENTS)
+@pytest.mark.parametrize("given", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
+def test_options_look_like_pymongos(make: Callable[..., Any], given: dict[str, Any]) -> None:
+    """D12: every attribute that PyMongo documents has PyMongo's value."""
+    ours = make(connect=False, **given).options
+    theirs = pymongo.MongoClient[Any](connect=False, **given).options
+    for kind, expected, found in (
+        (TheirOptions, theirs, ours),
+        (PoolOptions, theirs.pool_options, ours.pool_options),
+    ):
+        for name in documented(kind) - OTHERWISE:
+            value, wanted = getattr(found, name), getattr(expected, name)
+            # What is neither given nor so by default is None there.
+            assert (name, value) == (name, wanted) or (name, value, wanted) == (
+                "load_balanced",
+                False,
+                None,
+            )
+            assert isinstance(value, list) == isinstance(wanted, list)
+
+
+def test_the_list_of_listeners_is_the_readers_own() -> None:
+    """D12: whoever changes it changes nothing."""
+    options = build(event_listeners=[LISTENER])
+    options.event_listeners.clear()
+    assert options.event_listeners == [LISTENER]
+
+
+@pytest.mark.parametrize("make", CLIENTS)
+def test_metadata_is_what_handshakes_tell(make: Callable[..., Any]) -> None:
+    """D12: with the libraries that were added, in a copy of the reader's own."""
+    client = make(connect=False, appname="shop", driver=DriverInfo("odm", "1"))
+    metadata = client.options.pool_options.metadata
+    assert metadata["application"] == {"name": "shop"}
+    assert metadata["driver"]["name"].endswith("|odm")
+    assert metadata.keys() >= {"driver", "os", "platform"}
+    metadata["driver"].clear()
+    client.append_metadata(DriverInfo("web", "2"))
+    assert client.options.pool_options.metadata["driver"]["name"].endswith("|odm|web")
 
 
 def test_a_client_without_options_warns_of_nothing() -> None:

@@ -120,7 +120,7 @@ LISTENER = Listener()
 SERVER_API = ServerApi("1")
 KEYWORD_ONLY: list[tuple[str, Any, Callable[[ClientOptions], Any], Any]] = [
     ("document_class", dict, lambda it: it.codec_options.document_class, dict),
-    ("event_listeners", [LISTENER], lambda it: it.event_listeners, (LISTENER,)),
+    ("event_listeners", [LISTENER], lambda it: it.event_listeners, [LISTENER]),
     ("max_adaptive_retries", 4, lambda it: it.max_adaptive_retries, 4),
     ("read_preference", Secondary(), lambda it: it.read_preference, Secondary()),
     ("server_api", SERVER_API, lambda it: it.server_api, SERVER_API),
