@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["Deadline"]
 
@@ -12,11 +12,13 @@ class Deadline:
     """An absolute time on the monotonic clock, in seconds; `now` is always an argument."""
 
     at: float
+    limit: float | None = field(default=None, compare=False)
+    """The seconds that were given for the whole, as messages show them; None: nobody asks."""
 
     @classmethod
     def after(cls, seconds: float, now: float) -> Deadline:
         """Return the deadline `seconds` from `now`."""
-        return cls(now + seconds)
+        return cls(now + seconds, seconds)
 
     def remaining(self, now: float) -> float:
         """Return the seconds left, never below zero."""

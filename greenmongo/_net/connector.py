@@ -16,6 +16,7 @@ from greenmongo._core.auth import (
     negotiation_user,
     speculative_document,
 )
+from greenmongo._core.configured_timeouts import with_configured_timeouts
 from greenmongo._core.hello import build_handshake
 from greenmongo._core.hello_reply import parse_hello
 from greenmongo._core.pool_rules import ConnectionState, PendingConnection
@@ -80,7 +81,10 @@ class Connector:
             AutoReconnect, NetworkTimeout: no connection within connectTimeoutMS.
             OperationFailure: the server refused the handshake or the credentials.
         """
-        return self._establish(address, pending, self.options.credentials)
+        try:
+            return self._establish(address, pending, self.options.credentials)
+        except NetworkTimeout as error:
+            raise with_configured_timeouts(error, self.options) from error.__cause__
 
     def verify_credentials(self, address: Address, credentials: Credentials) -> None:
         """Log in as somebody and close the connection again.

@@ -13,6 +13,7 @@ import gevent
 from gevent.event import Event
 from pymongo.errors import AutoReconnect
 
+from greenmongo._core.configured_timeouts import with_configured_timeouts
 from greenmongo._core.heartbeat_reply import HelloReply
 from greenmongo._core.hello import build_hello
 from greenmongo._core.hello_reply import parse_hello
@@ -143,6 +144,7 @@ class Monitor:
             description = self._describe(reply, duration)
         except Exception as error:
             # Server Monitoring, "Network or command error during server check"
+            error = with_configured_timeouts(error, self._options)
             self._publish_failure(error)
             self._disconnect()
             self._times = RoundTripTimes()

@@ -21,6 +21,7 @@ from pymongo.errors import (
 )
 
 from greenmongo._core.command import Reply, Retryability
+from greenmongo._core.configured_timeouts import with_configured_timeouts
 from greenmongo._core.error_labels import RETRYABLE_WRITE_ERROR
 from greenmongo._core.read_modes import PRIMARY
 from greenmongo._core.reply import command_error, write_concern_failure
@@ -116,7 +117,11 @@ class Operation:
         except PyMongoError as error:
             if self._lease is not None and ends_cursor(error):
                 self._lease.end()
-            raise
+            limit = None if self._deadline is None else self._deadline.limit
+            told = with_configured_timeouts(error, self._context.options, limit)
+            if told is error:
+                raise
+            raise told from error.__cause__
         finally:
             if self._command.closes_cursor and self._lease is not None:
                 self._lease.end()

@@ -91,5 +91,7 @@ def deadline_of_caller(default: float | None) -> Deadline | None:
     if block is None:
         return Deadline.after(default, monotonic()) if default else None
     if block.seconds is None:
-        return Deadline(min(block.ends_at, monotonic() + default)) if default else None
-    return Deadline(block.ends_at) if block.seconds else None
+        if not default:
+            return None
+        return Deadline(min(block.ends_at, monotonic() + default), default)
+    return Deadline(block.ends_at, block.seconds) if block.seconds else None
