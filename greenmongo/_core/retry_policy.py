@@ -137,12 +137,19 @@ class RetryPolicy:
             return (is_numbered or not tries) and may_retry_write(error)
         return command.retry is Retryability.READ and may_retry_read(error)
 
-    def goes_elsewhere(self, error: PyMongoError, kind: TopologyKind) -> bool:
-        """Tell whether another server is to be preferred after this failure of a command.
+    def goes_elsewhere(self, error: PyMongoError, kind: TopologyKind, *, was_sent: bool) -> bool:
+        """Tell whether another server is to be preferred after this failure.
 
-        The server becomes a deprioritized one for the next selection: Retryable Reads, 3a, and
-        Client Backpressure, "Overload retry policy", 4.
+        The server becomes a deprioritized one for the next selection. Retryable Reads, "Selecting
+        the server for retry", and Retryable Writes: outside of sharded clusters only after an
+        overload, as another member may be one that the read preference likes less. Client
+        Backpressure, "Overload retry policy", 4: for a command that was refused, that is an option.
+
+        Args:
+            error: of the last attempt.
+            kind: of the deployment.
+            was_sent: a command was; without, the server refused the connection for it.
         """
-        if is_overload(error) and not self._options.enable_overload_retargeting:
-            return kind is TopologyKind.SHARDED
-        return True
+        if kind is TopologyKind.SHARDED:
+            return True
+        return is_overload(error) and (not was_sent or self._options.enable_overload_retargeting)

@@ -159,7 +159,7 @@ class Operation:
                 if backoff is None:
                     raise to_raise from to_raise.__cause__
                 kind = self._context.topology.description.kind
-                if not was_sent or policy.goes_elsewhere(error, kind):
+                if policy.goes_elsewhere(error, kind, was_sent=was_sent):
                     avoid |= {server.address}
             if backoff:
                 gevent.sleep(backoff)

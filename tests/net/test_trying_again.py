@@ -18,6 +18,7 @@ from tests.support.listeners import Recorder
 from tests.support.peek import pools_of
 
 EMPTY: dict[str, Any] = {"cursor": {"id": 0, "firstBatch": []}}
+HOST_UNREACHABLE = {"ok": 0.0, "code": 6, "errmsg": "unreachable"}
 NOT_PRIMARY = {"ok": 0.0, "code": 10107, "errmsg": "not primary"}
 STEPPED_DOWN = {
     "n": 1,
@@ -53,6 +54,18 @@ def test_a_write_has_its_number_although_the_server_is_unknown_by_now(
     (insert,) = primary.commands("insert")
     assert insert.document["txnNumber"] == 1
     assert "lsid" in insert.document
+
+
+def test_a_read_that_prefers_the_primary_is_retried_there(
+    pair: FakeReplicaSet, primary: ScriptedServer, connect_through: Connect
+) -> None:
+    """D01: the server of the first attempt is not avoided, as another is liked less."""
+    client = connect_through(pair.uri, retryReads=True, readPreference="primaryPreferred")
+    wait_until(lambda: len(client.nodes) == 2)
+    client.admin.command("ping")
+    primary.script("find", HOST_UNREACHABLE)
+    assert client.test.c.find_one() is None
+    assert [member.count("find") for member in pair.members] == [2, 0]
 
 
 def test_failures_before_anything_was_sent_are_no_attempts(

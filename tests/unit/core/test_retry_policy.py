@@ -9,7 +9,9 @@ from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError
 from greenmongo._core.command import Command, Retryability
 from greenmongo._core.deadline import Deadline
 from greenmongo._core.options import ClientOptions
+from greenmongo._core.pool_rules import PoolCleared
 from greenmongo._core.retry_policy import RetryPolicy
+from greenmongo._core.retryable_errors import labelled_as_overload
 from greenmongo._core.sdam.kinds import TopologyKind
 
 OPTIONS = ClientOptions(server_selection_timeout=30.0)
@@ -178,10 +180,33 @@ def test_the_pauses_do_not_grow_for_ever() -> None:
 
 @pytest.mark.parametrize("kind", TopologyKind)
 @pytest.mark.parametrize("is_wanted", [True, False])
-def test_it_goes_elsewhere_only_if_that_is_wanted(kind: TopologyKind, is_wanted: bool) -> None:
+def test_a_refused_command_goes_elsewhere_only_if_that_is_wanted(
+    kind: TopologyKind, is_wanted: bool
+) -> None:
     it = policy(READ, replace(OPTIONS, enable_overload_retargeting=is_wanted))
-    assert it.goes_elsewhere(AutoReconnect("gone"), kind)
-    assert it.goes_elsewhere(overload(), kind) is (is_wanted or kind is TopologyKind.SHARDED)
+    expected = is_wanted or kind is TopologyKind.SHARDED
+    assert it.goes_elsewhere(overload(), kind, was_sent=True) is expected
+
+
+@pytest.mark.parametrize("kind", TopologyKind)
+def test_a_refused_connection_is_looked_for_elsewhere(kind: TopologyKind) -> None:
+    error = labelled_as_overload(AutoReconnect("closed"))
+    assert policy(READ).goes_elsewhere(error, kind, was_sent=False)
+
+
+@pytest.mark.parametrize("kind", TopologyKind)
+@pytest.mark.parametrize("was_sent", [True, False])
+@pytest.mark.parametrize("is_wanted", [True, False])
+@pytest.mark.parametrize(
+    "error", [AutoReconnect("gone"), PoolCleared("paused"), OperationFailure("host", 6)]
+)
+def test_other_errors_go_elsewhere_in_sharded_clusters_alone(
+    kind: TopologyKind, was_sent: bool, is_wanted: bool, error: PyMongoError
+) -> None:
+    """D01: the specification forbids to avoid a server of a replica set for anything else."""
+    it = policy(READ, replace(OPTIONS, enable_overload_retargeting=is_wanted))
+    expected = kind is TopologyKind.SHARDED
+    assert it.goes_elsewhere(error, kind, was_sent=was_sent) is expected
 
 
 def test_a_failed_write_concern_asks_whether_it_would_be_sent_again() -> None:
