@@ -24,7 +24,7 @@ import gevent
 from gevent.hub import Waiter, getcurrent
 
 from greenmongo._hub.call import Call
-from greenmongo._hub.errors import HubClosed, blocks_in_callback
+from greenmongo._hub.errors import CallAbandoned, HubClosed, blocks_in_callback
 from greenmongo._hub.inbox import Inbox
 from greenmongo._hub.native import RLock, allocate_lock, get_ident, start_new_thread
 from greenmongo._hub.offload import end_computing
@@ -45,6 +45,12 @@ __all__ = ["HubThread", "acquire", "process_generation"]
 
 STOP_GRACE = 2.0
 """Seconds that running calls get to unwind when the hub stops."""
+
+LOOK = 0.05
+"""Seconds between two looks at a hub that is to stop because the process ends."""
+
+LOOKS = 16
+"""Looks at a hub that does not get on after which the process ends without it."""
 
 
 class HubThread:
@@ -166,6 +172,37 @@ class HubThread:
             self._exited.release()
         return ended
 
+    def stop_and_join_at_exit(self) -> bool:
+        """Stop the thread because the process ends; True if it did in time. Any other thread.
+
+        It may be held by something that does not return: nobody wants to wait for that, or to be
+        told of it.
+        """
+        self.watchdog.keep_still()
+        self.try_submit(self._stop)
+        seen, looks = -1, 0
+        deadline = monotonic() + STOP_GRACE + 1.0
+        while looks < LOOKS and monotonic() < deadline:
+            if self._exited.acquire(True, LOOK):
+                self._exited.release()
+                return True
+            # Looks and not seconds: on a busy machine neither thread gets on.
+            last, seen = seen, self.outbox.iterations
+            looks = looks + 1 if seen == last else 0
+            if looks == LOOKS // 2:
+                self._interrupt()
+        return False
+
+    def _interrupt(self) -> None:
+        """Throw what computes on the hub out: a hub at work crashes an interpreter that ends.
+
+        What is in a system call does not notice; it does not come back in time either.
+        """
+        # The documented way to throw something into a thread has no other face. Seldom needed.
+        from ctypes import c_ulong, py_object, pythonapi
+
+        pythonapi.PyThreadState_SetAsyncExc(c_ulong(self.ident), py_object(CallAbandoned))
+
     # ---- hub side -------------------------------------------------------------------------
 
     def on_stop(self, action: Callable[[], object]) -> None:
@@ -285,16 +322,19 @@ def acquire() -> HubThread:
     with _state.lock:
         if _state.exiting_thread is None:
             return _lease()
-    if _state.exiting_thread == get_ident():
-        raise HubClosed("the interpreter is exiting")
-    return _park()
+        # The hub thread, too, if some worker goes on after it was told to end: who waits for it to
+        # stop would wait in vain.
+        may_wait = get_ident() not in {_state.exiting_thread, *(hub.ident for hub in _state.all)}
+    if may_wait:
+        _park()
+    raise HubClosed("the interpreter is exiting")
 
 
 def _lease() -> HubThread:
     thread = _state.current
     if thread is None or not thread.is_usable:
         thread = _state.current = HubThread()
-        _state.all = [old for old in _state.all if old.is_usable]
+        _state.all = [old for old in _state.all if old.ident]
         _state.all.append(thread)
     thread._leases += 1
     return thread
@@ -314,7 +354,7 @@ def _stop_all() -> None:
         running = list(_state.all)
     for thread in running:
         if thread.generation == _state.generation:
-            thread.stop_and_join()
+            thread.stop_and_join_at_exit()
 
 
 def _forget_after_fork() -> None:

@@ -88,6 +88,10 @@ class Watchdog:
         self._gone.acquire()
         start_new_thread(self._watch, ())
 
+    def keep_still(self) -> None:
+        """Tell nothing any more. Any side."""
+        self._is_over = True
+
     # ---- hub side -------------------------------------------------------------------------
 
     def stop(self, timeout: float) -> None:
@@ -147,7 +151,7 @@ class Watchdog:
                     # One function after another is on: the hub gets on, if slowly. There are many,
                     # or other threads keep the interpreter from it.
                     suspect, suspected = function, now
-                elif now - suspected >= LIMIT / 2 and now - since >= LIMIT:
+                elif now - suspected >= LIMIT / 2 and now - since >= LIMIT and not self._is_over:
                     is_told = True
                     _tell(frame, now - since)
                 del frame, function

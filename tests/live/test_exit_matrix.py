@@ -54,6 +54,27 @@ for _ in range(3):
     threading.Thread(target=busy, daemon=True).start()
 client.admin.command("ping")
 """,
+    "daemon loop, cursors and requests": """
+from bridge import AsyncMongoClient
+tasks_client = AsyncMongoClient(uri)
+
+async def read():
+    while True:
+        query = tasks_client.local.oplog.rs.find(batch_size=2, limit=20)
+        await query.to_list()
+
+async def ask():
+    while True:
+        async with tasks_client.start_request():
+            await tasks_client.admin.command("ping")
+
+async def all_of_them():
+    await asyncio.gather(*(read() for _ in range(10)), *(ask() for _ in range(10)))
+
+threading.Thread(target=asyncio.run, args=(all_of_them(),), daemon=True).start()
+client.admin.command("ping")
+time.sleep(0.5)
+""",
     "greenlet": """
 import gevent
 gevent.spawn(slow)
