@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Generic
 
-from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.errors import ConnectionFailure, NetworkTimeout, OperationFailure, PyMongoError
 
 from greenmongo._core.cursors.plan import CursorPlan
 from greenmongo._core.cursors.undecoded_batch import UndecodedBatch
@@ -158,6 +158,10 @@ class BufferedCursor(Generic[DocT]):
                 if self._waits_for_more():
                     # The capped collection overtook its reader: the end, not a failure.
                     return
+            self._abandon()
+            raise
+        except NetworkTimeout:
+            # The server may be well, and answer too late.
             self._abandon()
             raise
         except ConnectionFailure:

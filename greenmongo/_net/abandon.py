@@ -1,9 +1,10 @@
 """What becomes of an exchange whose caller has left: nothing is thrown away, nothing runs on.
 
-The late reply is read and dropped, and the connection goes back to its pool. If it does not come
-within a short grace, the operation is ended on the server, over a connection of its own: found
-by the session it runs in, killed by its number; then the reply (an error, now) comes. Only if it
-still does not, the connection is given up. `killSessions` would be one command instead of two, but
+The late reply is read, what it owns is freed on the server (a cursor that it opened: nobody
+could close it), and the connection goes back to its pool. If the reply does not come within
+a short grace, the operation is ended on the server, over a connection of its own: found by the
+session it runs in, killed by its number; then the reply (an error, now) comes. Only if it still
+does not, the connection is given up. `killSessions` would be one command instead of two, but
 it waits until the session is free, and two of them can wait for each other.
 """
 
@@ -15,8 +16,10 @@ from typing import TYPE_CHECKING
 import gevent
 from pymongo.errors import AutoReconnect, NetworkTimeout, ProtocolError, PyMongoError
 
+from greenmongo._core.cursors.opened import opened_cursor
 from greenmongo._core.pool_rules import PendingConnection
 from greenmongo._core.reply import check_reply
+from greenmongo._core.server_api import add_server_api
 from greenmongo._core.types import format_address
 
 if TYPE_CHECKING:
@@ -78,12 +81,9 @@ class Abandoned:
 
     def _drain(self, pool: Pool, connection: Connection) -> None:
         try:
-            if not _finishes(connection, self._grace):
-                # Again and again: the server may not even have begun it the first time.
-                for _ in range(self._attempts):
-                    self._end_on_server(connection)
-                    if _finishes(connection, self._attempt_wait):
-                        break
+            body = self._late_reply(connection)
+            if body is not None:
+                self._free(connection, body)
         except (AutoReconnect, ProtocolError):
             connection.close()
         finally:
@@ -91,8 +91,37 @@ class Abandoned:
                 connection.close()
             pool.drained(connection)
 
-    def _end_on_server(self, connection: Connection) -> None:
-        """Have the operation ended, together with others on the same server."""
+    def _late_reply(self, connection: Connection) -> bytes | memoryview | None:
+        """Wait for the outstanding reply; None if it does not come."""
+        body, is_here = _finish(connection, self._grace)
+        # Again and again: the server may not even have begun it the first time.
+        for _ in range(self._attempts):
+            if is_here:
+                break
+            self.end_on_server(connection)
+            body, is_here = _finish(connection, self._attempt_wait)
+        return body
+
+    def _free(self, connection: Connection, body: bytes | memoryview) -> None:
+        """Close the cursor that a reply has opened, over the connection that it came over."""
+        opened = opened_cursor(body)
+        if opened is None:
+            return
+        db, command = opened
+        server_api = self._connector.options.server_api
+        if server_api is not None:
+            add_server_api(command, server_api)
+        usual, connection.timeout = connection.timeout, self._command_timeout
+        try:
+            connection.command(command, db=db)
+        finally:
+            connection.timeout = usual
+
+    def end_on_server(self, connection: Connection) -> None:
+        """Have an operation and what it leaves ended on the server. Does not wait.
+
+        Several on one server are ended together.
+        """
         exchange = connection.pending
         if exchange is None or exchange.lsid is None or not exchange.is_exclusive:
             return
@@ -112,9 +141,8 @@ class Abandoned:
                     self._to_end[address] = []
                     reply = connection.command(operations_of(sessions))
                     check_reply(reply)
-                    for operation in reply["cursor"]["firstBatch"]:
-                        if isinstance(operation, dict) and "opid" in operation:
-                            connection.command({"killOp": 1, "op": operation["opid"]})
+                    for found in found_of(reply):
+                        _end(connection, found)
             finally:
                 connection.close()
         except PyMongoError as error:
@@ -124,23 +152,41 @@ class Abandoned:
             del self._to_end[address]
 
 
-def _finishes(connection: Connection, timeout: float) -> bool:
-    """Tell whether the outstanding reply comes in time."""
+def _finish(connection: Connection, timeout: float) -> tuple[bytes | memoryview | None, bool]:
+    """Return the outstanding reply, and whether it has come in time."""
     try:
-        connection.finish(timeout)
+        return connection.finish(timeout), True
     except NetworkTimeout:
-        return False
-    return True
+        return None, False
+
+
+def _end(connection: Connection, found: Document) -> None:
+    """End an operation or a cursor that `operations_of` has found."""
+    cursor = found.get("cursor")
+    if found.get("type") != "idleCursor":
+        if "opid" in found:
+            connection.command({"killOp": 1, "op": found["opid"]})
+    elif isinstance(cursor, dict) and "cursorId" in cursor:
+        db, _, collection = str(found.get("ns")).partition(".")
+        kill = {"killCursors": collection, "cursors": [cursor["cursorId"]]}
+        connection.command(kill, db=db)
+
+
+def found_of(reply: Document) -> list[Document]:
+    """Return what a server has found, as far as it makes sense."""
+    cursor = reply.get("cursor")
+    batch = cursor.get("firstBatch") if isinstance(cursor, dict) else None
+    return [each for each in batch if isinstance(each, dict)] if isinstance(batch, list) else []
 
 
 def operations_of(sessions: list[Binary]) -> Document:
-    """Return the command that lists what runs in these sessions."""
+    """Return the command that lists what runs, or waits to be read, in these sessions."""
     return {
         "aggregate": 1,
         "pipeline": [
-            {"$currentOp": {}},
+            {"$currentOp": {"idleCursors": True}},
             {"$match": {"lsid.id": {"$in": sessions}}},
-            {"$project": {"opid": 1}},
+            {"$project": {"opid": 1, "type": 1, "ns": 1, "cursor.cursorId": 1}},
         ],
         "cursor": {"batchSize": 10_000},
         # A secondary would refuse otherwise.

@@ -159,14 +159,15 @@ class Connection:
         """Send a message that is never answered (moreToCome)."""
         self.stream.send(message, self.timeout)
 
-    def finish(self, timeout: float | None) -> None:
-        """Read the reply that nobody waits for any more, and drop it.
+    def finish(self, timeout: float | None) -> bytes | memoryview | None:
+        """Read the reply that nobody waits for any more, if there is one, and return its body.
 
         Raises:
             AutoReconnect, NetworkTimeout, ProtocolError: as `exchange`.
         """
-        if self.pending is not None:
-            self._read_reply(self.pending.request_id, timeout)
+        if self.pending is None:
+            return None
+        return self._read_reply(self.pending.request_id, timeout)
 
     def command(
         self, document: Document, *, db: str = "admin", timeout: float | None = None

@@ -3,7 +3,8 @@
 A reply that leaves a cursor open brings a lease. The cursor keeps it and gives it to each command
 that reads on or closes, so that these run in the same session, on the same connection. The lease
 ends when the cursor is exhausted or closed, when it fails for good, or when nobody has it any
-more: a reply whose caller has left, or a cursor that is dropped, keeps nothing.
+more: a reply whose caller has left, or a cursor that is dropped, keeps nothing. Nor does it leave
+anything: a cursor that nobody has closed is closed on the server.
 
 Hub side only, but for the end of a lease that nobody has any more.
 """
@@ -17,6 +18,8 @@ from pymongo.errors import OperationFailure
 from greenmongo._core.server_codes import CURSOR_GONE_CODES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from greenmongo._core.sessions.client_session import SessionState
     from greenmongo._hub.thread import HubThread
     from greenmongo._net.holder import CursorHolder
@@ -34,9 +37,10 @@ class CursorLease:
         session: the implicit session that the cursor was opened in. Driver Sessions, "Sessions
             and cursors": `getMore` must run in it, and it goes back when the cursor ends.
         holder: keeps the connection, if it must be kept. Load Balancers, "Connection Pinning".
+        kill: closes the cursor with this lease, when nobody else will. Does not wait.
     """
 
-    __slots__ = ("_sessions", "_thread", "holder", "session")
+    __slots__ = ("_kill", "_sessions", "_thread", "holder", "session")
 
     def __init__(
         self,
@@ -44,9 +48,11 @@ class CursorLease:
         thread: HubThread,
         session: SessionState | None,
         holder: CursorHolder | None,
+        kill: Callable[[CursorLease], object] | None = None,
     ) -> None:
         self._sessions = sessions
         self._thread = thread
+        self._kill = kill
         self.session = session
         """None if it is the caller's own, or given back."""
         self.holder = holder
@@ -54,6 +60,7 @@ class CursorLease:
 
     def end(self) -> None:
         """Give session and connection back: now, or when the operation that has it is done."""
+        self._kill = None
         session, self.session = self.session, None
         if session is not None:
             self._sessions.release(session)
@@ -63,6 +70,11 @@ class CursorLease:
 
     def __del__(self) -> None:
         # No global name: it may be called while the interpreter takes its modules apart.
+        kill, self._kill = self._kill, None
+        if kill is not None:
+            # It lives on, for the command that closes the cursor and then ends it.
+            self._thread.try_submit(lambda: kill(self))
+            return
         session, holder, sessions = self.session, self.holder, self._sessions
         if session is not None:
             self._thread.try_submit(lambda: sessions.release(session))

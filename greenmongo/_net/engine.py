@@ -12,6 +12,7 @@ from pymongo.read_preferences import ReadPreference
 
 from greenmongo._core.pool_rules import PoolLimits, PoolState
 from greenmongo._hub.context import current_context
+from greenmongo._hub.upcall import spawn
 from greenmongo._hub.workers import Worker
 from greenmongo._net.abandon import Abandoned
 from greenmongo._net.closed import used_after_close
@@ -117,6 +118,23 @@ class Engine:
             else None
         )
         return Operation(self, command, holder, session).run()
+
+    def execute_later(self, command: Command) -> None:
+        """Run a command that nobody waits for. Does not wait."""
+        if not self._is_closed:
+            spawn(self._execute_quietly, command)
+
+    def _execute_quietly(self, command: Command) -> None:
+        try:
+            self.execute(command)
+        except PyMongoError:
+            # It closes a cursor. The server closes idle ones by itself; a client that is closing
+            # has no time for it.
+            return
+
+    def end_on_server(self, connection: Connection) -> None:
+        """Have the operation of a connection that is given up ended on the server."""
+        self._abandoned.end_on_server(connection)
 
     def _holder_of_caller(self) -> RequestHolder | None:
         current = getcurrent()

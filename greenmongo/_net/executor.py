@@ -12,7 +12,6 @@ from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-import gevent
 from pymongo.errors import PyMongoError
 from pymongo.monitoring import CommandListener
 
@@ -191,7 +190,7 @@ class Executor:
         if engine is None or not engine.thread.is_usable or self._is_closed:
             return
         if command.address is not None:
-            engine.thread.try_submit(partial(_spawn_kill, engine, command))
+            engine.thread.try_submit(partial(engine.execute_later, command))
 
     def statistics(self) -> ClientStatistics:
         """Count connections, requests and what else there is now."""
@@ -292,15 +291,3 @@ def _let_go(engine: Engine | None) -> None:
     """Close the engine of a client that nobody waits for or refers to any more. Any side."""
     if engine is not None:
         engine.thread.try_submit(engine.close)
-
-
-def _spawn_kill(engine: Engine, command: Command) -> None:
-    gevent.spawn(_kill_cursor, engine, command)
-
-
-def _kill_cursor(engine: Engine, command: Command) -> None:
-    try:
-        engine.execute(command)
-    except PyMongoError:
-        # The server closes idle cursors by itself; a client that is closing has no time for it.
-        return

@@ -9,19 +9,21 @@ from __future__ import annotations
 import random
 from itertools import count
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gevent
 from greenlet import GreenletExit
 from pymongo.errors import (
     AutoReconnect,
+    NetworkTimeout,
     NotPrimaryError,
     PyMongoError,
     ServerSelectionTimeoutError,
 )
 
-from greenmongo._core.command import Reply, Retryability
+from greenmongo._core.command import Command, Reply, Retryability
 from greenmongo._core.configured_timeouts import with_configured_timeouts
+from greenmongo._core.cursors.opened import kill_command_for
 from greenmongo._core.error_labels import RETRYABLE_WRITE_ERROR
 from greenmongo._core.read_modes import PRIMARY
 from greenmongo._core.reply import command_error, write_concern_failure
@@ -46,7 +48,8 @@ from greenmongo._net.round_trip import complete_for, round_trip
 from greenmongo._net.time_limit import deadline_of_caller
 
 if TYPE_CHECKING:
-    from greenmongo._core.command import Command
+    from collections.abc import Callable
+
     from greenmongo._core.sessions.client_session import SessionLike, SessionState
     from greenmongo._core.types import Address, Document, ReadMode
     from greenmongo._net.connection import Connection
@@ -268,6 +271,9 @@ class Operation:
             # The caller learns of it now, so a strict request has nothing left to tell.
             self._holder.primary = None
         if not isinstance(error, NotPrimaryError):
+            if self._command.opens_cursor and isinstance(error, NetworkTimeout):
+                # The reply, which nobody will read, may open the cursor all the same.
+                self._context.end_on_server(connection)
             connection.close()
         if is_state_change(error):
             self._context.topology.report_error(server.address, error, connection)
@@ -306,7 +312,25 @@ class Operation:
                 holder = CursorHolder(server.pool, connection)
             session = self._session if self._has_own_session else None
             self._has_own_session = False
-            self._lease = CursorLease(context.sessions, context.thread, session, holder)
+            kill = self._killer_of(cursor, server.address)
+            self._lease = CursorLease(context.sessions, context.thread, session, holder, kill)
+
+    def _killer_of(self, cursor: Any, address: Address) -> Callable[[CursorLease], object] | None:
+        """Return what closes a cursor that was opened now, if nobody else does."""
+        kill = kill_command_for(cursor)
+        if kill is None:
+            return None
+        db, body = kill
+        preference, context = self._command.read_preference, self._context
+        command = Command(
+            "killCursors",
+            body,
+            db,
+            read_preference=preference,
+            address=address,
+            closes_cursor=True,
+        )
+        return lambda lease: context.execute_later(command._replace(lease=lease))
 
     def _round_trip(self, server: Server, connection: Connection) -> Document:
         """Send the command as it is to be sent now; return the reply, whatever it says."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from bson.codec_options import CodecOptions
 
+    from greenmongo._core.command import Command
     from greenmongo._core.options import ClientOptions
     from greenmongo._hub.thread import HubThread
     from greenmongo._net.connection import Connection
@@ -27,6 +28,14 @@ class OperationContext(Protocol):
     thread: HubThread
     plain_options: CodecOptions[Any]
     """Options that were found to suit a whole reply, envelope included."""
+
+    def execute_later(self, command: Command) -> None:
+        """Run a command that nobody waits for. Does not wait."""
+        ...
+
+    def end_on_server(self, connection: Connection) -> None:
+        """Have the operation of a connection that is given up ended on the server."""
+        ...
 
     def reauthenticate(self, connection: Connection, timeout: float | None) -> None:
         """Renew what a connection is logged in with, because its server demands it."""
