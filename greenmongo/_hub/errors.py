@@ -57,7 +57,7 @@ def blocks_in_callback(what: object, hub: str) -> MisuseError:
     return MisuseError(
         f"{getattr(what, '__qualname__', what)!s} blocks, and was called from a callback of {hub}, "
         "where nothing may block",
-        "call it from a greenlet (gevent.spawn)",
+        "call it from a greenlet (gevent.spawn; for signals gevent.signal_handler)",
     )
 
 

@@ -1,10 +1,9 @@
 """The entry queue of the hub thread: any thread puts jobs in, the hub runs them in order.
 
-The wake-up is coalesced: one `async_.send()` per batch. The flag that says a wake-up is on its
-way is cleared *before* the queue is drained; the other order loses wake-ups. The lock makes
-`put` and `close` atomic towards each other, so that a job is either run or refused. It is
-reentrant because garbage collection may run a finaliser that calls `put` in the middle of
-`put`.
+No lock: whoever puts may be interrupted in the middle of it, by a signal handler or by a finaliser
+that garbage collection runs, which puts a call of its own and waits for it. If the hub had to wait
+for a lock of his, both would wait for ever. For the same reason each `put` wakes the hub itself,
+and relies on no other that is about to; libev makes one wake-up of many.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from greenmongo._hub.errors import HubClosed
-from greenmongo._hub.native import RLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,9 +26,7 @@ class Inbox:
 
     def __init__(self, loop: _Loop, on_error: Callable[[BaseException], None]) -> None:
         self._jobs: deque[Callable[[], object]] = deque()
-        self._lock = RLock()
         self._wake_up = loop.async_()
-        self._is_waking = False
         self._is_closed = False
         self._on_error = on_error
         self._wake_up.start(self._drain)
@@ -44,27 +40,37 @@ class Inbox:
         Raises:
             HubClosed: the hub thread takes no more jobs; this one will not run.
         """
-        with self._lock:
-            if self._is_closed:
-                raise HubClosed("the hub thread has stopped")
-            self._jobs.append(job)
-            if not self._is_waking:
-                self._wake_up.send()
-                self._is_waking = True
+        self._jobs.append(job)
+        try:
+            self._wake_up.send()
+        except ValueError:  # the loop has been destroyed
+            self._take_back(job)
+            return
+        # Behind the append: either `close` finds the job, or its mark is seen here.
+        if self._is_closed:
+            self._take_back(job)
+
+    def _take_back(self, job: Callable[[], object]) -> None:
+        try:
+            self._jobs.remove(job)
+        except ValueError:  # `close` has found it, and its caller answers it
+            return
+        raise HubClosed("the hub thread has stopped")
 
     def close(self) -> list[Callable[[], object]]:
         """Refuse every later job and return those that will not run. Hub side."""
-        with self._lock:
-            self._is_closed = True
-            left = list(self._jobs)
-            self._jobs.clear()
-            self._wake_up.stop()
-            self._wake_up.close()
+        self._is_closed = True
+        left: list[Callable[[], object]] = []
+        while self._jobs:
+            try:
+                left.append(self._jobs.popleft())
+            except IndexError:  # taken back just now
+                break
+        self._wake_up.stop()
+        self._wake_up.close()
         return left
 
     def _drain(self) -> None:
-        with self._lock:
-            self._is_waking = False
         # Only the jobs present now: whatever they submit sends a wake-up of its own and waits for
         # the next pass, after I/O.
         jobs = self._jobs

@@ -72,7 +72,9 @@ class HubThread:
         # No global name later on: it may be needed while the interpreter takes its modules apart.
         self._getpid = os.getpid
         self._pid = os.getpid()
-        self._leases = 0
+        self._leases: list[None] = []
+        """One for each. The hub, which takes some, needs no lock for it: whoever holds that one may
+        have been interrupted by a signal handler that waits for the hub."""
         self._started = allocate_lock()
         self._started.acquire()
         self._exited = allocate_lock()
@@ -84,7 +86,7 @@ class HubThread:
 
     def __repr__(self) -> str:
         state = "running" if self.is_usable else "over"
-        return f"<greenmongo-hub-{self.ident} {state}, {self._leases} leases>"
+        return f"<greenmongo-hub-{self.ident} {state}, {len(self._leases)} leases>"
 
     # ---- any side -------------------------------------------------------------------------
 
@@ -144,25 +146,24 @@ class HubThread:
         return fn(*args, **kwargs)
 
     def lease(self) -> None:
-        """Take one more lease of a thread that somebody has one of. Any side.
+        """Take one more lease of a thread that somebody has one of. Hub side.
 
         Raises:
             HubClosed: nobody has any more, so it is about to stop.
         """
-        with _state.lock:
-            if self._leases == 0:
-                raise HubClosed("the hub thread has stopped")
-            self._leases += 1
+        if not self._leases:
+            raise HubClosed("the hub thread has stopped")
+        self._leases.append(None)
 
     def release(self) -> None:
         """Give a lease back; the last one stops the thread. Any side."""
         with _state.lock:
-            self._leases -= 1
-            is_last = self._leases == 0 and self.generation == _state.generation
+            self._leases.pop()
+            is_last = not self._leases and self.generation == _state.generation
             if is_last and _state.current is self:
                 _state.current = None
         if is_last:
-            self.try_submit(self._stop)
+            self.try_submit(self._stop_if_unused)
 
     def stop_and_join(self, timeout: float = STOP_GRACE + 1.0) -> bool:
         """Stop the thread and wait until it has ended; True if it did in time. Any other thread."""
@@ -213,6 +214,10 @@ class HubThread:
         """Undo `on_stop`."""
         if action in self._on_stop:
             self._on_stop.remove(action)
+
+    def _stop_if_unused(self) -> None:
+        if not self._leases:
+            self._stop()
 
     def _stop(self) -> None:
         waiter, self._stop_requested = self._stop_requested, None
@@ -336,7 +341,7 @@ def _lease() -> HubThread:
         thread = _state.current = HubThread()
         _state.all = [old for old in _state.all if old.ident]
         _state.all.append(thread)
-    thread._leases += 1
+    thread._leases.append(None)
     return thread
 
 

@@ -6,7 +6,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from greenmongo._core.client_metadata import build_metadata
-from greenmongo._hub.native import allocate_lock
+from greenmongo._hub.native import RLock
 from greenmongo._net.environment import environment_facts
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ class ClientMetadata:
     def __init__(self, options: ClientOptions) -> None:
         self._app_name = options.app_name
         self._libraries: tuple[DriverInfoLike, ...] = ()
-        self._lock = allocate_lock()
+        # Reentrant: a signal handler or a finaliser may come in between.
+        self._lock = RLock()
         self.document: Document = build_metadata(self._app_name, (), environment_facts())
         """Never changed, only exchanged."""
         if options.driver_info is not None:

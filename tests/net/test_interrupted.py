@@ -98,16 +98,16 @@ def test_an_opening_that_is_interrupted_keeps_count_of_the_leases(
     scripted_server: ScriptedServer, hub_thread: HubThread, has_run: bool
 ) -> None:
     client: MongoClient[dict[str, Any]] = MongoClient(scripted_server.uri, connect=False)
-    before = hub_thread._leases
+    before = len(hub_thread._leases)
 
     def opening() -> int:
         interrupted(hub_thread, has_run, lambda: client._executor.open())
         hub_thread.call(int)
-        return hub_thread._leases
+        return len(hub_thread._leases)
 
     assert in_hub(opening) == before + has_run
     client.close()
-    assert hub_thread._leases == before
+    assert len(hub_thread._leases) == before
 
 
 @when

@@ -39,7 +39,7 @@ def hub_thread() -> Iterator[HubThread]:
         yield thread
     finally:
         thread.release()
-        if thread._leases == 0:
+        if not thread._leases:
             assert thread.stop_and_join(10.0)
 
 
