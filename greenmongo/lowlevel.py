@@ -25,7 +25,7 @@ from greenmongo._hub.outbox import Port
 from greenmongo._hub.run_once import RunOnce
 from greenmongo._hub.thread import HubThread, acquire
 from greenmongo._hub.upcall import in_own_place
-from greenmongo._net.time_limit import is_limited
+from greenmongo._net.caller_context import carries_context
 
 if TYPE_CHECKING:
     from greenmongo._api.client import MongoClient
@@ -52,9 +52,9 @@ __all__ = [
     "ThreadLocal",
     "TopologyDescription",
     "acquire",
+    "carries_context",
     "in_own_place",
     "internals_of",
-    "is_limited",
     "is_open",
     "native_sleep",
     "new_one_shot",

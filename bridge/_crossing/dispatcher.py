@@ -14,7 +14,7 @@ from greenmongo.lowlevel import (
     Context,
     DetachedCall,
     RunOnce,
-    is_limited,
+    carries_context,
     is_open,
     thread_of,
     wants_context,
@@ -48,7 +48,7 @@ class HubDispatcher:
         lane = self._lane_of(port) if self._lanes or self._auto_start else None
         call = port.new_call(partial(fn, *args, **kwargs), None if lane is None else lane.context)
         call.lane = lane
-        if self._copies_variables or is_limited():
+        if self._copies_variables or carries_context():
             call.variables = copy_context()
         try:
             thread.submit(call.begin)

@@ -11,6 +11,7 @@ it waits until the session is free, and two of them can wait for each other.
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 import gevent
@@ -21,6 +22,8 @@ from greenmongo._core.pool_rules import PendingConnection
 from greenmongo._core.reply import check_reply
 from greenmongo._core.server_api import add_server_api
 from greenmongo._core.types import format_address
+from greenmongo._hub.upcall import notify_caller, spawn
+from greenmongo._net.observers.publisher import log
 
 if TYPE_CHECKING:
     from bson.binary import Binary
@@ -70,7 +73,7 @@ class Abandoned:
 
     def adopt(self, pool: Pool, connection: Connection) -> None:
         """See a connection's outstanding reply through. Does not wait."""
-        greenlet = gevent.spawn(self._drain, pool, connection)
+        greenlet = spawn(self._drain, pool, connection)
         self._draining.add(greenlet)
         greenlet.rawlink(self._draining.discard)
 
@@ -128,7 +131,7 @@ class Abandoned:
         waiting = self._to_end.get(connection.address)
         if waiting is None:
             self._to_end[connection.address] = [exchange.lsid["id"]]
-            gevent.spawn(self._end_operations, connection.address)
+            spawn(self._end_operations, connection.address)
         else:
             waiting.append(exchange.lsid["id"])
 
@@ -147,7 +150,8 @@ class Abandoned:
                 connection.close()
         except PyMongoError as error:
             # The drains give their connections up in time; what runs on the server runs on.
-            logger.warning("could not end operations on %s: %s", format_address(address), error)
+            text, place = "could not end operations on %s: %s", format_address(address)
+            notify_caller(partial(log, logger, logging.WARNING, text, place, error))
         finally:
             del self._to_end[address]
 

@@ -21,6 +21,7 @@ from greenmongo._hub.context import Context, current_context
 from greenmongo._hub.errors import HubClosed
 from greenmongo._hub.run_once import RunOnce
 from greenmongo._hub.thread import HubThread, acquire, process_generation
+from greenmongo._net.caller_context import carries_context
 from greenmongo._net.closed import used_after_close
 from greenmongo._net.connection import next_request_id
 from greenmongo._net.dns_records import import_dnspython
@@ -29,7 +30,6 @@ from greenmongo._net.metadata import ClientMetadata
 from greenmongo._net.observers.publisher import Publisher
 from greenmongo._net.socks import import_socksio
 from greenmongo._net.statistics import ClientStatistics, gather_statistics
-from greenmongo._net.time_limit import is_limited
 from greenmongo._net.topology import initial_description
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from greenmongo._core.types import Address, ReadMode
 
 __all__ = ["Executor"]
+
+LISTENERS_TIMEOUT = 1.0
+"""Seconds to wait, when a client is closed, for listeners that still have to hear of something."""
 
 _SIZES = attrgetter("max_bson_size", "max_message_size", "max_write_batch_size")
 """Of a server's description, in the order of `WriteLimits`."""
@@ -85,7 +88,7 @@ class Executor:
         if not thread.must_cross(engine.execute):
             return engine.execute(command, session)
         context = self._context_if_needed(engine)
-        if self.wants_context or is_limited():
+        if self.wants_context or carries_context():
             run = copy_context().run
             reply: Reply = thread.call_as(context, run, engine.execute, command, session)
         else:
@@ -238,7 +241,7 @@ class Executor:
         self._is_closed = True
         try:
             if engine is not None:
-                engine.thread.call(_close, engine)
+                _close_and_wait(engine)
         except HubClosed:
             # Somebody else closed the last client at the same moment; the engine ends with its hub.
             return
@@ -269,12 +272,23 @@ class Executor:
             parent.abandon_after_fork()
         thread.lease()
         publisher = Publisher(self.options.listeners)
-        with publisher:
-            engine = Engine(thread, self.options, publisher, self.metadata)
+        engine = Engine(thread, self.options, publisher, self.metadata)
         if parent is not None:
             engine.table.inherit(parent.table)
         self._engine = engine
         return engine
+
+
+def _close_and_wait(engine: Engine) -> None:
+    thread = engine.thread
+    # Whoever closes the last client may be on the hub thread, which must not stop under the wait.
+    thread.lease()
+    try:
+        thread.call(_close, engine)
+        # As with PyMongo, listeners have heard of everything by then, unless one blocks.
+        engine.publisher.wait(LISTENERS_TIMEOUT)
+    finally:
+        thread.release()
 
 
 def _close(engine: Engine) -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import gevent
 
+from greenmongo._hub.upcall import spawn
+
 if TYPE_CHECKING:
     from greenmongo._core.options import ClientOptions
     from greenmongo._net.topology import Topology
@@ -23,7 +25,7 @@ class Housekeeper:
         self._topology = topology
         self._greenlet: gevent.Greenlet[[], None] | None = None
         if options.max_idle_time is not None or options.min_pool_size:
-            self._greenlet = gevent.spawn(self._run)
+            self._greenlet = spawn(self._run)
 
     def stop(self) -> None:
         """End the greenlet. Does not wait."""

@@ -21,6 +21,7 @@ from greenmongo._core.reply import check_reply
 from greenmongo._core.sdam.heartbeat import RoundTripTimes, delay_before_check, may_stream
 from greenmongo._core.sdam.server_description import ServerDescription
 from greenmongo._core.types import format_address
+from greenmongo._hub.upcall import spawn
 from greenmongo._net.environment import environment_facts
 from greenmongo._net.hello_stream import HelloStream
 from greenmongo._net.rtt_monitor import RttMonitor
@@ -79,7 +80,7 @@ class Monitor:
         self._hello_ok = False
         self._times = RoundTripTimes()
         self._wanted = Event()
-        self._greenlet = gevent.spawn(self._run)
+        self._greenlet = spawn(self._run)
 
     def request_check(self) -> None:
         """Have the server checked soon; at most twice a second."""

@@ -203,10 +203,9 @@ class Pool:
     def ready(self) -> None:
         """Let callers in (CMAP "Marking a Connection Pool as Ready")."""
         if self.state is PoolState.PAUSED:
-            with self._observer:
-                self.state = PoolState.READY
-                self._observer.pool_ready()
-                self._filler.fill()
+            self.state = PoolState.READY
+            self._observer.pool_ready()
+            self._filler.fill()
 
     def clear(self, cause: Exception | None = None, *, interrupt: bool = False) -> None:
         """Make every connection stale and pause (CMAP "Clearing a non-load balanced pool").
@@ -218,56 +217,53 @@ class Pool:
         # Connections in use are closed when they come back, those of requests at their next use.
         if self.state is PoolState.CLOSED:
             return
-        with self._observer:
-            was_ready = self.state is PoolState.READY
-            self.generation += 1
-            self.state = PoolState.PAUSED
-            if was_ready:
-                self._observer.pool_cleared(interrupt=interrupt)
-            while self._idle:
-                self._discard(self._idle.popleft(), ConnectionClosedReason.STALE)
-            if interrupt:
-                self._filler.stop(partial(interruption, self.address))
-                for connection in [each for each in self._all if each.state in _OUT]:
-                    # An operation that waits for its reply brings it back by itself.
-                    if not connection.stream.interrupt(interruption(self.address)):
-                        self._discard(connection, ConnectionClosedReason.STALE)
-            self._wait_queue.fail_all(partial(not_ready, self.address, self.state, cause))
+        was_ready = self.state is PoolState.READY
+        self.generation += 1
+        self.state = PoolState.PAUSED
+        if was_ready:
+            self._observer.pool_cleared(interrupt=interrupt)
+        while self._idle:
+            self._discard(self._idle.popleft(), ConnectionClosedReason.STALE)
+        if interrupt:
+            self._filler.stop(partial(interruption, self.address))
+            for connection in [each for each in self._all if each.state in _OUT]:
+                # An operation that waits for its reply brings it back by itself.
+                if not connection.stream.interrupt(interruption(self.address)):
+                    self._discard(connection, ConnectionClosedReason.STALE)
+        self._wait_queue.fail_all(partial(not_ready, self.address, self.state, cause))
 
     def clear_service(self, service_id: ObjectId) -> None:
         """Make the connections to one server stale (CMAP "Clearing a load balanced pool")."""
         if self.state is PoolState.CLOSED:
             return
-        with self._observer:
-            # Each connection has its generation, so there is no map of them by service.
-            self._observer.pool_cleared(service_id=service_id)
-            self._filler.make_stale(service_id)
-            for connection in [c for c in self._all if c.service_id == service_id]:
-                connection.generation = STALE
-                if connection in self._idle:
-                    self._idle.remove(connection)
-                    self._discard(connection, ConnectionClosedReason.STALE)
-            self._filler.fill()
+        # Each connection has its generation, so there is no map of them by service.
+        self._observer.pool_cleared(service_id=service_id)
+        self._filler.make_stale(service_id)
+        for connection in [c for c in self._all if c.service_id == service_id]:
+            connection.generation = STALE
+            if connection in self._idle:
+                self._idle.remove(connection)
+                self._discard(connection, ConnectionClosedReason.STALE)
+        self._filler.fill()
 
     def close(self) -> None:
         """Close every connection, fail who waits (CMAP "Closing a Connection Pool")."""
         if self.state is PoolState.CLOSED:
             return
-        with self._observer:
-            self.state = PoolState.CLOSED
-            self._wait_queue.fail_all(partial(not_ready, self.address, self.state))
-            self._idle.clear()
-            self._filler.stop(gevent.GreenletExit)
-            for connection in list(self._all):
-                if connection.state is _AVAILABLE:
-                    self._discard(connection, ConnectionClosedReason.POOL_CLOSED)
-                elif connection.state is _HELD:
-                    # The server left the deployment; what a strict request wrote there is gone.
-                    self._take_from_holder(connection)
-                else:
-                    # Listeners hear of it when it comes back.
-                    connection.close()
-            self._observer.pool_closed()
+        self.state = PoolState.CLOSED
+        self._wait_queue.fail_all(partial(not_ready, self.address, self.state))
+        self._idle.clear()
+        self._filler.stop(gevent.GreenletExit)
+        for connection in list(self._all):
+            if connection.state is _AVAILABLE:
+                self._discard(connection, ConnectionClosedReason.POOL_CLOSED)
+            elif connection.state is _HELD:
+                # The server left the deployment; what a strict request wrote there is gone.
+                self._take_from_holder(connection)
+            else:
+                # Listeners hear of it when it comes back.
+                connection.close()
+        self._observer.pool_closed()
 
     def admit(self, connection: Connection) -> None:
         """Add a connection that was just established, and give it to whoever waits."""
@@ -283,11 +279,10 @@ class Pool:
     def tidy_up(self) -> None:
         """Close what was idle for too long, open what is missing (CMAP "Background Thread")."""
         now = monotonic()
-        with self._observer:
-            for connection in [c for c in self._idle if self._is_perished(c, now)]:
-                self._idle.remove(connection)
-                self._discard(connection)
-            self._filler.fill()
+        for connection in [c for c in self._idle if self._is_perished(c, now)]:
+            self._idle.remove(connection)
+            self._discard(connection)
+        self._filler.fill()
 
     def _keep_bound(self, holder: Holder, bound: Connection, timeout: float | None) -> bool:
         """Tell whether the request's connection can go on; wait for its own late reply first."""
@@ -393,9 +388,8 @@ class Pool:
         """Take a connection from whoever had it."""
         if connection.checkout_published:
             connection.checkout_published = False
-            with self._observer:
-                self._observer.checked_in(connection)
-                self._give_back(connection)
+            self._observer.checked_in(connection)
+            self._give_back(connection)
         else:
             self._give_back(connection)
 
@@ -422,14 +416,13 @@ class Pool:
         """The server hung up, or spoke out of turn, while nobody waited for it. In the hub."""
         if connection.state is not _AVAILABLE and connection.state is not _HELD:
             return
-        with self._observer:
-            if connection.holder is not None:
-                connection.holder.unbind(self, broken=True)
-                self._observer.checked_in(connection)
-            if connection in self._idle:
-                self._idle.remove(connection)
-            self._discard(connection, ConnectionClosedReason.ERROR)
-            self._filler.fill()
+        if connection.holder is not None:
+            connection.holder.unbind(self, broken=True)
+            self._observer.checked_in(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        self._discard(connection, ConnectionClosedReason.ERROR)
+        self._filler.fill()
 
     def _discard(self, connection: Connection, reason: str | None = None) -> None:
         """Close a connection (CMAP "Closing a Connection"); why can be seen if it is not given."""

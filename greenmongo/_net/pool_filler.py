@@ -9,11 +9,11 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
-import gevent
 from gevent.hub import getcurrent
 from pymongo.monitoring import ConnectionClosedReason
 
 from greenmongo._core.pool_rules import STALE, PendingConnection, PoolState, may_connect
+from greenmongo._hub.upcall import spawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,7 +96,7 @@ class PoolFiller:
             if self._wait_queue.unserved <= 0 and not is_small:
                 return
             self._wait_queue.opening += 1
-            gevent.spawn(self._establish, pool.generation)
+            spawn(self._establish, pool.generation)
 
     def make_stale(self, service_id: ObjectId) -> None:
         """Make what is being opened to one server behind a load balancer stale."""
@@ -140,22 +140,20 @@ class PoolFiller:
             raise
         # No switch from here on: nobody may see the connection counted twice, or not at all.
         del self._connecting[attempt]
-        with self._observer:
-            self._wait_queue.opening -= 1
-            self._observer.ready(pending.number, began)
-            pool.admit(connection)
-            self.fill()
+        self._wait_queue.opening -= 1
+        self._observer.ready(pending.number, began)
+        pool.admit(connection)
+        self.fill()
 
     def _fail(self, pending: PendingConnection, error: Exception) -> None:
         """Record that a connection could not be opened."""
-        with self._observer:
-            # Whoever waits longest is told; those behind hear of it if the pool is cleared.
-            is_stale = pending.generation != self._pool.generation
-            entry = None if is_stale else self._wait_queue.take_first()
-            self._on_connect_error(error, pending)
-            self._observer.closed(pending.number, ConnectionClosedReason.ERROR, error)
-            if entry is not None:
-                self._wait_queue.fail(entry, error)
-            # The minimum waits for the next round: a server that refuses connections would be
-            # tried without a pause.
-            self.fill(for_minimum=False)
+        # Whoever waits longest is told; those behind hear of it if the pool is cleared.
+        is_stale = pending.generation != self._pool.generation
+        entry = None if is_stale else self._wait_queue.take_first()
+        self._on_connect_error(error, pending)
+        self._observer.closed(pending.number, ConnectionClosedReason.ERROR, error)
+        if entry is not None:
+            self._wait_queue.fail(entry, error)
+        # The minimum waits for the next round: a server that refuses connections would be
+        # tried without a pause.
+        self.fill(for_minimum=False)

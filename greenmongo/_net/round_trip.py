@@ -22,13 +22,11 @@ from greenmongo._core.command_body import (
 )
 from greenmongo._core.cursors.undecoded_batch import DECODE_CHUNK
 from greenmongo._core.damaged_reply import DamagedReply
-from greenmongo._core.events import as_sent
 from greenmongo._core.reply_shape import ShapeError, check_reply_shape
 from greenmongo._core.sdam.kinds import ServerKind
 from greenmongo._core.sdam.server_description import ServerDescription
 from greenmongo._core.server_codes import SERVER_8_0_WIRE_VERSION
 from greenmongo._core.types import format_address
-from greenmongo._hub.checkpoint import checkpoint
 from greenmongo._hub.offload import compute
 from greenmongo._net.large_reply import decode_batch, receive_damaged, receive_large
 from greenmongo._net.operation_session import absorb_reply
@@ -158,17 +156,16 @@ def round_trip(
         return _send_and_receive(
             context, connection, command, message, request_id, session, timeout
         )
-    document = as_sent(command, body, checkpoint)
     observer = monitoring.observe(
         connection,
-        document,
+        body,
         command.db,
         request_id,
         operation_id,
         is_sensitive=command.is_sensitive,
     )
     try:
-        observer.started(document)
+        observer.started(body, command)
         reply = _send_and_receive(
             context, connection, command, message, request_id, session, timeout
         )

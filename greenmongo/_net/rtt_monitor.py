@@ -10,6 +10,7 @@ from pymongo.errors import PyMongoError
 
 from greenmongo._core.hello import build_hello
 from greenmongo._core.reply import check_reply
+from greenmongo._hub.upcall import spawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,7 @@ class RttMonitor:
         self._take = take
         self._connection: Connection | None = None
         self._hello_ok = False
-        self._greenlet = gevent.spawn(self._run)
+        self._greenlet = spawn(self._run)
 
     def stop(self) -> None:
         """End the greenlet and close the connection. Does not wait."""

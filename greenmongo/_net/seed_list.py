@@ -17,6 +17,7 @@ from greenmongo._core.options.srv import (
     usable_hosts,
     verified_hosts,
 )
+from greenmongo._hub.upcall import spawn
 from greenmongo._net.dns_records import look_up_hosts, look_up_texts
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class SeedList:
         self._timeout = options.connect_timeout or _LOOK_UP_TIMEOUT
         self._is_known = False
         self._outcome = _Outcome()
-        self._greenlet = gevent.spawn(self._run, self._outcome)
+        self._greenlet = spawn(self._run, self._outcome)
 
     def wait(self, timeout: float) -> None:
         """Wait until the hosts are known.
@@ -74,7 +75,7 @@ class SeedList:
             return
         if self._outcome.is_over.is_set():
             self._outcome = _Outcome()
-            self._greenlet = gevent.spawn(self._run, self._outcome)
+            self._greenlet = spawn(self._run, self._outcome)
         outcome = self._outcome
         if not outcome.is_over.wait(timeout):
             raise ServerSelectionTimeoutError(

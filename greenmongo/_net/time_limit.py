@@ -14,7 +14,7 @@ from greenmongo._core.deadline import Deadline
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["deadline_of_caller", "is_limited", "timeout"]
+__all__ = ["BLOCK", "deadline_of_caller", "timeout"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class _Block:
     """With the blocks around it."""
 
 
-_BLOCK: ContextVar[_Block | None] = ContextVar("greenmongo_timeout", default=None)
+BLOCK: ContextVar[_Block | None] = ContextVar("greenmongo_timeout", default=None)
 
 
 class _TimeLimit(AbstractContextManager[None]):
@@ -38,11 +38,11 @@ class _TimeLimit(AbstractContextManager[None]):
         self._token: Token[_Block | None] | None = None
 
     def __enter__(self) -> None:
-        outer, seconds = _BLOCK.get(), self._seconds
+        outer, seconds = BLOCK.get(), self._seconds
         ends_at = inf if outer is None else outer.ends_at
         if seconds:
             ends_at = min(ends_at, monotonic() + seconds)
-        self._token = _BLOCK.set(_Block(seconds, ends_at))
+        self._token = BLOCK.set(_Block(seconds, ends_at))
 
     def __exit__(
         self,
@@ -52,7 +52,7 @@ class _TimeLimit(AbstractContextManager[None]):
     ) -> None:
         token, self._token = self._token, None
         if token is not None:
-            _BLOCK.reset(token)
+            BLOCK.reset(token)
 
 
 def timeout(seconds: float | None) -> AbstractContextManager[None]:
@@ -76,18 +76,13 @@ def timeout(seconds: float | None) -> AbstractContextManager[None]:
     return _TimeLimit(None if seconds is None else float(seconds))
 
 
-def is_limited() -> bool:
-    """Tell whether the calling code is in such a block."""
-    return _BLOCK.get() is not None
-
-
 def deadline_of_caller(default: float | None) -> Deadline | None:
     """Return when an operation that begins now must be over; None if it may take for ever.
 
     Args:
         default: the client's timeoutMS, in seconds; 0.0 and None mean that there is none.
     """
-    block = _BLOCK.get()
+    block = BLOCK.get()
     if block is None:
         return Deadline.after(default, monotonic()) if default else None
     if block.seconds is None:

@@ -7,6 +7,7 @@ there is no greenlet switch, and the effects are performed after it is stored.
 from __future__ import annotations
 
 import random
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,7 @@ from greenmongo._core.sdam.transitions import (
     initial_topology,
 )
 from greenmongo._core.server_codes import AUTHENTICATION_CODES
+from greenmongo._hub.upcall import upcall
 from greenmongo._net.closed import used_after_close
 from greenmongo._net.monitor import Monitor
 from greenmongo._net.observers.server_selection import log_selection
@@ -144,10 +146,11 @@ class Topology:
         log = log_selection(
             self._events.publisher, self.description, preference, operation, operation_id
         )
+        changed = self._changed
         try:
             server = self._find(preference, only, avoid)
             if server is None:
-                server = self._wait_for_server(preference, timeout, only, avoid, log)
+                server = self._wait_for_server(changed, preference, timeout, only, avoid, log)
         except Exception as error:
             if log is not None:
                 log.failed(self.description, error)
@@ -158,6 +161,7 @@ class Topology:
 
     def _wait_for_server(
         self,
+        changed: Event,
         preference: ReadMode | None,
         timeout: float,
         only: Address | None,
@@ -179,10 +183,11 @@ class Topology:
                 )
             if log is not None:
                 log.waiting(self.description, left)
-            changed = self._changed
             for known in self.servers.values():
                 known.request_check()
             changed.wait(left)
+            # Before the look: a selector of the user's may take its time, and more changes.
+            changed = self._changed
             server = self._find(preference, only, avoid)
             if server is not None:
                 return server
@@ -211,10 +216,9 @@ class Topology:
         verdict = judge_check_failure(self.description.servers[address], _kind_of(error))
         # SDAM, "Why synchronize clearing a server's pool with updating the topology?": no greenlet
         # switch between the two.
-        with self._events.publisher:
-            self._apply(ServerDescription.unknown(address, error))
-            if verdict.clear_pool:
-                server.pool.clear(error, interrupt=verdict.interrupt_in_use)
+        self._apply(ServerDescription.unknown(address, error))
+        if verdict.clear_pool:
+            server.pool.clear(error, interrupt=verdict.interrupt_in_use)
         return verdict.request_check
 
     def report_error(
@@ -246,13 +250,12 @@ class Topology:
                 is_overload=isinstance(error, PyMongoError) and is_overload(error),
             ),
         )
-        with self._events.publisher:
-            if verdict.mark_unknown:
-                self._apply(ServerDescription.unknown(address, error, verdict.topology_version))
-            if verdict.clear_pool and connection.service_id is not None:
-                server.pool.clear_service(connection.service_id)
-            elif verdict.clear_pool:
-                server.pool.clear(error)
+        if verdict.mark_unknown:
+            self._apply(ServerDescription.unknown(address, error, verdict.topology_version))
+        if verdict.clear_pool and connection.service_id is not None:
+            server.pool.clear_service(connection.service_id)
+        elif verdict.clear_pool:
+            server.pool.clear(error)
         if verdict.cancel_check:
             server.cancel_check()
         if verdict.request_check:
@@ -265,12 +268,11 @@ class Topology:
         self._is_closed = True
         if self._seed_list is not None:
             self._seed_list.close()
-        with self._events.publisher:
-            for address in list(self.servers):
-                self._perform_effect(CloseServer(address))
-            previous, self.description = self.description, TopologyDescription.empty()
-            self._events.changed(previous, self.description)
-            self._events.closed()
+        for address in list(self.servers):
+            self._perform_effect(CloseServer(address))
+        previous, self.description = self.description, TopologyDescription.empty()
+        self._events.changed(previous, self.description)
+        self._events.closed()
         self._changed.set()
 
     def _find(
@@ -293,7 +295,9 @@ class Topology:
         )
         selector = self._options.server_selector
         if selector is not None and suitable:
-            suitable = selector(suitable)
+            # It is the user's, and others may run meanwhile: servers may have left.
+            chosen = upcall(partial(selector, suitable))
+            suitable = [server for server in chosen if server.address in self.servers]
         if not suitable:
             return None
         if len(suitable) == 1:
@@ -309,12 +313,11 @@ class Topology:
         self._open_seeds()
 
     def _open_seeds(self) -> None:
-        with self._events.publisher:
-            self._events.changed(TopologyDescription.empty(), self.description)
-            for address in self.description.servers:
-                self._perform_effect(OpenServer(address))
-            if self._options.load_balanced:
-                self._apply(ServerDescription.load_balancer(self._options.seeds[0]))
+        self._events.changed(TopologyDescription.empty(), self.description)
+        for address in self.description.servers:
+            self._perform_effect(OpenServer(address))
+        if self._options.load_balanced:
+            self._apply(ServerDescription.load_balancer(self._options.seeds[0]))
 
     def _update_hosts(self, hosts: Sequence[Address]) -> None:
         """Record that the DNS lists other hosts now."""
@@ -328,9 +331,8 @@ class Topology:
     def _apply_change(self, change: Change) -> None:
         # No greenlet switch since `self.description` was read.
         self.description = change.topology
-        with self._events.publisher:
-            for effect in change.effects:
-                self._perform_effect(effect)
+        for effect in change.effects:
+            self._perform_effect(effect)
         changed, self._changed = self._changed, Event()
         changed.set()
 

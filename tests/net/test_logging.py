@@ -13,6 +13,7 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
 )
 
+from greenmongo._hub.background import wait_for_background
 from tests.support.fix_hub import Connect
 from tests.support.fix_leaks import wait_until
 from tests.support.fix_scripted import (
@@ -47,6 +48,7 @@ class Logs:
 
     def _all(self, component: str) -> list[dict[str, Any]]:
         """Return what one logger got from any client, those of other tests included."""
+        wait_for_background(15.0)
         records: list[Any] = [
             each for each in self._caplog.records if each.name == f"greenmongo.{component}"
         ]

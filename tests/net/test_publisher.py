@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 import gevent
 import pytest
-from gevent.event import Event
 from pymongo import monitoring
 
 from greenmongo import lowlevel
+from greenmongo._hub.background import wait_for_background
+from greenmongo._hub.native import get_ident
 from greenmongo._net.observers.publisher import Publisher
+from tests.support.fix_doors import Door
 from tests.support.fix_hub import Client, Connect
 from tests.support.fix_leaks import wait_until
 from tests.support.fix_scripted import (
@@ -49,50 +53,67 @@ def test_a_listener_may_use_the_client(scripted_server: ScriptedServer, client_o
     assert commands == ["ping", "whoami"]
 
 
-def test_a_listener_that_waits_keeps_the_order(hub_thread: lowlevel.HubThread) -> None:
-    told: list[int] = []
+def test_listeners_hear_in_order_and_not_on_the_hub(hub_thread: lowlevel.HubThread) -> None:
+    told: list[tuple[int, bool]] = []
 
-    def slowly(number: int) -> None:
-        gevent.sleep(0)
-        told.append(number)
+    def tell(number: int) -> None:
+        told.append((number, get_ident() == hub_thread.ident))
 
-    def tell() -> None:
+    def put() -> None:
         publisher = Publisher()
-        greenlets = [gevent.spawn(publisher.put, slowly, number) for number in range(5)]
-        gevent.joinall(greenlets)
+        gevent.joinall([gevent.spawn(publisher.put, tell, number) for number in range(5)])
 
-    hub_thread.call(tell)
-    assert told == [0, 1, 2, 3, 4]
-
-
-def test_what_is_held_is_told_at_the_end(hub_thread: lowlevel.HubThread) -> None:
-    def tell() -> list[str]:
-        told: list[str] = []
-        publisher = Publisher()
-        with publisher:
-            with publisher:
-                publisher.put(told.append, "event")
-            told.append("change")
-        return told
-
-    assert hub_thread.call(tell) == ["change", "event"]
+    hub_thread.call(put)
+    assert wait_for_background(15.0)
+    assert told == [(number, False) for number in range(5)]
 
 
-def test_a_listener_killed_at_work_takes_no_event_with_it(hub_thread: lowlevel.HubThread) -> None:
-    def patiently() -> list[str]:
-        publisher, told = Publisher(), list[str]()
-        begun = Event()
+def test_a_listener_that_blocks_delays_only_those_behind_it(
+    scripted_server: ScriptedServer, client_of: Connect, door: Door
+) -> None:
+    entered, leave = Event(), Event()
 
-        def hang() -> None:
-            begun.set()
-            gevent.sleep(60)
+    def block(event: object) -> None:
+        if isinstance(event, monitoring.ConnectionCheckedOutEvent):
+            entered.set()
+            assert leave.wait(15.0)
 
-        teller = gevent.spawn(publisher.put, hang)
-        begun.wait()
-        publisher.put(told.append, "next")
-        assert told == []
-        teller.kill()
-        gevent.sleep(0)
-        return told
+    recorder = Recorder("pools", also=block)
+    client = client_of(scripted_server.uri, event_listeners=recorder.listeners)
+    try:
+        door.gather(*[lambda: client.admin.command("ping")] * 20)
+        assert entered.wait(15.0)
+        door.gather(*[lambda: client.admin.command("ping")] * 20)
+    finally:
+        leave.set()
+    assert recorder.names.count("ConnectionCheckedOut") == 40
 
-    assert hub_thread.call(patiently) == ["next"]
+
+def test_whoever_closes_a_client_does_not_wait_for_a_listener_that_blocks(
+    scripted_server: ScriptedServer,
+    client_of: Connect,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("greenmongo._net.executor.LISTENERS_TIMEOUT", 0.02)
+    leave = Event()
+
+    def block(event: object) -> None:
+        assert leave.wait(15.0)
+
+    recorder = Recorder("topologies", also=block)
+    client = client_of(scripted_server.uri, event_listeners=recorder.listeners)
+    client.admin.command("ping")
+    client.close()
+    leave.set()
+    assert recorder.names[-1] == "TopologyClosed"
+
+
+def test_whoever_has_closed_a_client_has_heard_of_it(
+    scripted_server: ScriptedServer, client_of: Connect, door: Door
+) -> None:
+    told: list[object] = []
+    recorder = Recorder("topologies", also=told.append)
+    client = client_of(scripted_server.uri, event_listeners=recorder.listeners)
+    door.call(client.admin.command, "ping")
+    door.call(client.close)
+    assert isinstance(told[-1], monitoring.TopologyClosedEvent)

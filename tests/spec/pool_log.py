@@ -7,8 +7,11 @@ from typing import Any
 from pymongo import monitoring
 
 from greenmongo._core.types import Document, format_address
+from greenmongo._hub.background import wait_for_background
 
 __all__ = ["PoolLog"]
+
+PATIENCE = 15.0
 
 _NAMES = {
     monitoring.PoolCreatedEvent: "ConnectionPoolCreated",
@@ -36,7 +39,13 @@ class PoolLog(monitoring.ConnectionPoolListener):
     """Writes down what it hears."""
 
     def __init__(self) -> None:
-        self.events: list[Document] = []
+        self._events: list[Document] = []
+
+    @property
+    def events(self) -> list[Document]:
+        """What was told so far."""
+        wait_for_background(PATIENCE)
+        return self._events
 
     def count(self, name: str) -> int:
         """Return how many events of that name there were."""
@@ -47,7 +56,7 @@ class PoolLog(monitoring.ConnectionPoolListener):
             ours: getattr(event, name) for name, ours in _FACTS.items() if hasattr(event, name)
         }
         address = format_address(event.address)
-        self.events.append({"type": _NAMES[type(event)], "address": address, **facts})
+        self._events.append({"type": _NAMES[type(event)], "address": address, **facts})
 
     pool_created = pool_ready = pool_cleared = pool_closed = _note
     connection_created = connection_ready = connection_closed = _note

@@ -14,7 +14,11 @@ from pymongo.monitoring import (
     TopologyListener,
 )
 
+from greenmongo._hub.background import wait_for_background
+
 __all__ = ["Recorder", "Told"]
+
+PATIENCE = 15.0
 
 E = TypeVar("E")
 Told = Callable[[Any], None]
@@ -35,7 +39,7 @@ class Recorder:
     """
 
     def __init__(self, *kinds: str, also: Told | None = None) -> None:
-        self.events: list[Any] = []
+        self._events: list[Any] = []
         self._also = also
         listeners = {
             "commands": CommandListener,
@@ -46,8 +50,14 @@ class Recorder:
         }
         self.listeners = [_listener(listeners[kind], self._take) for kind in kinds or listeners]
 
+    @property
+    def events(self) -> list[Any]:
+        """All there were so far; pools and the deployment tell of theirs in the background."""
+        wait_for_background(PATIENCE)
+        return self._events
+
     def _take(self, event: Any) -> None:
-        self.events.append(event)
+        self._events.append(event)
         if self._also is not None:
             self._also(event)
 

@@ -1,18 +1,22 @@
 """Observes commands: makes events for listeners of each one, and log messages.
 
-Command Logging and Monitoring. Unlike other events these are published at once, in the greenlet
-that runs the operation, where the caller's context variables are in force.
+Command Logging and Monitoring. Unlike other events these are published in the caller's place: the
+thread, greenlet or task that waits for the command, with its thread-locals and context variables.
+The command does not wait for them.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
-from greenmongo._core.events import CommandFacts, failure_document
+from greenmongo._core.events import CommandFacts, as_sent, failure_document
 from greenmongo._core.log_message import LogMessage
 from greenmongo._core.pool_rules import ConnectionState
-from greenmongo._net.observers.publisher import COMMAND, DEBUG
+from greenmongo._hub.checkpoint import checkpoint
+from greenmongo._hub.upcall import notify_caller
+from greenmongo._net.observers.publisher import COMMAND, DEBUG, log, notify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,9 +34,10 @@ _PENDING = ConnectionState.PENDING
 
 
 class CommandRecord(Protocol):
-    """What one maker makes of one command. Calls none of its methods but in this order.
+    """What one maker makes of one command: `started`, then one of the others.
 
-    A new kind of telemetry implements this, and `CommandMonitoring.observe` creates it.
+    A new kind of telemetry implements this, and `CommandMonitoring.observe` creates it. Its methods
+    are called in the caller's place, so they may run code of the user's; they must not raise.
     """
 
     def started(self, document: Document) -> None:
@@ -104,7 +109,7 @@ class CommandMonitoring:
         )
         records: list[CommandRecord] = []
         if self._listeners:
-            records.append(_Events(self.publisher, self._listeners, facts))
+            records.append(_Events(self._listeners, facts))
         # "Log Messages": commands of the handshake are published but never logged.
         if connection.state is not _PENDING and COMMAND.isEnabledFor(DEBUG):
             records.append(_Log(self.publisher, facts))
@@ -120,11 +125,11 @@ class CommandMonitoring:
                 "commandName": command.name,
                 "operationId": operation_id,
             }
-            self.publisher.notify(COMMAND.debug, LogMessage(fields))
+            notify_caller(partial(log, COMMAND, DEBUG, LogMessage(fields)))
 
 
 class CommandObserver:
-    """Measures one command, decides whether it succeeded, and has it recorded."""
+    """Measures one command, decides whether it succeeded, and has it recorded. Hub side only."""
 
     __slots__ = ("_began", "_facts", "_records")
 
@@ -133,17 +138,20 @@ class CommandObserver:
         self._facts = facts
         self._began = 0.0
 
-    def started(self, document: Document) -> None:
-        """Record that the command is about to be sent."""
-        for record in self._records:
-            record.started(document)
-        # "duration": what the observers took is no part of it.
+    def started(self, body: Document, command: Command | None = None) -> None:
+        """Have recorded that the command is about to be sent.
+
+        Args:
+            body: its document.
+            command: where there is more of it, in a document sequence.
+        """
+        notify_caller(partial(self._record_start, body, command))
         self._began = monotonic()
 
     def answered(
         self, reply: Document, tolerates: Callable[[Document], bool] | None = None
     ) -> None:
-        """Record the server's reply, be it ok or not.
+        """Have the server's reply recorded, be it ok or not.
 
         Args:
             tolerates: says of a refusal that the caller takes it for a success, as PyMongo does.
@@ -151,16 +159,29 @@ class CommandObserver:
         duration = monotonic() - self._began
         # "Succeeded or Failed": what is not ok has failed, while write errors are a success.
         if reply.get("ok") or (tolerates is not None and tolerates(reply)):
-            for record in self._records:
-                record.succeeded(duration, reply)
+            notify_caller(partial(self._record_success, duration, reply))
         else:
             self._fail(duration, self._facts.shown_failure(reply))
 
     def failed(self, error: BaseException) -> None:
-        """Record that no reply came, or none that made sense ("Error Handling")."""
+        """Have recorded that no reply came, or none that made sense ("Error Handling")."""
         self._fail(monotonic() - self._began, failure_document(error))
 
     def _fail(self, duration: float, failure: Document) -> None:
+        notify_caller(partial(self._record_failure, duration, failure))
+
+    # ---- in the caller's place --------------------------------------------------------------
+
+    def _record_start(self, body: Document, command: Command | None) -> None:
+        document = body if command is None else as_sent(command, body, checkpoint)
+        for record in self._records:
+            record.started(document)
+
+    def _record_success(self, duration: float, reply: Document) -> None:
+        for record in self._records:
+            record.succeeded(duration, reply)
+
+    def _record_failure(self, duration: float, failure: Document) -> None:
         for record in self._records:
             record.failed(duration, failure)
 
@@ -168,29 +189,26 @@ class CommandObserver:
 class _Events:
     """The events of one command, for the client's command listeners."""
 
-    __slots__ = ("_facts", "_listeners", "_publisher")
+    __slots__ = ("_facts", "_listeners")
 
-    def __init__(
-        self, publisher: Publisher, listeners: Sequence[CommandListener], facts: CommandFacts
-    ) -> None:
-        self._publisher = publisher
+    def __init__(self, listeners: Sequence[CommandListener], facts: CommandFacts) -> None:
         self._listeners = listeners
         self._facts = facts
 
     def started(self, document: Document) -> None:
         event = self._facts.started(document)
         for listener in self._listeners:
-            self._publisher.notify(listener.started, event)
+            notify(listener.started, event)
 
     def succeeded(self, duration: float, reply: Document) -> None:
         event = self._facts.succeeded(duration, reply)
         for listener in self._listeners:
-            self._publisher.notify(listener.succeeded, event)
+            notify(listener.succeeded, event)
 
     def failed(self, duration: float, failure: Document) -> None:
         event = self._facts.failed(duration, failure)
         for listener in self._listeners:
-            self._publisher.notify(listener.failed, event)
+            notify(listener.failed, event)
 
 
 class _Log:
@@ -215,7 +233,5 @@ class _Log:
         self._log("Command failed", {"durationMS": duration * 1000, "failure": shown})
 
     def _log(self, message: str, fields: Document) -> None:
-        publisher = self._publisher
         common = self._facts.log_fields(message)
-        message_object = LogMessage({**common, "clientId": publisher.id, **fields})
-        publisher.notify(COMMAND.debug, message_object)
+        log(COMMAND, DEBUG, LogMessage({**common, "clientId": self._publisher.id, **fields}))

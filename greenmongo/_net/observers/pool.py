@@ -33,7 +33,6 @@ from greenmongo._core.log_message import address_fields
 from greenmongo._net.observers.publisher import CONNECTION, DEBUG
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import Any
 
     from bson.objectid import ObjectId
@@ -47,10 +46,7 @@ __all__ = ["PoolObserver"]
 
 
 class PoolObserver:
-    """One pool's events. Hub side only.
-
-    As a context manager it holds the deliveries, as `Publisher` does.
-    """
+    """One pool's events. Hub side only."""
 
     __slots__ = ("_address", "_listeners", "_publisher")
 
@@ -58,17 +54,6 @@ class PoolObserver:
         self._publisher = publisher
         self._address = address
         self._listeners = publisher.pool_listeners
-
-    def __enter__(self) -> None:
-        self._publisher.__enter__()
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._publisher.__exit__(exc_type, exc, traceback)
 
     def is_wanted(self) -> bool:
         """Return whether anybody listens or logs."""

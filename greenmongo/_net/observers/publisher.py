@@ -1,22 +1,22 @@
-"""Delivers one client's events and log messages, in order, without harm to the driver.
+"""The listeners and loggers of one client, and the ways in which they are notified.
 
-Listeners run on the hub thread. One that yields (it may use a client) must not let others in
-between the steps of a change: whoever changes something *holds* the deliveries until the change is
-complete. And what happens while a listener is at work waits for its turn, so that the order stays.
+None of the user's code runs on the hub thread. What belongs to an operation runs in its caller's
+place (`notify_caller`). The events of pools and of the deployment, whoever has caused them, go
+through the background thread, which keeps their order.
 
-Hub side only.
+Hub side, unless it is said otherwise.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections import deque
+import traceback
+from contextvars import ContextVar, copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import gevent
 from bson.objectid import ObjectId
-from gevent.hub import Hub, getcurrent
 from pymongo.monitoring import (
     CommandListener,
     ConnectionPoolListener,
@@ -26,14 +26,24 @@ from pymongo.monitoring import (
 )
 
 from greenmongo._core.log_message import LogMessage, extended_json, max_document_length
+from greenmongo._hub.background import run_in_background, wait_for_background
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from types import TracebackType
 
     from greenmongo._core.options import Listener
 
-__all__ = ["COMMAND", "CONNECTION", "DEBUG", "SERVER_SELECTION", "TOPOLOGY", "Publisher"]
+__all__ = [
+    "COMMAND",
+    "CONNECTION",
+    "DEBUG",
+    "IS_LOGGING",
+    "SERVER_SELECTION",
+    "TOPOLOGY",
+    "Publisher",
+    "log",
+    "notify",
+]
 
 DEBUG = logging.DEBUG
 
@@ -44,12 +54,12 @@ CONNECTION = logging.getLogger("greenmongo.connection")
 
 _LISTENERS = logging.getLogger("greenmongo.listeners")
 
+IS_LOGGING: ContextVar[bool] = ContextVar("greenmongo_is_logging", default=False)
+"""Whether the code is a log handler's, which got a message of the driver's."""
+
 
 class Publisher:
-    """The listeners of one client, and the order in which they are told.
-
-    Used as a context manager it holds the deliveries until the end of the block.
-    """
+    """The listeners of one client."""
 
     def __init__(self, listeners: Sequence[Listener] = ()) -> None:
         self.id = ObjectId()
@@ -59,66 +69,60 @@ class Publisher:
         self.server_listeners = [x for x in listeners if isinstance(x, ServerListener)]
         self.topology_listeners = [x for x in listeners if isinstance(x, TopologyListener)]
         self.heartbeat_listeners = [x for x in listeners if isinstance(x, ServerHeartbeatListener)]
-        self._queue: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
-        self._holders = 0
-        self._is_delivering = False
-
-    def __enter__(self) -> Publisher:
-        self._holders += 1
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._holders -= 1
-        if self._queue:
-            self._deliver()
+        self._has_put = False
 
     def put(self, fn: Callable[..., object], *args: Any) -> None:
-        """Call `fn` in its turn: now, unless deliveries are held or under way."""
-        self._queue.append((fn, args))
-        self._deliver()
+        """Have a listener called in the background, after those before it."""
+        self._has_put = True
+        run_in_background(partial(notify, fn, *args))
 
-    def put_log(
-        self, logger: logging.Logger, fields: Mapping[str, Any], level: int = DEBUG
-    ) -> None:
-        """Log a message in its turn."""
-        self.put(logger.log, level, LogMessage({**fields, "clientId": self.id}))
+    def put_log(self, logger: logging.Logger, fields: Mapping[str, Any]) -> None:
+        """Have a message logged in the background, where a caller's context variables are known.
 
-    def notify(self, fn: Callable[..., object], *args: Any) -> None:
-        """Call `fn` now, in the caller's greenlet, whatever else is under way."""
-        try:
-            fn(*args)
-        except Exception:
-            _LISTENERS.exception("An event listener failed: %r", fn)
+        None is logged of what a log handler does itself: it would go on for ever.
+        """
+        if not IS_LOGGING.get():
+            self._has_put = True
+            message = LogMessage({**fields, "clientId": self.id})
+            run_in_background(partial(copy_context().run, log, logger, DEBUG, message))
+
+    def wait(self, timeout: float) -> None:
+        """Wait until what was put has been told, in vain if a listener blocks. Any side."""
+        if self._has_put:
+            wait_for_background(timeout)
 
     def shorten(self, document: Mapping[str, Any]) -> str:
-        """Return a document as a log message shows it."""
+        """Return a document as a log message shows it. Any side."""
         return extended_json(document, max_document_length(os.environ))
 
-    def _deliver(self) -> None:
-        if self._holders or self._is_delivering:
-            return
-        if isinstance(getcurrent(), Hub):
-            # A listener may wait, but not in the hub itself.
-            self._is_delivering = True
-            gevent.spawn(self._deliver_all)
-            return
-        self._deliver_all()
 
-    def _deliver_all(self) -> None:
-        self._is_delivering = True
-        queue = self._queue
-        try:
-            while queue:
-                fn, args = queue.popleft()
-                self.notify(fn, *args)
-        finally:
-            self._is_delivering = False
-            if queue:
-                # This greenlet was killed in the middle of a listener: another one goes on.
-                self._is_delivering = True
-                gevent.spawn(self._deliver_all)
+def notify(fn: Callable[..., object], *args: Any) -> None:
+    """Call a listener; what it raises goes to the log. Where the user's code may run."""
+    try:
+        fn(*args)
+    except Exception:
+        _report("An event listener failed: %r", fn)
+
+
+def log(logger: logging.Logger, level: int, message: object, *args: object) -> None:
+    """Log a message, unless it is about what a log handler does with one.
+
+    Where the user's code may run. A handler that uses a client would log without end otherwise.
+    """
+    if IS_LOGGING.get():
+        return
+    token = IS_LOGGING.set(True)
+    try:
+        logger.log(level, message, *args)
+    except Exception:
+        _report("A log handler failed: %r", logger)
+    finally:
+        IS_LOGGING.reset(token)
+
+
+def _report(text: str, culprit: object) -> None:
+    try:
+        _LISTENERS.exception(text, culprit)
+    except Exception:
+        # It is the log itself that fails.
+        traceback.print_exc()

@@ -1,15 +1,17 @@
 """Logs how servers are selected, to `greenmongo.serverSelection`.
 
-Server Selection, "Logging".
+Server Selection, "Logging". As of commands, the messages are logged in the caller's place.
 """
 
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
-from greenmongo._core.log_message import address_fields
-from greenmongo._net.observers.publisher import DEBUG, SERVER_SELECTION
+from greenmongo._core.log_message import LogMessage, address_fields
+from greenmongo._hub.upcall import notify_caller
+from greenmongo._net.observers.publisher import DEBUG, SERVER_SELECTION, log
 
 if TYPE_CHECKING:
     from greenmongo._core.sdam.topology_description import TopologyDescription
@@ -80,12 +82,18 @@ class SelectionLog:
         level: int = DEBUG,
     ) -> None:
         if SERVER_SELECTION.isEnabledFor(level):
-            preference = self._preference
-            common: Document = {
-                "message": message,
-                "selector": "writable server" if preference is None else repr(preference),
-                "operation": self._operation,
-                "operationId": self._operation_id,
-                "topologyDescription": str(topology),
-            }
-            self._publisher.put_log(SERVER_SELECTION, {**common, **(fields or {})}, level)
+            notify_caller(partial(self._log_in_place, message, topology, fields, level))
+
+    def _log_in_place(
+        self, message: str, topology: TopologyDescription, fields: Document | None, level: int
+    ) -> None:
+        preference = self._preference
+        common: Document = {
+            "message": message,
+            "clientId": self._publisher.id,
+            "selector": "writable server" if preference is None else repr(preference),
+            "operation": self._operation,
+            "operationId": self._operation_id,
+            "topologyDescription": str(topology),
+        }
+        log(SERVER_SELECTION, level, LogMessage({**common, **(fields or {})}))

@@ -13,10 +13,13 @@ from bson import json_util
 from pymongo import monitoring
 
 from greenmongo._core.types import format_address
+from greenmongo._hub.background import wait_for_background
 from tests.spec.unified.matching import as_stored
 from tests.support.listeners import Recorder
 
 __all__ = ["Observer", "category_of", "describe", "recorded_logs"]
+
+PATIENCE = 15.0
 
 COMPONENTS = ("command", "connection", "serverSelection", "topology")
 # In the order of the specification; Python has fewer of them.
@@ -86,15 +89,26 @@ class Observer:
     def __init__(self, entity: Mapping[str, Any]) -> None:
         self.id: str | None = None
         """By which the client's log messages are told from others."""
-        self.events: list[Event] = []
-        self.counts: Counter[str] = Counter()
-        """Of all events, observed or not."""
+        self._events: list[Event] = []
+        self._counts: Counter[str] = Counter()
         self.observes = frozenset(entity.get("observeEvents", ()))
         self.log_levels: Mapping[str, str] = entity.get("observeLogMessages", {})
         self.ignored = {*entity.get("ignoreCommandMonitoringEvents", ()), "configureFailPoint"}
         self._shows_secrets = entity.get("observeSensitiveCommands", False)
         self._since = 0.0
         self.listeners = Recorder(also=self._take).listeners
+
+    @property
+    def events(self) -> list[Event]:
+        """What was told so far and is not to be ignored."""
+        wait_for_background(PATIENCE)
+        return self._events
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many events there were of each kind, observed or not."""
+        wait_for_background(PATIENCE)
+        return self._counts
 
     def forget(self) -> None:
         """Leave out of account what was told so far."""
@@ -105,10 +119,10 @@ class Observer:
         if isinstance(told, monitoring.TopologyOpenedEvent):
             self.id = str(told.topology_id)
         event = _translate(told)
-        self.counts[event["event"]] += 1
+        self._counts[event["event"]] += 1
         is_command = event["event"] in _COMMAND_EVENTS
         if not (is_command and self._is_hidden(event)):
-            self.events.append(event)
+            self._events.append(event)
 
     def _is_hidden(self, event: Event) -> bool:
         name = event["commandName"]
@@ -135,6 +149,7 @@ class Observer:
 
     def messages(self, records: list[logging.LogRecord]) -> Iterator[dict[str, Any]]:
         """Choose this client's log messages, as far as it observes them."""
+        wait_for_background(PATIENCE)
         for record in records:
             component, level = record.name.rpartition(".")[2], record.levelname.lower()
             data = json_util.loads(record.getMessage())

@@ -1,0 +1,13 @@
+"""Whether the hub thread has to know the caller's context variables for an operation."""
+
+from __future__ import annotations
+
+from greenmongo._net.observers.publisher import IS_LOGGING
+from greenmongo._net.time_limit import BLOCK
+
+__all__ = ["carries_context"]
+
+
+def carries_context() -> bool:
+    """Return whether the calling code is in a `timeout` block, or a log handler's. Any side."""
+    return BLOCK.get() is not None or IS_LOGGING.get()
