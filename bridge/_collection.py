@@ -14,6 +14,7 @@ from bridge._cursor import (
 )
 from bridge._delegate import awaits, wraps_call, wraps_result
 from greenmongo import Collection
+from greenmongo.lowlevel import WithoutTruth
 
 if TYPE_CHECKING:
     from bson.codec_options import CodecOptions
@@ -35,11 +36,13 @@ def sibling(face: AsyncCollection[Any], sync: Collection[OtherT]) -> AsyncCollec
     return face._wrap(face, sync)
 
 
-class AsyncCollection(ConfiguredFacade[Collection[DocT]], Generic[DocT]):
+class AsyncCollection(WithoutTruth, ConfiguredFacade[Collection[DocT]], Generic[DocT]):
     """A collection of documents. Creating one does no I/O; it may not exist on the server.
 
     `collection.name` and `collection["name"]` are the collection named `"collection.name"`.
     """
+
+    _noun = "collection"
 
     if TYPE_CHECKING:
 
@@ -143,9 +146,3 @@ class AsyncCollection(ConfiguredFacade[Collection[DocT]], Generic[DocT]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._parent!r}, {self.name!r})"
-
-    def __bool__(self) -> NoReturn:
-        raise NotImplementedError(
-            f"{type(self).__name__} objects do not implement truth value testing or bool(). "
-            "Please compare with None instead: collection is not None"
-        )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from bridge._collection import AsyncCollection
 from bridge._configured import ConfiguredFacade
 from bridge._cursor import AsyncCommandCursor
 from bridge._delegate import awaits, wraps_awaited, wraps_call, wraps_result
 from greenmongo import Database
+from greenmongo.lowlevel import WithoutTruth
 
 if TYPE_CHECKING:
     from bson.codec_options import CodecOptions
@@ -31,8 +32,10 @@ def sibling(face: AsyncDatabase[Any], sync: Database[OtherT]) -> AsyncDatabase[O
     return face._wrap(face, sync)
 
 
-class AsyncDatabase(ConfiguredFacade[Database[DocT]], Generic[DocT]):
+class AsyncDatabase(WithoutTruth, ConfiguredFacade[Database[DocT]], Generic[DocT]):
     """A database. Creating one does no I/O; `database.name` is its collection `name`."""
+
+    _noun = "database"
 
     if TYPE_CHECKING:
 
@@ -92,9 +95,3 @@ class AsyncDatabase(ConfiguredFacade[Database[DocT]], Generic[DocT]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._parent!r}, {self.name!r})"
-
-    def __bool__(self) -> NoReturn:
-        raise NotImplementedError(
-            f"{type(self).__name__} objects do not implement truth value testing or bool(). "
-            "Please compare with None instead: database is not None"
-        )

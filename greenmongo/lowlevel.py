@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from greenmongo._api.configured import WithoutTruth
 from greenmongo._api.cursor_internals import CursorInternals, internals_of
 from greenmongo._api.request import Request
 from greenmongo._core.options import ClientOptions
@@ -51,6 +52,7 @@ __all__ = [
     "SessionLike",
     "ThreadLocal",
     "TopologyDescription",
+    "WithoutTruth",
     "acquire",
     "carries_context",
     "in_own_place",
