@@ -66,7 +66,7 @@ class ConfiguredFacade(Facade[C_co]):
     def __hash__(self) -> int:
         return hash(self._sync)
 
-    # Python would iterate by __getitem__, for ever.
+    # Python would iterate by __getitem__, without an end.
     __iter__ = None
 
     def __next__(self) -> NoReturn:

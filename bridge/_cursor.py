@@ -93,7 +93,7 @@ class _Buffered(Facade[CursorT_co], Pending[Any], Generic[CursorT_co, DocT]):
         return self
 
     if not TYPE_CHECKING:
-        # Python would iterate by __getitem__, for ever. Not None in its place, which cannot say
+        # Python would iterate by __getitem__, endlessly. Not None in its place, which cannot say
         # what to write; the type checkers see neither, and refuse `for`.
         def __iter__(self) -> NoReturn:
             raise TypeError(f"'{type(self).__name__}' object is not iterable: use `async for`")

@@ -278,7 +278,7 @@ class AsyncIOMotorClient(_EagerTasks[MongoClient[DocT]], AsyncMongoClient[DocT],
             **kwargs: as there.
 
         Raises:
-            TypeError: `io_loop` is no event loop of asyncio's.
+            TypeError: `io_loop` is no asyncio event loop.
         """
         if io_loop is not None and not isinstance(io_loop, asyncio.AbstractEventLoop):
             raise TypeError(f"io_loop must be an event loop of asyncio, not {io_loop!r}")

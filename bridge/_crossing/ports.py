@@ -377,8 +377,8 @@ _last = _LastPorts()
 
 
 def running_loop() -> Loop | None:
-    """Return the loop of asyncio's, or the token of trio's run, that runs in this thread."""
-    # First, since trio can be the guest of a loop of asyncio's. Another thread may be importing it.
+    """Return the asyncio loop, or the token of the Trio run, that runs in this thread."""
+    # First, since Trio can be the guest of an asyncio loop. Another thread may be importing it.
     lowlevel: Any = getattr(sys.modules.get("trio"), "lowlevel", None)
     if lowlevel is not None and lowlevel.in_trio_task():
         token: trio.lowlevel.TrioToken = lowlevel.current_trio_token()

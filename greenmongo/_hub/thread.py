@@ -110,7 +110,7 @@ class HubThread:
     def try_submit(self, job: Callable[[], object]) -> bool:
         """Submit a job that is moot once the hub has stopped; tell whether it was taken."""
         # Not only the generation: a forked child frees what its missing threads had before it
-        # counts as forked, and the inbox may be locked for ever there.
+        # counts as forked, and the inbox may be locked without an end there.
         if not self.is_usable or self._getpid() != self._pid:
             return False
         try:
@@ -346,7 +346,7 @@ def _lease() -> HubThread:
 
 
 def _park() -> NoReturn:
-    """Wait for ever: a daemon thread's only quiet way to see the process end."""
+    """Wait without an end: a daemon thread's only quiet way to see the process end."""
     lock = allocate_lock()
     while True:
         lock.acquire()
