@@ -8,6 +8,8 @@ import bson
 from bson.codec_options import DEFAULT_CODEC_OPTIONS, CodecOptions
 
 from greenmongo._core.damaged_reply import LenientReply
+from greenmongo._core.user_code import codecs_are_users
+from greenmongo._hub.upcall import upcall
 
 if TYPE_CHECKING:
     from greenmongo._core.types import Document
@@ -25,7 +27,11 @@ def redecode(document: Document, codec_options: CodecOptions[Any]) -> Any:
         InvalidBSON: the reply cannot be decoded so.
     """
     if isinstance(document, LenientReply):
-        return bson.decode(document.body, codec_options)
-    if codec_options is DEFAULT_CODEC_OPTIONS or codec_options == DEFAULT_CODEC_OPTIONS:
+        body = document.body
+    elif codec_options is DEFAULT_CODEC_OPTIONS or codec_options == DEFAULT_CODEC_OPTIONS:
         return document
-    return bson.decode(bson.encode(document), codec_options)
+    else:
+        body = bson.encode(document)
+    if codecs_are_users(codec_options):
+        return upcall(lambda: bson.decode(body, codec_options))
+    return bson.decode(body, codec_options)

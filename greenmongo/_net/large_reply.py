@@ -10,7 +10,9 @@ from greenmongo._core.cursors.undecoded_batch import (
     UndecodedBatch,
 )
 from greenmongo._core.damaged_reply import DamagedReply, LenientReply
+from greenmongo._core.user_code import codecs_are_users
 from greenmongo._hub.checkpoint import checkpoint
+from greenmongo._hub.upcall import upcall
 from greenmongo._wire.cursor_batch import chunks, take_batch
 
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ def receive_damaged(body: bytes | memoryview, command: Command, error: Exception
 
 
 def _batch_of(elements: memoryview, options: CodecOptions[Any]) -> UndecodedBatch:
-    batch = UndecodedBatch(options)
+    batch = UndecodedBatch(options, upcall if codecs_are_users(options) else None)
     done = 0
     for chunk in chunks(elements, size=DECODE_CHUNK, most=DECODE_CHUNK_DOCUMENTS):
         batch.add(chunk)

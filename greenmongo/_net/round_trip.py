@@ -27,7 +27,9 @@ from greenmongo._core.sdam.kinds import ServerKind
 from greenmongo._core.sdam.server_description import ServerDescription
 from greenmongo._core.server_codes import SERVER_8_0_WIRE_VERSION
 from greenmongo._core.types import format_address
+from greenmongo._core.user_code import codecs_are_users
 from greenmongo._hub.offload import compute
+from greenmongo._hub.upcall import upcall
 from greenmongo._net.large_reply import decode_batch, receive_damaged, receive_large
 from greenmongo._net.operation_session import absorb_reply
 from greenmongo._wire.compression import compress_message
@@ -142,7 +144,7 @@ def round_trip(
     Raises:
         PyMongoError: it was not sent, or no reply came, or none that makes sense.
     """
-    message = _encode(command, body, request_id)
+    message = _encode(context, command, body, request_id)
     known = connection.description
     if known is not None and command.operation_id is None:
         # Whether one of many documents is too large, the server judges better.
@@ -177,11 +179,15 @@ def round_trip(
     return reply
 
 
-def _encode(command: Command, body: Document, request_id: int) -> bytes:
-    sequence = command.sequence
+def _encode(context: OperationContext, command: Command, body: Document, request_id: int) -> bytes:
+    sequence, options = command.sequence, command.codec_options
+    if options is context.plain_options or not codecs_are_users(options):
+        encoded = bson.encode(body, codec_options=options)
+    else:
+        encoded = upcall(lambda: bson.encode(body, codec_options=options))
     return encode_op_msg(
         request_id,
-        bson.encode(body, codec_options=command.codec_options),
+        encoded,
         flags=0 if command.acknowledged else MORE_TO_COME,
         sequence=None if sequence is None else (sequence.identifier, sequence.documents),
     )
@@ -273,6 +279,8 @@ def _decode(context: OperationContext, command: Command, body: bytes) -> Documen
         return bson.decode(body)
     options = command.codec_options
     if options is not context.plain_options:
+        if codecs_are_users(options):
+            return upcall(lambda: decode_reply(body, options))
         if not decodes_plainly(options):
             return decode_reply(body, options)
         # Found out once: nearly all operations of a client share one options object.

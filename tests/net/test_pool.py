@@ -1,4 +1,7 @@
-"""The pool of one server: what is idle, cleared and closed."""
+"""The pool of one server: what is idle, cleared and closed.
+
+The cases are listed in tests/README.md.
+"""
 
 from __future__ import annotations
 

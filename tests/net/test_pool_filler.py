@@ -1,4 +1,7 @@
-"""Connections that are established: for those who wait, and for minPoolSize."""
+"""Connections that are established: for those who wait, and for minPoolSize.
+
+The cases are listed in tests/README.md.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Connections that a request keeps between its operations."""
+"""Connections that a request keeps between its operations.
+
+The cases are listed in tests/README.md.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Callers that wait for a connection: order, limits, and leaving."""
+"""Callers that wait for a connection: order, limits, and leaving.
+
+The cases are listed in tests/README.md.
+"""
 
 from __future__ import annotations
 

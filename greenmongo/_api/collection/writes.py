@@ -30,7 +30,9 @@ from greenmongo._core.commands.arguments import (
 from greenmongo._core.commands.write import delete, insert, update
 from greenmongo._core.cursors.undecoded_batch import with_checkpoints
 from greenmongo._core.types import DocT
+from greenmongo._core.user_code import encoding_is_users
 from greenmongo._hub.checkpoint import checkpoint
+from greenmongo._hub.upcall import upcall
 
 if TYPE_CHECKING:
     from greenmongo._core.command import Command
@@ -56,8 +58,7 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
             InvalidDocument: the document cannot be encoded.
         """
         require_document("document", document)
-        inserted_id = give_id(document)
-        encoded = [bson.encode(document, codec_options=self._namespace.codec_options)]
+        encoded, ids = self._encode_all([document])
         write_concern = self._namespace.write_concern
         if not write_concern.acknowledged or len(encoded[0]) > DEFAULT_LIMITS.max_bson_size:
             limits = self._executor.limits()
@@ -70,7 +71,7 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
             comment=comment,
         )
         self._write(command, session)
-        return InsertOneResult(inserted_id, write_concern.acknowledged)
+        return InsertOneResult(ids[0] if ids else None, write_concern.acknowledged)
 
     def insert_many(
         self,
@@ -104,8 +105,7 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
         sources = list(documents)
         if not sources:
             raise InvalidOperation("No operations to execute")
-        encoded = list(with_checkpoints(map(self._encode, sources), checkpoint))
-        ids = [each["_id"] for each in sources if not isinstance(each, RawBSONDocument)]
+        encoded, ids = self._encode_all(sources)
         options = {
             "ordered": ordered,
             "bypass_document_validation": bypass_document_validation,
@@ -113,6 +113,13 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
         }
         self._insert_batches(sources, encoded, session, options)
         return InsertManyResult(ids, write_concern.acknowledged)
+
+    def _encode_all(self, documents: list[Any]) -> tuple[list[bytes], list[Any]]:
+        """Give each document an id if it has none; return them encoded, and the ids."""
+        if encoding_is_users(self._namespace.codec_options, documents):
+            return upcall(lambda: (list(map(self._encode, documents)), _ids_of(documents)))
+        encoded = list(with_checkpoints(map(self._encode, documents), checkpoint))
+        return encoded, _ids_of(documents)
 
     def _encode(self, document: Any) -> bytes:
         """Give a document an id if it has none, and encode it."""
@@ -321,12 +328,15 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
         )
 
 
-def give_id(document: Any) -> Any:
-    """Return a document's `_id`, made and stored in it when it has none."""
+def give_id(document: Any) -> None:
+    """Make and store an `_id` in a document that has none."""
     if isinstance(document, RawBSONDocument):
         # Immutable; the server adds an id that the client never learns.
-        return None
+        return
     assert isinstance(document, MutableMapping)
     if "_id" not in document:
         document["_id"] = ObjectId()
-    return document["_id"]
+
+
+def _ids_of(documents: Iterable[Any]) -> list[Any]:
+    return [each["_id"] for each in documents if not isinstance(each, RawBSONDocument)]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import bson
 from bson.codec_options import CodecOptions, DatetimeConversion
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 __all__ = ["DECODE_CHUNK", "DECODE_CHUNK_DOCUMENTS", "UndecodedBatch", "with_checkpoints"]
+
+R = TypeVar("R")
 
 DECODE_CHUNK = 128 * 1024
 """Bytes that are decoded, or encoded, in one go: about a millisecond's work."""
@@ -36,12 +39,21 @@ class UndecodedBatch:
     """Documents to be decoded a chunk at a time. Its length is how many are left.
 
     The first that cannot be decoded is the last: those before it are handed over, then it raises.
+
+    Args:
+        options: how they are to be decoded.
+        run: calls what decodes, where code of the user's has to run; None for here.
     """
 
-    __slots__ = ("_chunks", "_count", "_fault", "_options")
+    __slots__ = ("_chunks", "_count", "_fault", "_options", "_run")
 
-    def __init__(self, options: CodecOptions[Any]) -> None:
+    def __init__(
+        self,
+        options: CodecOptions[Any],
+        run: Callable[[Callable[[], Any]], Any] | None = None,
+    ) -> None:
         self._options = options
+        self._run = run
         self._chunks: deque[Chunk] = deque()
         self._count = 0
         self._fault: Exception | None = None
@@ -74,9 +86,9 @@ class UndecodedBatch:
             self._fail(self._fault)
         count, elements = self._chunks[0]
         try:
-            documents = self._decode(elements)
+            documents = self._perform(partial(self._decode, elements))
         except Exception:
-            documents, fault = self._decode_singly(elements)
+            documents, fault = self._perform(partial(self._decode_singly, elements))
             # None: what code of the user's refuses once, it may take when it is asked again.
             if fault is not None:
                 if not documents:
@@ -103,7 +115,7 @@ class UndecodedBatch:
 
     def copy(self) -> UndecodedBatch:
         """Return another batch of the same documents."""
-        other = UndecodedBatch(self._options)
+        other = UndecodedBatch(self._options, self._run)
         other._chunks, other._count, other._fault = self._chunks.copy(), self._count, self._fault
         return other
 
@@ -114,6 +126,12 @@ class UndecodedBatch:
             for _, elements in self._chunks
             for document in bson.decode(as_document(elements), _AS_IT_IS)[""]
         ]
+
+    def _perform(self, fn: Callable[[], R]) -> R:
+        if self._run is None:
+            return fn()
+        result: R = self._run(fn)
+        return result
 
     def _decode(self, elements: memoryview) -> list[Any]:
         documents: list[Any] = bson.decode(as_document(elements), self._options)[""]
