@@ -137,9 +137,8 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
         waits. It must not block the whole thread: no `time.sleep`, no sockets but gevent's; it
         awaits with `bridge.block_on`.
         """
-        return await self._dispatcher.call(
-            callers_variables().run, partial(in_own_place, fn, *args, **kwargs)
-        )
+        bound = partial(in_own_place, partial(fn, *args, **kwargs))
+        return await self._dispatcher.call(callers_variables().run, bound)
 
     async def aconnect(self) -> None:
         """Start to connect now rather than with the first operation."""
