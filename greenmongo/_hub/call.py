@@ -136,6 +136,8 @@ class Call:
             value = self.fn() if variables is None else variables.run(self.fn)
         except BaseException as error:
             self.worker = worker.caller = None
+            if self.workers.end_child is not None:
+                self.workers.end_child(error)
             if isinstance(error, CallAbandoned):
                 # Thrown for the sake of the call that this one is part of: the hub stops.
                 error = HubClosed("the hub thread stopped during the call")

@@ -25,6 +25,7 @@ from gevent.hub import Waiter, getcurrent
 
 from greenmongo._hub.call import Call
 from greenmongo._hub.errors import CallAbandoned, HubClosed, blocks_in_callback
+from greenmongo._hub.forked import leave_hub_behind
 from greenmongo._hub.inbox import Inbox
 from greenmongo._hub.native import RLock, allocate_lock, get_ident, start_new_thread
 from greenmongo._hub.offload import end_computing
@@ -363,12 +364,15 @@ def _stop_all() -> None:
 
 
 def _forget_after_fork() -> None:
+    forking = [thread for thread in _state.all if thread.ident == get_ident()]
     _state.lock = RLock()
     _state.generation += 1
     _state.leaked.extend(_state.all)
     for thread in _state.leaked:
         thread.ident, thread.is_usable = 0, False
     _state.current, _state.all = None, []
+    for thread in forking:
+        leave_hub_behind(thread.workers)
 
 
 atexit.register(_stop_all)

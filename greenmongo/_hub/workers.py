@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from greenlet import greenlet
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gevent.hub import Hub
 
     from greenmongo._hub.call import Call
@@ -57,6 +59,8 @@ class Workers:
         self.hub_switch: Any = hub.switch
         self._idle: list[Worker] = []
         self.busy: set[Worker] = set()
+        self.end_child: Callable[[BaseException | None], object] | None = None
+        """In a child that was forked on this hub: does not return, but ends it."""
 
     def start(self, call: Call) -> None:
         """Run `call` on an idle worker, at once, until it waits for something."""
@@ -71,6 +75,8 @@ class Workers:
     def rest(self, worker: Worker) -> bool:
         """Take a worker back; False tells it to end."""
         self.busy.discard(worker)
+        if self.end_child is not None:
+            self.end_child(None)
         if len(self._idle) >= IDLE_LIMIT:
             return False
         self._idle.append(worker)
