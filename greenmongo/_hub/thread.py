@@ -27,6 +27,7 @@ from greenmongo._hub.call import Call
 from greenmongo._hub.errors import CallAbandoned, HubClosed, blocks_in_callback
 from greenmongo._hub.forked import leave_hub_behind
 from greenmongo._hub.inbox import Inbox
+from greenmongo._hub.log_handlers import flush_log_handlers
 from greenmongo._hub.native import RLock, allocate_lock, get_ident, start_new_thread
 from greenmongo._hub.offload import end_computing
 from greenmongo._hub.outbox import Outbox
@@ -333,7 +334,10 @@ def acquire() -> HubThread:
         may_wait = get_ident() not in {_state.exiting_thread, *(hub.ident for hub in _state.all)}
     if may_wait:
         _park()
-    raise HubClosed("the interpreter is exiting")
+    raise HubClosed(
+        "the interpreter is exiting, and the driver has ended: what uses a client then has to be "
+        "registered with atexit after greenmongo is imported"
+    )
 
 
 def _lease() -> HubThread:
@@ -376,4 +380,6 @@ def _forget_after_fork() -> None:
 
 
 atexit.register(_stop_all)
+# Behind that, and so called before it.
+atexit.register(flush_log_handlers)
 os.register_at_fork(after_in_child=_forget_after_fork)
