@@ -267,6 +267,7 @@ async def test_A06_wait_for_of_asyncio(client: Client, gate: Gate) -> None:
 
 @pytest.mark.slow
 @pytest.mark.live
+@pytest.mark.timeout(120)  # a thousand calls one after another: seconds even on a busy machine
 async def test_A07_order(connect: Connect, mongo_uri: str) -> None:
     client = connect(mongo_uri)
     things = client.get_database("test_order").get_collection(
