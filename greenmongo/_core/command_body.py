@@ -12,7 +12,7 @@ from bson.raw_bson import RawBSONDocument
 from greenmongo._core.read_modes import PRIMARY
 from greenmongo._core.sdam.kinds import ServerKind, TopologyKind
 from greenmongo._core.server_api import add_server_api
-from greenmongo._core.sessions.fields import add_session_fields
+from greenmongo._core.sessions.command_fields import add_session_fields
 
 if TYPE_CHECKING:
     from bson.codec_options import CodecOptions

@@ -17,7 +17,6 @@ from pymongo.monitoring import (
     CommandStartedEvent,
     CommandSucceededEvent,
     ConnectionCheckOutFailedReason,
-    ConnectionClosedReason,
 )
 
 from greenmongo._core.cursors.undecoded_batch import with_checkpoints
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHECKOUT_FAILED_TEXTS",
-    "CLOSED_TEXTS",
     "CommandFacts",
     "as_sent",
     "checkout_failed_reason",
@@ -44,16 +42,6 @@ __all__ = [
 ]
 
 _SHOWN_OF_SENSITIVE_FAILURES = ("code", "codeName", "errorLabels")
-
-CLOSED_TEXTS: Mapping[str, str] = {
-    ConnectionClosedReason.STALE: "Connection became stale because the pool was cleared",
-    ConnectionClosedReason.IDLE: (
-        "Connection has been available but unused for longer than the configured max idle time"
-    ),
-    ConnectionClosedReason.ERROR: "An error occurred while using the connection",
-    ConnectionClosedReason.POOL_CLOSED: "Connection pool was closed",
-}
-"""What log messages say for the reasons of a `ConnectionClosedEvent`."""
 
 CHECKOUT_FAILED_TEXTS: Mapping[str, str] = {
     ConnectionCheckOutFailedReason.TIMEOUT: (

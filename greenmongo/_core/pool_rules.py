@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pymongo.errors import AutoReconnect, WaitQueueTimeoutError
-from pymongo.monitoring import ConnectionClosedReason
 
 from greenmongo._core.requests.errors import ExceededMaxWaiters
 from greenmongo._core.types import format_address
@@ -36,7 +35,6 @@ __all__ = [
     "may_connect",
     "may_wait",
     "not_ready",
-    "reason_to_close",
     "too_many_waiting",
     "wait_queue_timeout",
 ]
@@ -173,17 +171,6 @@ def may_connect(*, total: int, connecting: int, limits: PoolLimits) -> bool:
     if connecting >= limits.max_connecting:
         return False
     return limits.max_size is None or total < limits.max_size
-
-
-def reason_to_close(
-    state: PoolState, error: Exception | None, *, is_usable: bool, is_stale: bool
-) -> str:
-    """Return why a connection is closed that ended for `error`, if for any (CMAP "Events")."""
-    if state is PoolState.CLOSED:
-        return ConnectionClosedReason.POOL_CLOSED
-    if not is_usable and not isinstance(error, PoolCleared):
-        return ConnectionClosedReason.ERROR
-    return ConnectionClosedReason.STALE if is_stale else ConnectionClosedReason.IDLE
 
 
 def not_ready(address: Address, state: PoolState, cause: Exception | None = None) -> PoolCleared:

@@ -15,7 +15,7 @@ from greenmongo._hub.context import current_context
 from greenmongo._hub.upcall import spawn
 from greenmongo._hub.workers import Worker
 from greenmongo._net.abandon import Abandoned
-from greenmongo._net.closed import used_after_close
+from greenmongo._net.closed_client import used_after_close
 from greenmongo._net.connector import Connector
 from greenmongo._net.deadlock import break_deadlock
 from greenmongo._net.housekeeping import Housekeeper

@@ -22,7 +22,7 @@ from greenmongo._hub.errors import HubClosed
 from greenmongo._hub.run_once import RunOnce
 from greenmongo._hub.thread import HubThread, acquire, process_generation
 from greenmongo._net.caller_context import carries_context
-from greenmongo._net.closed import used_after_close
+from greenmongo._net.closed_client import used_after_close
 from greenmongo._net.connection import next_request_id
 from greenmongo._net.dns_records import import_dnspython
 from greenmongo._net.engine import Engine

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greenmongo._core.sdam.kinds import ServerKind
-from greenmongo._core.sessions import fields
-from greenmongo._core.sessions.fields import check_in_transaction
+from greenmongo._core.sessions import command_fields
+from greenmongo._core.sessions.command_fields import check_in_transaction
 
 if TYPE_CHECKING:
     from pymongo.errors import PyMongoError
@@ -81,16 +81,16 @@ def absorb_reply(context: OperationContext, session: SessionState | None, reply:
     if cluster_time is not None:
         context.sessions.advance(cluster_time)
     if session is not None and not session.is_implicit:
-        fields.absorb_reply(session, reply)
+        command_fields.absorb_reply(session, reply)
 
 
 def absorb_error(session: SessionState | None, error: PyMongoError) -> None:
     """Keep what it means for the session that a command was sent and failed."""
     if session is not None:
-        fields.absorb_error(session, error)
+        command_fields.absorb_error(session, error)
 
 
 def absorb_abandonment(session: SessionState | None) -> None:
     """Keep that what runs in the session may run on for a while."""
     if session is not None:
-        fields.absorb_abandonment(session)
+        command_fields.absorb_abandonment(session)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import gevent
 from pymongo.monitoring import ConnectionClosedReason
 
+from greenmongo._core.close_reasons import reason_to_close
 from greenmongo._core.pool_rules import (
     STALE,
     ConnectionState,
@@ -29,7 +30,6 @@ from greenmongo._core.pool_rules import (
     interruption,
     may_wait,
     not_ready,
-    reason_to_close,
     too_many_waiting,
     wait_queue_timeout,
 )

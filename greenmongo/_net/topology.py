@@ -46,7 +46,7 @@ from greenmongo._core.sdam.transitions import (
 )
 from greenmongo._core.server_codes import AUTHENTICATION_CODES
 from greenmongo._hub.upcall import upcall
-from greenmongo._net.closed import used_after_close
+from greenmongo._net.closed_client import used_after_close
 from greenmongo._net.monitor import Monitor
 from greenmongo._net.observers.server_selection import log_selection
 from greenmongo._net.observers.topology import TopologyObserver

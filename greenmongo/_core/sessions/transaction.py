@@ -209,8 +209,9 @@ class Transaction:
     def unpin(self) -> object | None:
         """Leave the server; return what keeps a connection, which is to be released.
 
-        Transactions, "When to unpin": when it is aborted, after the errors of `fields.unpins`,
-        when another transaction or another operation begins, and when the session ends.
+        Transactions, "When to unpin": when it is aborted, after the errors of
+        `command_fields.unpins`, when another transaction or another operation begins, and when
+        the session ends.
         """
         holder, self.pinned_holder, self.pinned_address = self.pinned_holder, None, None
         return holder

@@ -23,9 +23,9 @@ from pymongo.monitoring import (
     PoolReadyEvent,
 )
 
+from greenmongo._core.close_reasons import CLOSED_TEXTS
 from greenmongo._core.events import (
     CHECKOUT_FAILED_TEXTS,
-    CLOSED_TEXTS,
     checkout_failed_reason,
     pool_options,
 )

@@ -20,10 +20,10 @@ from pymongo.errors import (
 )
 from pymongo.monitoring import ConnectionCheckOutFailedReason, ConnectionClosedReason
 
+from greenmongo._core.close_reasons import CLOSED_TEXTS
 from greenmongo._core.command import Command, DocumentSequence
 from greenmongo._core.events import (
     CHECKOUT_FAILED_TEXTS,
-    CLOSED_TEXTS,
     CommandFacts,
     as_sent,
     checkout_failed_reason,

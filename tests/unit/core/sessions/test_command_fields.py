@@ -25,7 +25,7 @@ from pymongo.write_concern import WriteConcern
 from greenmongo._core.command import Command, Retryability
 from greenmongo._core.pool_rules import PoolCleared
 from greenmongo._core.sessions.client_session import SessionOptions, SessionState
-from greenmongo._core.sessions.fields import (
+from greenmongo._core.sessions.command_fields import (
     absorb_abandonment,
     absorb_error,
     absorb_reply,
