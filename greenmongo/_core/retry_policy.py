@@ -57,7 +57,7 @@ class RetryPolicy:
         self._is_strict = is_strict
         self._most_tries: int | None = MAX_TRIES if deadline is None else None
         """None: as often as there is time for."""
-        self._overloads = 0
+        self._failures = 0
         self._unsent_deadline: Deadline | None = None
         """Until when failures before anything was sent are borne."""
 
@@ -81,13 +81,13 @@ class RetryPolicy:
             now: the time.
             jitter: between 0 and 1, how much of the longest backoff it is to be.
         """
+        self._failures += 1
         backoff = 0.0
         if is_overload(error):
             # Client Backpressure, "Interaction with Other Retry Policies": from here on the limit
             # is for all retries, with timeoutMS too, and also for those after other errors.
-            self._overloads += 1
             self._most_tries = 1 + self._options.max_adaptive_retries
-            backoff = backoff_after_overload(self._overloads, error, jitter)
+            backoff = backoff_after_overload(self._failures, error, jitter)
             if self._deadline is not None and backoff >= self._deadline.remaining(now):
                 return None
         elif self._deadline is not None:

@@ -118,17 +118,19 @@ def backoff_before_try(number: int) -> float:
 def backoff_after_overload(number: int, error: PyMongoError, jitter: float) -> float:
     """Return the seconds to wait after a server failed for having too much to do.
 
-    Client Backpressure, "Overload retry policy", 3.
+    Client Backpressure, "Overload retry policy", 3: the longest backoff before the first retry is
+    twice the base.
 
     Args:
-        number: counts such failures of the operation, from 1.
-        error: the server may have said in it how long the first backoff is, before jitter.
+        number: of the retry that comes, from 1; those after other errors count as well.
+        error: the server may have said in it what the base is.
         jitter: between 0 and 1, so that not all callers come back at once.
     """
     details = getattr(error, "details", None)
     base = details.get("baseBackoffMS") if isinstance(details, dict) else None
-    first = base / 1000 if isinstance(base, int | float) and base >= 0 else _BASE_BACKOFF
-    return jitter * min(first * _growth(number - 1), _MAX_BACKOFF)
+    # 3.6: only a positive value counts.
+    first = base / 1000 if isinstance(base, int | float) and base > 0 else _BASE_BACKOFF
+    return jitter * min(first * _growth(number), _MAX_BACKOFF)
 
 
 def _growth(steps: int) -> float:

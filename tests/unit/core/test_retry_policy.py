@@ -106,8 +106,9 @@ def test_with_a_deadline_it_goes_on_ever_more_slowly_until_then() -> None:
 
 @pytest.mark.parametrize("command", EVERYTHING, ids=lambda command: command.name)
 def test_whatever_it_did_not_begin_is_sent_again(command: Command) -> None:
+    """D03: jitter apart, the pauses are 200 and 400 ms."""
     it = policy(command)
-    assert [judged(it, overload(), tries=tries) for tries in (1, 2, 3)] == [0.1, 0.2, None]
+    assert [judged(it, overload(), tries=tries) for tries in (1, 2, 3)] == [0.2, 0.4, None]
 
 
 @pytest.mark.parametrize("labels", [OVERLOAD[:1], OVERLOAD[1:], []])
@@ -118,18 +119,26 @@ def test_both_labels_are_needed(labels: list[str]) -> None:
 def test_a_retryable_error_of_such_a_server_is_retried_with_pauses_too() -> None:
     error = OperationFailure("shutting down", 91, {"errorLabels": OVERLOAD[:1]})
     it = policy(READ)
-    assert [judged(it, error, tries=tries) for tries in (1, 2, 3)] == [0.1, 0.2, None]
+    assert [judged(it, error, tries=tries) for tries in (1, 2, 3)] == [0.2, 0.4, None]
+
+
+def test_retries_after_other_errors_count_for_the_pause() -> None:
+    """D03: the specification counts them all, and so do attempts in which nothing was sent."""
+    it = policy(READ, replace(OPTIONS, max_adaptive_retries=5))
+    assert judged(it, AutoReconnect("gone"), tries=1) == 0.0
+    assert judged(it, overload(), tries=1, was_sent=False) == 0.4
+    assert judged(it, overload(), tries=2) == 0.8
 
 
 @pytest.mark.parametrize(
     ("command", "reads", "writes", "expected"),
     [
-        (READ, True, False, 0.1),
+        (READ, True, False, 0.2),
         (READ, False, True, None),
         (GET_MORE, False, True, None),
-        (WRITE_OF_MANY, False, True, 0.1),
+        (WRITE_OF_MANY, False, True, 0.2),
         (WRITE_OF_MANY, True, False, None),
-        (GENERIC, True, True, 0.1),
+        (GENERIC, True, True, 0.2),
         (GENERIC, False, True, None),
         (GENERIC, True, False, None),
     ],
@@ -152,24 +161,28 @@ def test_how_often_is_an_option(most: int) -> None:
 def test_it_bounds_the_tries_of_an_operation_with_a_deadline_as_well() -> None:
     it = policy(READ, deadline=Deadline.after(60.0, 0.0))
     assert judged(it, AutoReconnect("gone"), tries=1) == 0.0
-    assert judged(it, overload(), tries=2) == 0.1
+    assert judged(it, overload(), tries=2) == 0.4
     assert judged(it, AutoReconnect("gone"), tries=3) is None
 
 
 def test_a_pause_that_outlasts_the_deadline_is_not_begun() -> None:
-    it = policy(READ, deadline=Deadline.after(0.15, 0.0))
-    assert judged(it, overload(), tries=1) == 0.1
-    assert judged(it, overload(), tries=2, now=0.1) is None
+    it = policy(READ, deadline=Deadline.after(0.3, 0.0))
+    assert judged(it, overload(), tries=1) == 0.2
+    assert judged(it, overload(), tries=2, now=0.2) is None
 
 
 def test_the_server_may_say_how_long_and_jitter_makes_it_shorter() -> None:
     it = policy(READ, replace(OPTIONS, max_adaptive_retries=20))
-    assert judged(it, overload(baseBackoffMS=1000), jitter=0.5) == 0.5
-    assert judged(it, overload(baseBackoffMS=1000), jitter=0.5) == 1.0
-    assert judged(it, overload(baseBackoffMS=-1), jitter=0.5) == pytest.approx(0.2)
-    assert judged(it, overload(baseBackoffMS="?"), jitter=0.5) == pytest.approx(0.4)
+    assert judged(it, overload(baseBackoffMS=500), jitter=0.5) == 0.5
+    assert judged(it, overload(baseBackoffMS=500), jitter=0.5) == 1.0
     assert judged(it, overload(baseBackoffMS=10_000), jitter=0.5) == 5.0
     assert judged(it, overload(), jitter=0.0) == 0.0
+
+
+@pytest.mark.parametrize("base", [0, 0.0, -1, float("nan"), None, "?", [500]])
+def test_what_is_no_time_is_as_if_the_server_had_not_said_it(base: object) -> None:
+    """D03: a base of 0 as well, or there would be no pause at all."""
+    assert judged(policy(READ), overload(baseBackoffMS=base)) == 0.2
 
 
 def test_the_pauses_do_not_grow_for_ever() -> None:
