@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from greenmongo._core.sessions.client_session import ClusterTime, SessionState
     from greenmongo._core.types import Document, ReadMode
 
-__all__ = ["complete_body", "decode_reply", "decodes_plainly", "read_preference_field"]
+__all__ = [
+    "complete_body",
+    "decode_reply",
+    "decodes_plainly",
+    "drop_wtimeout",
+    "read_preference_field",
+]
 
 _NO_DECODERS = TypeRegistry()
 _BATCHES = ("firstBatch", "nextBatch")
@@ -59,6 +65,11 @@ def _limit_time(body: Document, max_time_ms: int, *, takes_max_time: bool) -> No
         body["maxTimeMS"] = min(own, max_time_ms)
     elif takes_max_time:
         body["maxTimeMS"] = max_time_ms
+    drop_wtimeout(body)
+
+
+def drop_wtimeout(body: Document) -> None:
+    """Take `wtimeout` out of a command: CSOT, "Deprecations", timeoutMS takes its place."""
     concern = body.get("writeConcern")
     if isinstance(concern, Mapping) and "wtimeout" in concern:
         rest = {name: value for name, value in concern.items() if name != "wtimeout"}

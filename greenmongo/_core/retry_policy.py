@@ -30,7 +30,7 @@ __all__ = ["RetryPolicy"]
 
 MAX_TRIES = 2
 """Retryable Writes, "Executing Retryable Write Commands", and Retryable Reads, 3c: a command is
-retried once; CSOT, "Retryability": with timeoutMS, for as long as that lasts."""
+retried once; CSOT, "Retryability": with timeoutMS, for as long as that lasts, with 0 for ever."""
 
 
 class RetryPolicy:
@@ -41,6 +41,7 @@ class RetryPolicy:
         options: the client's.
         deadline: of the operation, None if it has none.
         is_strict: a strict request must not go on with another connection.
+        has_timeout: timeoutMS is set, be it to 0, which is no deadline.
     """
 
     def __init__(
@@ -50,12 +51,14 @@ class RetryPolicy:
         deadline: Deadline | None,
         *,
         is_strict: bool,
+        has_timeout: bool,
     ) -> None:
         self._command = command
         self._options = options
         self._deadline = deadline
         self._is_strict = is_strict
-        self._most_tries: int | None = MAX_TRIES if deadline is None else None
+        self._has_timeout = has_timeout
+        self._most_tries: int | None = None if has_timeout else MAX_TRIES
         """None: as often as there is time for."""
         self._failures = 0
         self._unsent_deadline: Deadline | None = None
@@ -90,8 +93,10 @@ class RetryPolicy:
             backoff = backoff_after_overload(self._failures, error, jitter)
             if self._deadline is not None and backoff >= self._deadline.remaining(now):
                 return None
-        elif self._deadline is not None:
-            backoff = min(backoff_before_try(tries + 1), self._deadline.remaining(now))
+        elif self._has_timeout:
+            backoff = backoff_before_try(tries + 1)
+            if self._deadline is not None:
+                backoff = min(backoff, self._deadline.remaining(now))
         if not self._allows(error, tries=tries, is_numbered=is_numbered, now=now):
             return None
         if was_sent:

@@ -45,7 +45,7 @@ from greenmongo._net.operation_session import (
     session_for,
 )
 from greenmongo._net.round_trip import complete_for, round_trip
-from greenmongo._net.time_limit import deadline_of_caller
+from greenmongo._net.time_limit import deadline_of_caller, has_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,7 +174,11 @@ class Operation:
             is_strict = self._holder is not None and self._holder.strict
             options = self._context.options
             self._retry_policy = RetryPolicy(
-                self._command, options, self._deadline, is_strict=is_strict
+                self._command,
+                options,
+                self._deadline,
+                is_strict=is_strict,
+                has_timeout=has_timeout(options.timeout),
             )
         return self._retry_policy
 

@@ -18,6 +18,7 @@ from greenmongo._core.command_body import (
     complete_body,
     decode_reply,
     decodes_plainly,
+    drop_wtimeout,
     read_preference_field,
 )
 from greenmongo._core.cursors.undecoded_batch import DECODE_CHUNK
@@ -32,6 +33,7 @@ from greenmongo._hub.offload import compute
 from greenmongo._hub.upcall import upcall
 from greenmongo._net.large_reply import decode_batch, receive_damaged, receive_large
 from greenmongo._net.operation_session import absorb_reply
+from greenmongo._net.time_limit import has_timeout
 from greenmongo._wire.compression import compress_message
 from greenmongo._wire.errors import WireError
 from greenmongo._wire.op_msg import MORE_TO_COME, encode_op_msg
@@ -96,6 +98,9 @@ def complete_for(
         max_time_ms=max_time_ms,
         server_api=context.options.server_api,
     )
+    if deadline is None and "writeConcern" in body and has_timeout(context.options.timeout):
+        # The timeout is 0, for ever.
+        drop_wtimeout(body)
     return body, timeout
 
 

@@ -14,7 +14,7 @@ from greenmongo._core.deadline import Deadline
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["BLOCK", "deadline_of_caller", "timeout"]
+__all__ = ["BLOCK", "deadline_of_caller", "has_timeout", "timeout"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +90,15 @@ def deadline_of_caller(default: float | None) -> Deadline | None:
             return None
         return Deadline(min(block.ends_at, monotonic() + default), default)
     return Deadline(block.ends_at, block.seconds) if block.seconds else None
+
+
+def has_timeout(default: float | None) -> bool:
+    """Tell whether the caller's operations have a timeout, be it 0, which is no deadline.
+
+    CSOT, "Timeout Behavior": 0 is infinite, and not the same as none, to which older rules apply.
+
+    Args:
+        default: the client's timeoutMS, in seconds, None if it has none.
+    """
+    block = BLOCK.get()
+    return (default if block is None or block.seconds is None else block.seconds) is not None

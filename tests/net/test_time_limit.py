@@ -68,6 +68,25 @@ def test_a_block_comes_before_the_clients_own_limit(
     assert limit is expected if expected is None else limit in expected
 
 
+@pytest.mark.parametrize(
+    ("of_client", "of_block", "expected"),
+    [({"timeoutMS": 0}, None, {"w": 1}), ({}, 0, {"w": 1}), ({}, None, {"w": 1, "wtimeout": 500})],
+)
+def test_a_time_limit_of_0_takes_the_place_of_wtimeout(
+    scripted_server: ScriptedServer,
+    client_of: Connect,
+    of_client: dict[str, int],
+    of_block: float | None,
+    expected: dict[str, int],
+) -> None:
+    """D02: it is set, so the older limits give way as they do to any other."""
+    client = client_of(scripted_server.uri, w=1, wTimeoutMS=500, **of_client)
+    with timeout(of_block):
+        client.test.c.insert_one({})
+    (insert,) = scripted_server.commands("insert")
+    assert insert.document["writeConcern"] == expected
+
+
 def test_a_block_whose_time_is_over_sends_nothing(
     scripted_server: ScriptedServer, client_of: Connect
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from tests.support.peek import pools_of
 
 EMPTY: dict[str, Any] = {"cursor": {"id": 0, "firstBatch": []}}
 HOST_UNREACHABLE = {"ok": 0.0, "code": 6, "errmsg": "unreachable"}
+BUSY = {"ok": 0.0, "code": 262, "errmsg": "ExceededTimeLimit"}
 NOT_PRIMARY = {"ok": 0.0, "code": 10107, "errmsg": "not primary"}
 STEPPED_DOWN = {
     "n": 1,
@@ -105,10 +107,41 @@ def test_with_a_time_limit_a_read_is_tried_until_it_succeeds(
     scripted_server: ScriptedServer, client_of: Connect
 ) -> None:
     client = client_of(scripted_server.uri, retryReads=True, timeoutMS=10_000)
-    busy = {"ok": 0.0, "code": 262, "errmsg": "ExceededTimeLimit"}
-    scripted_server.script("find", *[busy] * 4)
+    scripted_server.script("find", *[BUSY] * 4)
     assert client.test.c.find_one() is None
     assert scripted_server.count("find") == 5
+
+
+@pytest.mark.parametrize("where", ["client", "block", "block in a block"])
+@pytest.mark.parametrize("name", ["find", "insert"])
+def test_with_a_time_limit_of_0_an_operation_is_tried_until_it_succeeds(
+    pair: FakeReplicaSet, primary: ScriptedServer, client_of: Connect, where: str, name: str
+) -> None:
+    """D02: 0 is no limit; it is not as if there were no timeoutMS, when there is one retry."""
+    options = {"timeoutMS": 0} if where == "client" else {}
+    client = client_of(pair.uri, retryReads=True, retryWrites=True, **options)
+    primary.script(name, *[{**BUSY, "errorLabels": ["RetryableWriteError"]}] * 4)
+    with ExitStack() as blocks:
+        if where == "block in a block":
+            blocks.enter_context(timeout(60))
+        if where != "client":
+            blocks.enter_context(timeout(0))
+        if name == "find":
+            assert client.test.c.find_one() is None
+        else:
+            client.test.c.insert_one({})
+    assert primary.count(name) == 5
+
+
+def test_a_block_that_leaves_it_to_the_client_leaves_the_retries_as_well(
+    scripted_server: ScriptedServer, client_of: Connect
+) -> None:
+    """D02: `timeout(None)` is no limit of 0."""
+    client = client_of(scripted_server.uri, retryReads=True)
+    scripted_server.script("find", BUSY, BUSY)
+    with pytest.raises(OperationFailure), timeout(None):
+        client.test.c.find_one()
+    assert scripted_server.count("find") == 2
 
 
 def test_with_a_time_limit_the_last_failure_is_told_when_it_is_over(

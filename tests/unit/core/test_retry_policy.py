@@ -35,8 +35,11 @@ def policy(
     deadline: Deadline | None = None,
     *,
     is_strict: bool = False,
+    has_timeout: bool | None = None,
 ) -> RetryPolicy:
-    return RetryPolicy(command, options, deadline, is_strict=is_strict)
+    if has_timeout is None:
+        has_timeout = deadline is not None
+    return RetryPolicy(command, options, deadline, is_strict=is_strict, has_timeout=has_timeout)
 
 
 def judged(
@@ -99,6 +102,29 @@ def test_with_a_deadline_it_goes_on_ever_more_slowly_until_then() -> None:
     assert backoffs == sorted(backoffs, key=lambda seconds: seconds or 0.0)
     assert judged(it, AutoReconnect("gone"), tries=9, now=0.9) == pytest.approx(0.1)
     assert judged(it, AutoReconnect("gone"), tries=9, now=1.1) is None
+
+
+def test_with_a_timeout_of_0_there_is_no_last_try() -> None:
+    """D02: the pauses keep it from asking without end a server that refuses at once."""
+    it = policy(READ, has_timeout=True)
+    backoffs = [judged(it, AutoReconnect("gone"), tries=tries) for tries in range(1, 20)]
+    assert backoffs[0] == 0.0
+    assert backoffs[-1] == 0.5
+    assert it.may_send_again(AutoReconnect("gone"), tries=20, is_numbered=False, now=0.0)
+
+
+def test_with_a_timeout_of_0_an_overload_bounds_the_tries_all_the_same() -> None:
+    """D02: Client Backpressure, "Interaction with Other Retry Policies"."""
+    it = policy(READ, has_timeout=True)
+    assert judged(it, overload(), tries=2) == 0.2
+    assert judged(it, AutoReconnect("gone"), tries=3) is None
+
+
+def test_with_a_timeout_of_0_what_cannot_be_sent_ends_with_the_selection_of_a_server() -> None:
+    """D02: CSOT leaves serverSelectionTimeoutMS in force."""
+    it = policy(READ, has_timeout=True)
+    assert judged(it, AutoReconnect("gone"), tries=0, was_sent=False) == 0.0
+    assert judged(it, AutoReconnect("gone"), tries=0, was_sent=False, now=31.0) is None
 
 
 # ---- a server that has too much to do -----------------------------------------------------------
