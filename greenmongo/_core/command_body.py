@@ -49,6 +49,10 @@ def complete_body(
     body = {**command.body, "$db": command.db}
     if session is not None:
         add_session_fields(body, command, session, txn_number=txn_number, cluster_time=cluster_time)
+    elif cluster_time is not None:
+        # Driver Sessions, "Gossipping the cluster time": an unacknowledged write has no session,
+        # but is a command like any other.
+        body["$clusterTime"] = cluster_time
     if read_preference is not None:
         body["$readPreference"] = read_preference
     if max_time_ms is not None:

@@ -60,6 +60,12 @@ def test_a_body_gets_its_database_and_is_itself_left_alone() -> None:
     assert body == {"ping": 1}
 
 
+def test_a_command_without_a_session_gossips_the_cluster_time() -> None:
+    """D09: an unacknowledged write is one."""
+    completed = complete({"insert": "c"}, cluster_time={"clusterTime": 9})
+    assert completed == {"insert": "c", "$db": "db", "$clusterTime": {"clusterTime": 9}}
+
+
 def test_a_body_gets_what_there_is() -> None:
     session = SessionState(ServerSession(Binary(bytes(16), UUID_SUBTYPE), 0.0))
     completed = complete(
