@@ -89,6 +89,20 @@ class BufferedCursor(Generic[DocT]):
             self._executor.execute(plan.kill_command(), self._session)
         except PyMongoError:
             self._kill_later()
+        except BaseException:
+            # The caller is leaving; it may not even have been sent.
+            self._kill_later()
+            raise
+
+    def _close_before_raising(self, error: Exception) -> None:
+        """Close this cursor, so that the server holds nothing for a reader who got an error.
+
+        A caller whose time is over does not wait for it.
+        """
+        if isinstance(error, PyMongoError) and error.timeout:
+            self._abandon()
+        else:
+            self.close()
 
     def _abandon(self) -> None:
         """Forget this cursor without waiting for the server to know."""
@@ -103,7 +117,7 @@ class BufferedCursor(Generic[DocT]):
         or collects documents in a list.
         """
         self._undecoded = None
-        self._abandon()
+        self.close()
 
     def _kill_later(self) -> None:
         if self._plan.must_kill:
@@ -158,7 +172,7 @@ class BufferedCursor(Generic[DocT]):
                 if self._waits_for_more():
                     # The capped collection overtook its reader: the end, not a failure.
                     return
-            self._abandon()
+            self._close_before_raising(error)
             raise
         except NetworkTimeout:
             # The server may be well, and answer too late.
@@ -168,7 +182,11 @@ class BufferedCursor(Generic[DocT]):
             # No server is left that could be told to kill the cursor.
             self._killed = True
             raise
+        except Exception as error:
+            self._close_before_raising(error)
+            raise
         except BaseException:
+            # The caller is leaving, and waits for nothing.
             self._abandon()
             raise
         # Read only now: the first command comes with a new plan.

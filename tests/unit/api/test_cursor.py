@@ -9,8 +9,10 @@ from bson.code import Code
 from pymongo.errors import (
     AutoReconnect,
     CursorNotFound,
+    ExecutionTimeout,
     InvalidOperation,
     OperationFailure,
+    WTimeoutError,
 )
 
 from greenmongo import CursorType
@@ -85,8 +87,46 @@ def test_a_cursor_the_server_lost_is_not_killed_again() -> None:
     assert executor.killed == []
 
 
-@pytest.mark.parametrize("error", [OperationFailure("no", 13), KeyboardInterrupt()])
-def test_a_failed_batch_closes_the_cursor_without_waiting(error: BaseException) -> None:
+@pytest.mark.parametrize("error", [OperationFailure("no", 13), ValueError("of a decoder")])
+def test_a_failed_batch_closes_the_cursor_before_its_error_is_raised(error: Exception) -> None:
+    """D08: whoever sees the error can rely on it."""
+    executor = FakeExecutor(cursor_reply(9, [1]), error)
+    cursor = fake_collection(executor).find()
+    next(cursor)
+    with pytest.raises(type(error)):
+        next(cursor)
+    assert not cursor.alive
+    assert executor.bodies[2:] == [{"killCursors": "c", "cursors": [9]}]
+    assert executor.killed == []
+
+
+def test_a_cursor_that_cannot_be_closed_is_closed_later_and_its_own_error_raised() -> None:
+    """D08: that of the getMore says more."""
+    executor = FakeExecutor(
+        cursor_reply(9, [1]), OperationFailure("no", 13), OperationFailure("no kill", 13)
+    )
+    cursor = fake_collection(executor).find()
+    next(cursor)
+    with pytest.raises(OperationFailure, match=r"^no$"):
+        next(cursor)
+    assert executor.killed == [(HOME, "db", "c", 9)]
+
+
+def test_a_caller_who_leaves_while_a_cursor_is_closed_leaves_it_to_others() -> None:
+    executor = FakeExecutor(cursor_reply(9, [1]), KeyboardInterrupt())
+    cursor = fake_collection(executor).find()
+    next(cursor)
+    with pytest.raises(KeyboardInterrupt):
+        cursor.close()
+    assert executor.killed == [(HOME, "db", "c", 9)]
+
+
+@pytest.mark.parametrize(
+    "error", [ExecutionTimeout("late", 50), WTimeoutError("late"), KeyboardInterrupt()]
+)
+def test_a_caller_who_has_no_time_does_not_wait_for_its_cursor_to_be_closed(
+    error: BaseException,
+) -> None:
     executor = FakeExecutor(cursor_reply(9, [1]), error)
     cursor = fake_collection(executor).find()
     next(cursor)
