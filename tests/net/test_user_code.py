@@ -248,7 +248,7 @@ def test_a_log_handler_may_use_a_client_that_has_not_connected(
 def test_what_a_log_handler_does_itself_is_not_logged(
     scripted_server: ScriptedServer, client_of: Connect, door: Door
 ) -> None:
-    client = client_of(scripted_server.uri)
+    client = client_of(scripted_server.uri, maxPoolSize=1)  # none is opened for the handler
     client.admin.command("ping")
     names: list[str] = []
 
