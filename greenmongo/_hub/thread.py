@@ -27,6 +27,7 @@ from greenmongo._hub.call import Call
 from greenmongo._hub.errors import CallAbandoned, HubClosed, blocks_in_callback
 from greenmongo._hub.forked import leave_hub_behind
 from greenmongo._hub.inbox import Inbox
+from greenmongo._hub.late_timer import install_hub
 from greenmongo._hub.log_handlers import flush_log_handlers
 from greenmongo._hub.native import RLock, allocate_lock, get_ident, start_new_thread
 from greenmongo._hub.offload import end_computing
@@ -228,7 +229,7 @@ class HubThread:
 
     def _main(self) -> None:
         self.ident = get_ident()
-        self.hub = hub = gevent.get_hub()
+        self.hub = hub = install_hub()
         hub.name = f"greenmongo-hub-{self.ident}"
         self.loop = hub.loop
         self.inbox = Inbox(hub.loop, self._report)

@@ -222,6 +222,11 @@ class Stream:
                 timer.close()
 
     def _on_timeout(self, reader: greenlet, timeout: float) -> None:
+        # Of a thousand streams the loop may not have come to this one since its reply arrived.
+        before = -1
+        while self._reader is reader and before < self.framer.filled:
+            before = self.framer.filled
+            self._on_readable()
         if self._reader is reader:
             self._reader = None
             reader.throw(
