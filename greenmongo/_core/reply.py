@@ -95,12 +95,12 @@ def write_concern_failure(document: Document) -> WriteConcernError | None:
     if error is None:
         return None
     kind = WTimeoutError if is_timeout(error) else WriteConcernError
-    return kind(error.get("errmsg", ""), error.get("code"), error)
+    return kind(error.get("errmsg") or "", error.get("code"), error)
 
 
 def write_error(error: Mapping[str, Any]) -> WriteError:
     """Return the exception for one statement's failure."""
-    message, code = error.get("errmsg", ""), error.get("code")
+    message, code = error.get("errmsg") or "", error.get("code")
     # Only this code: PyMongo leaves the older two to be plain write errors here.
     kind = DuplicateKeyError if code == DUPLICATE_KEY else WriteError
     return kind(message, code, error)
@@ -118,5 +118,5 @@ def write_concern_error(document: Document) -> Document | None:
 def is_timeout(error: Mapping[str, Any]) -> bool:
     """Tell whether a write concern failed because its wtimeout elapsed."""
     return error.get("code") == MAX_TIME_MS_EXPIRED or bool(
-        error.get("errInfo", {}).get("wtimeout")
+        (error.get("errInfo") or {}).get("wtimeout")
     )

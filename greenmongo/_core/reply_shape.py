@@ -7,6 +7,7 @@ checked here, once, so that nothing else has to expect a number where a list sho
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
 from bson.timestamp import Timestamp
@@ -43,7 +44,7 @@ _OF_WRITE_ERRORS: Mapping[str, _Kinds] = {
     "code": _NUMBER,
     "errInfo": Mapping,
     "errmsg": str,
-    "index": int,
+    "index": _NUMBER,
 }
 _WRITES_FIELDS = frozenset(_OF_WRITES)
 _WRITTEN: Mapping[str, _Kinds] = {"n": _NUMBER, "nModified": _NUMBER, "upserted": list}
@@ -91,15 +92,22 @@ def _check_result(shape: ReplyShape, reply: Document) -> None:
             _check_cursor("firstBatch", reply["cursor"])
     elif shape is _WRITE:
         for field, kind in _WRITTEN.items():
-            if field in reply and not isinstance(reply[field], kind):
-                raise _senseless(field, reply[field])
-        for upserted in reply.get("upserted", ()):
+            value = reply.get(field)
+            # null, as some servers say, is as good as absent. NaN is no number of documents.
+            if value is not None and (not isinstance(value, kind) or value != value):
+                raise _senseless(field, value)
+        for upserted in reply.get("upserted") or ():
             if not (isinstance(upserted, Mapping) and "_id" in upserted):
                 raise _senseless("upserted", upserted)
     elif shape in _RESULTS:
         wanted, of_kind = _RESULTS[shape]
-        if not isinstance(reply.get(wanted), of_kind):
-            raise _senseless(wanted, reply.get(wanted))
+        found: Any = reply.get(wanted)
+        if not isinstance(found, of_kind) or (isinstance(found, float) and not isfinite(found)):
+            raise _senseless(wanted, found)
+        if shape is ReplyShape.DATABASES:
+            for database in reply[wanted]:
+                if not isinstance(database, Mapping) or not isinstance(database.get("name"), str):
+                    raise _senseless(wanted, database)
 
 
 def check_topology_version(version: Any) -> None:
@@ -127,8 +135,14 @@ def _check(document: Mapping[str, Any], kinds: Mapping[str, _Kinds]) -> None:
 def _check_cursor(batch: str, cursor: Any) -> None:
     if not isinstance(cursor, Mapping):
         raise _senseless("cursor", cursor)
-    if not isinstance(cursor.get(batch), (list, UndecodedBatch)):
-        raise _senseless(f"cursor.{batch}", cursor.get(batch))
+    documents = cursor.get(batch)
+    if isinstance(documents, list):
+        # Of each kind once: a batch is long, and its documents are of one kind.
+        for kind in set(map(type, documents)):
+            if not issubclass(kind, Mapping):
+                raise _senseless(f"cursor.{batch}", documents)
+    elif not isinstance(documents, UndecodedBatch):
+        raise _senseless(f"cursor.{batch}", documents)
     if not isinstance(cursor.get("id"), int):
         raise _senseless("cursor.id", cursor.get("id"))
     namespace = cursor.get("ns", ".")
@@ -146,7 +160,7 @@ def _check_errors(reply: Document, statements: int | None) -> None:
             raise _senseless("writeErrors", error)
         _check(error, _OF_WRITE_ERRORS)
         index = error.get("index")
-        if index is None or index < 0 or (statements is not None and index >= statements):
+        if index is None or not 0 <= index < (inf if statements is None else statements):
             raise _senseless("writeErrors.index", index)
     _check(reply.get("writeConcernError") or {}, _OF_WRITE_ERRORS)
 

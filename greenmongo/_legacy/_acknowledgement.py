@@ -76,7 +76,7 @@ def as_last_error(
         connection_id: the server's number of the connection, where it is known.
         updated: it was an update, so `updatedExisting` and `upserted` are told.
     """
-    count = reply.get("n", 0)
+    count = reply.get("n") or 0
     document: Document = {"ok": 1.0, "err": None, "n": count}
     if connection_id is not None:
         document["connectionId"] = connection_id

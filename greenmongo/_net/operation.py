@@ -296,7 +296,7 @@ class Operation:
             raise command_error(document)
         if not self._command.acknowledged:
             return document
-        if "writeConcernError" in document:
+        if document.get("writeConcernError"):
             self._judge_write_concern(document, server, connection)
         if self._command.opens_cursor or self._lease is not None:
             self._follow_cursor(document, server, connection)
@@ -381,7 +381,7 @@ class Operation:
                 NotPrimaryError(failure.get("errmsg", ""), {**failure, "topologyVersion": version}),
                 connection,
             )
-        if RETRYABLE_WRITE_ERROR in document.get("errorLabels", ()):
+        if RETRYABLE_WRITE_ERROR in (document.get("errorLabels") or ()):
             error = write_concern_failure(document)
             if error is not None and self._policy().may_send_again(
                 error,

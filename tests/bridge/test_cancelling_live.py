@@ -11,7 +11,9 @@ from typing import Any
 import anyio
 import pymongo
 import pytest
+from pymongo.errors import NetworkTimeout
 
+from greenmongo._net.abandon import Abandoned
 from tests.support.fix_faults import FaultProxy
 from tests.support.fix_loops import ASYNCIO_LOOPS, Connect, eventually
 from tests.support.native import Address
@@ -140,3 +142,48 @@ async def test_a_storm_of_cancels_on_a_real_server_opens_no_connection(
     assert server.pool.created_count == size
     # The monitor may open a second one, and a slow machine one aside to have operations ended.
     assert proxy.accepted - before <= 3
+
+
+def idle_cursors(aside: pymongo.MongoClient[Doc], comment: str) -> int:
+    """Return how many cursors of commands with that comment wait to be read."""
+    match = {"cursor.originatingCommand.comment": comment}
+    pipeline: list[Doc] = [{"$currentOp": {"idleCursors": True}}, {"$match": match}]
+    return len(list(aside.admin.aggregate(pipeline)))
+
+
+@pytest.mark.parametrize("grace", [0.0, 60.0], ids=["ended", "late"])
+async def test_a_first_batch_that_is_cancelled_leaves_no_cursor(
+    connect: Connect, mongo_uri: str, aside: pymongo.MongoClient[Doc], grace: float
+) -> None:
+    """F08: whether the operation is ended on the server, or its reply comes late."""
+    aside[DB].some.drop()
+    aside[DB].some.insert_many([{"_id": n} for n in range(5)])
+    client, comment = connect(mongo_uri), f"a first batch {grace}"
+    engine = client.sync._executor.open()
+    engine._abandoned = abandoned = Abandoned(engine._connector, grace=grace)
+    find = client[DB].some.find(slow(200), batch_size=2, comment=comment)
+    async with anyio.create_task_group() as group:
+        group.start_soon(find.next)
+        await eventually(lambda: running(aside, comment))
+        group.cancel_scope.cancel()
+    await eventually(lambda: not running(aside, comment) and not len(abandoned))
+    assert idle_cursors(aside, comment) == 0
+    kept = client[DB].some.find(batch_size=2, comment=comment)
+    await kept.next()
+    assert idle_cursors(aside, comment) == 1
+    await kept.close()
+
+
+async def test_a_first_batch_that_times_out_leaves_no_cursor(
+    connect: Connect, mongo_uri: str, aside: pymongo.MongoClient[Doc]
+) -> None:
+    """F08: the connection is lost; the server is told over another one."""
+    aside[DB].some.drop()
+    aside[DB].some.insert_many([{"_id": n} for n in range(5)])
+    client, comment = connect(mongo_uri, socketTimeoutMS=100, retryReads=False), "in no time"
+    with pytest.raises(NetworkTimeout):
+        await client[DB].some.find(slow(200), batch_size=2, comment=comment).next()
+    await eventually(
+        lambda: not running(aside, comment) and not client.sync._executor.open()._abandoned._to_end
+    )
+    await eventually(lambda: idle_cursors(aside, comment) == 0)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Generic, cast
 
-from pymongo.errors import OperationFailure
+from pymongo.errors import OperationFailure, ProtocolError
 
 from greenmongo._api.collection.base import CollectionBase
 from greenmongo._api.command_cursor import CommandCursor
@@ -269,8 +270,12 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
                 return 0
             raise
         batch = reply.document["cursor"]["firstBatch"]
-        count: int = batch[0]["n"] if batch else 0
-        return count
+        if not batch:
+            return 0
+        count = batch[0].get("n")
+        if not isinstance(count, (int, float)) or not isfinite(count):
+            raise ProtocolError(f"n in a reply cannot be {count!r:.100}")
+        return int(count)
 
     def estimated_document_count(self, /, comment: Any | None = None, **kwargs: Any) -> int:
         """Return the collection's size by its metadata: fast, but not always exact.

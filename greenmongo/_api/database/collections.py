@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from bson.codec_options import DEFAULT_CODEC_OPTIONS
 from bson.dbref import DBRef
-from pymongo.errors import CollectionInvalid
+from pymongo.errors import CollectionInvalid, ProtocolError
 from pymongo.read_preferences import ReadPreference
 
 from greenmongo._api.checked import run_checked
@@ -154,7 +154,7 @@ class Collections(DatabaseBase[DocT], Generic[DocT]):
         """
         options = {**kwargs, **names_only(filter)}
         found = self.list_collections(session, comment=comment, **options)
-        return [description["name"] for description in found]
+        return [name_in(description) for description in found]
 
     def drop_collection(
         self,
@@ -235,3 +235,15 @@ class Collections(DatabaseBase[DocT], Generic[DocT]):
             )
         collection: Collection[DocT] = self._collection(dbref.collection)
         return collection.find_one({"_id": dbref.id}, session=session, comment=comment, **kwargs)
+
+
+def name_in(description: Mapping[str, Any]) -> str:
+    """Return the name in a description that a server gave.
+
+    Raises:
+        ProtocolError: it has none.
+    """
+    name = description.get("name")
+    if not isinstance(name, str):
+        raise ProtocolError(f"name in a reply cannot be {name!r:.100}")
+    return name

@@ -51,7 +51,7 @@ class BulkProgress:
         """Add a reply's errors, renumbered to the caller's order."""
         errors = reply.get("writeErrors") or ()
         for error in errors:
-            index = error["index"] + self.offset
+            index = int(error["index"]) + self.offset
             self.result["writeErrors"].append(
                 {**error, "index": index, "op": self.operations[index]}
             )
@@ -73,7 +73,7 @@ class BulkProgress:
             return self.result
         errors.sort(key=lambda error: error["index"])
         if errors and errors[0].get("code") == ILLEGAL_OPERATION:
-            message = errors[0].get("errmsg", "")
+            message = errors[0].get("errmsg") or ""
             if message.startswith("Transaction numbers"):
                 raise OperationFailure(
                     "This MongoDB deployment does not support retryable writes. "
@@ -91,7 +91,7 @@ class InsertProgress(BulkProgress):
 
     def record(self, batch: Sequence[bytes], reply: Document) -> None:
         """Add the reply to a message that inserted these documents."""
-        self.result["nInserted"] += reply.get("n", 0)
+        self.result["nInserted"] += reply.get("n") or 0
         self.record_errors(reply)
         self.offset += len(batch)
 

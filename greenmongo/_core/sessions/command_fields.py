@@ -177,7 +177,7 @@ def absorb_reply(session: SessionState, reply: Document) -> None:
     # Transactions, "recoveryToken field": in every successful reply of a sharded transaction.
     if reply.get("ok") and "recoveryToken" in reply:
         transaction.recovery_token = reply["recoveryToken"]
-    if not _REJECTED_UNSTARTED.issubset(reply.get("errorLabels", ())):
+    if not _REJECTED_UNSTARTED.issubset(reply.get("errorLabels") or ()):
         # Otherwise, "Interaction with Client Backpressure", the next attempt is the first.
         _completed(transaction)
 
