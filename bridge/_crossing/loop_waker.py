@@ -36,8 +36,8 @@ def new_loop_waker(loop: asyncio.AbstractEventLoop, on_wake: Callable[[], object
     if hasattr(os, "eventfd"):
         try:
             return EventFdWaker(loop, on_wake)
-        except NotImplementedError:
-            # A loop without readers.
+        except (NotImplementedError, OSError):
+            # A loop without readers, or no descriptor is left.
             pass
     return CallSoonWaker(loop, on_wake)
 

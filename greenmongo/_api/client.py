@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, overload
 
 from bson.codec_options import DEFAULT_CODEC_OPTIONS, TypeRegistry
@@ -25,6 +26,7 @@ from greenmongo._core.options import ClientOptions
 from greenmongo._core.options.emulations import emulation_notice
 from greenmongo._core.options.repr import arguments_of
 from greenmongo._core.types import DocT, format_address
+from greenmongo._hub.errors import HubStartError
 from greenmongo._net.executor import Executor
 
 if TYPE_CHECKING:
@@ -91,7 +93,10 @@ class MongoClient(Deployment, Generic[DocT]):
         )
         self._set_up(options)
         if options.connect is not False:
-            self._executor.open()
+            # As with any other reason why it cannot connect: the first operation raises it, unless
+            # it has passed by then.
+            with suppress(HubStartError):
+                self._executor.open()
 
     def _build_options(
         self,

@@ -49,14 +49,20 @@ class _Background:
         """The thread's number, 0 while there is none."""
 
     def put(self, job: Callable[[], object]) -> None:
-        """Run a job after those before it. Any side; neither waits nor raises."""
+        """Run a job after those before it. Any side; neither waits nor raises.
+
+        While no thread can start, the jobs wait for the next that is put, or the process's end.
+        """
         with self._lock:
             self._jobs.append(job)
             if self._is_running:
                 self._wake()
                 return
             self._is_running = True
-        start_new_thread(self._run, ())
+            try:
+                start_new_thread(self._run, ())
+            except (RuntimeError, MemoryError):
+                self._is_running = False
 
     def end(self, timeout: float) -> None:
         """Run what is left, and end the thread if that is done in time. Any other thread."""
@@ -64,6 +70,7 @@ class _Background:
         done.acquire()
         with self._lock:
             if not self._is_running:
+                self._run_all()
                 return
             self.linger = 0.0
             self._jobs.append(done.release)
@@ -79,9 +86,12 @@ class _Background:
         # Log records show it.
         current_thread().name = "greenmongo-events"
         while self._goes_on():
-            while self._jobs and self is _state.background:
-                _perform(self._jobs.popleft())
+            self._run_all()
             self._wake_up.acquire(True, self.linger)
+
+    def _run_all(self) -> None:
+        while self._jobs and self is _state.background:
+            _perform(self._jobs.popleft())
 
     def _goes_on(self) -> bool:
         """Return whether there is more to run; if not, the next job starts another thread."""

@@ -6,12 +6,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from greenlet import GreenletExit
-from pymongo.errors import InvalidOperation
+from pymongo.errors import AutoReconnect, InvalidOperation
 
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["CallAbandoned", "HubClosed", "MisuseError", "blocks_in_callback"]
+__all__ = ["CallAbandoned", "HubClosed", "HubStartError", "MisuseError", "blocks_in_callback"]
 
 PASSED_OVER = {"greenmongo", "bridge", "contextlib", "functools"}
 NOBODY = {"anyio", "asyncio", "gevent", "threading", "trio"}
@@ -20,6 +20,10 @@ NOBODY = {"anyio", "asyncio", "gevent", "threading", "trio"}
 
 class HubClosed(InvalidOperation):
     """The hub thread is stopping, or died, before it could answer the call."""
+
+
+class HubStartError(AutoReconnect):
+    """The hub thread cannot start: no descriptor, thread or memory is left. Later it may."""
 
 
 class MisuseError(InvalidOperation):

@@ -13,6 +13,7 @@ All timers of the hub are such, because its loop makes them: those of `gevent.Ti
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -106,6 +107,18 @@ class LateTimer:
             callback(*self._args)
 
 
+def _check_descriptors() -> None:
+    """See that there are enough, because libev tries for ever to make its pipe."""
+    ends: list[int] = []
+    try:
+        # One for epoll, two for a pipe, and one more that another thread may take meanwhile.
+        ends += os.pipe()
+        ends += os.pipe()
+    finally:
+        for end in ends:
+            os.close(end)
+
+
 @cache
 def _loop_class() -> Any:
     """Return gevent's class of loops, with other timers."""
@@ -126,7 +139,12 @@ def _loop_class() -> Any:
 
 
 def install_hub() -> Hub:
-    """Make the hub of the calling thread, which has none, and return it."""
+    """Make the hub of the calling thread, which has none, and return it.
+
+    Raises:
+        OSError: no descriptors are left.
+    """
+    _check_descriptors()
     hub = Hub(loop=_loop_class()(flags=config.libev_backend, default=False))
     set_hub(hub)
     return hub

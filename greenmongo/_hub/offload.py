@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, TypeVar
+from errno import EAGAIN
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gevent.hub import get_hub
 from gevent.threadpool import ThreadPool
@@ -18,14 +19,36 @@ __all__ = ["compute", "end_computing", "offload"]
 R = TypeVar("R")
 
 
+class NoThreadError(OSError):
+    """No thread can start."""
+
+
+def _run_in(pool: ThreadPool, fn: Callable[[], R]) -> R:
+    is_refused = False
+
+    def run() -> R | None:
+        # The pool keeps what it was given, for when it has a thread.
+        return None if is_refused else fn()
+
+    try:
+        task: Any = pool.spawn(run)
+    except (RuntimeError, MemoryError) as error:
+        is_refused = True
+        raise NoThreadError(EAGAIN, f"no thread can start: {error}") from error
+    result: R = task.get()
+    return result
+
+
 def offload(fn: Callable[[], R]) -> R:
     """Run `fn` in a thread of the hub's pool, and wait for its result. Any greenlet of a hub.
 
     If the pool's threads are all taken it waits for one. A greenlet that is killed meanwhile leaves
     the thread to finish what it is at.
+
+    Raises:
+        OSError: no thread can start.
     """
-    result: R = get_hub().threadpool.apply(fn)
-    return result
+    return _run_in(get_hub().threadpool, fn)
 
 
 def compute(fn: Callable[[], R]) -> R:
@@ -38,8 +61,11 @@ def compute(fn: Callable[[], R]) -> R:
     pool = _computing.get(hub)
     if pool is None:
         pool = _computing[hub] = ThreadPool(os.cpu_count() or 1, hub=hub)
-    result: R = pool.apply(fn)
-    return result
+    try:
+        return _run_in(pool, fn)
+    except NoThreadError:
+        # Others wait for a moment; the caller gets what it asked for.
+        return fn()
 
 
 def end_computing(hub: Hub) -> None:

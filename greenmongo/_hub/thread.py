@@ -21,10 +21,11 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import gevent
+from gevent._hub_local import get_hub_if_exists
 from gevent.hub import Waiter, getcurrent
 
 from greenmongo._hub.call import Call
-from greenmongo._hub.errors import CallAbandoned, HubClosed, blocks_in_callback
+from greenmongo._hub.errors import CallAbandoned, HubClosed, HubStartError, blocks_in_callback
 from greenmongo._hub.forked import leave_hub_behind
 from greenmongo._hub.inbox import Inbox
 from greenmongo._hub.late_timer import install_hub
@@ -57,7 +58,11 @@ LOOKS = 16
 
 
 class HubThread:
-    """A native thread with a gevent hub that runs calls on worker greenlets."""
+    """A native thread with a gevent hub that runs calls on worker greenlets.
+
+    Raises:
+        HubStartError: there is no descriptor, thread or memory left for it.
+    """
 
     hub: Hub
     loop: _Loop
@@ -84,8 +89,15 @@ class HubThread:
         self._exited.acquire()
         self._stop_requested: Waiter[None] | None = None
         self._on_stop: list[Callable[[], object]] = []
-        start_new_thread(self._main, ())
+        self._problem: BaseException | None = None
+        """Why it could not start."""
+        try:
+            start_new_thread(self._main, ())
+        except (RuntimeError, MemoryError) as error:
+            raise _not_started(error) from error
         self._started.acquire()
+        if self._problem is not None:
+            raise _not_started(self._problem) from self._problem
 
     def __repr__(self) -> str:
         state = "running" if self.is_usable else "over"
@@ -229,6 +241,29 @@ class HubThread:
 
     def _main(self) -> None:
         self.ident = get_ident()
+        try:
+            waiter = self._begin()
+        except BaseException as error:
+            self._problem = error
+            self.is_usable = False
+            hub = get_hub_if_exists()
+            if hub is not None:
+                hub.destroy(destroy_loop=True)
+            self.ident = 0
+            self._exited.release()
+            self._started.release()
+            return
+        self._started.release()
+        try:
+            waiter.get()
+        except BaseException as error:
+            # Not `_report`, which for the gravest errors would raise them here once more.
+            self._print(error)
+        finally:
+            self._shut_down()
+
+    def _begin(self) -> Waiter[None]:
+        """Make what the thread needs; return what it waits for."""
         self.hub = hub = install_hub()
         hub.name = f"greenmongo-hub-{self.ident}"
         self.loop = hub.loop
@@ -238,14 +273,7 @@ class HubThread:
         self.watchdog = Watchdog(hub, self.outbox, self.try_submit)
         waiter: Waiter[None] = Waiter(hub)
         self._stop_requested = waiter
-        self._started.release()
-        try:
-            waiter.get()
-        except BaseException as error:
-            # Not `_report`, which for the gravest errors would raise them here once more.
-            self._print(error)
-        finally:
-            self._shut_down()
+        return waiter
 
     def _shut_down(self) -> None:
         with _state.lock:
@@ -293,6 +321,12 @@ class HubThread:
         self.hub.print_exception(self, type(error), error, error.__traceback__)
 
 
+def _not_started(error: BaseException) -> HubStartError:
+    return HubStartError(
+        f"the driver's hub thread cannot start: {str(error) or type(error).__name__}"
+    )
+
+
 def _refuse(jobs: list[Callable[[], object]]) -> None:
     """Answer the calls among jobs that will not run."""
     for job in jobs:
@@ -326,6 +360,7 @@ def acquire() -> HubThread:
 
     Raises:
         HubClosed: the interpreter is exiting; a hub thread that still ran then would crash it.
+        HubStartError: there is no descriptor, thread or memory left for it.
     """
     with _state.lock:
         if _state.exiting_thread is None:

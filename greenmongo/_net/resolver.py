@@ -38,7 +38,8 @@ def resolve(hub: Hub, address: Address, timeout: float | None) -> list[tuple[int
     try:
         with gevent.Timeout(timeout, late):
             found = hub.resolver.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
+        # A RuntimeError: no thread can start for it.
         name = format_address(address)
         raise AutoReconnect(f"{name}: cannot look up {host!r}: {error}") from error
     return list(dict.fromkeys((int(entry[0]), entry[4]) for entry in found))

@@ -12,7 +12,7 @@ import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pymongo.errors import ConfigurationError
+from pymongo.errors import AutoReconnect, ConfigurationError
 
 from greenmongo._hub.watchdog import never_blocks
 from greenmongo._net.socket_calls import receive_some, send_some
@@ -36,6 +36,7 @@ def build_context(tls: TlsOptions) -> ssl.SSLContext:
 
     Raises:
         ConfigurationError: a file holds nothing usable, or its key wants another password.
+        AutoReconnect: the system's certificates cannot be read, with too many files open.
     """
     # Looked up when called: in a patched process only gevent's subclass has working setters.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -65,6 +66,18 @@ def _load_own_certificate(context: ssl.SSLContext, tls: TlsOptions) -> None:
         ) from error
 
 
+def _check_descriptors() -> None:
+    """See that files can be opened: of the system's certificates OpenSSL skips what cannot.
+
+    Raises:
+        AutoReconnect: the process has too many open.
+    """
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        raise AutoReconnect(f"the system's certificates cannot be read: {error}") from error
+
+
 def _load_trust(context: ssl.SSLContext, tls: TlsOptions) -> None:
     if tls.crl_file is not None:
         context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
@@ -72,6 +85,7 @@ def _load_trust(context: ssl.SSLContext, tls: TlsOptions) -> None:
     if tls.ca_file is not None:
         _load(context, "tlsCAFile", tls.ca_file)
     elif context.verify_mode != ssl.CERT_NONE:
+        _check_descriptors()
         context.load_default_certs()
 
 
