@@ -10,6 +10,7 @@ from typing import Any
 
 import bson
 from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.errors import BSONError
 
 __all__ = ["DamagedReply", "LenientReply", "decode_own"]
 
@@ -48,5 +49,5 @@ def decode_own(body: bytes | memoryview) -> dict[str, Any]:
     """
     try:
         return bson.decode(body)
-    except bson.errors.BSONError:
+    except BSONError:
         return LenientReply(bytes(body))

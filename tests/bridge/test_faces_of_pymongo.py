@@ -13,9 +13,9 @@ import pytest
 
 import bridge
 import bridge.motor
-import greenmongo
 import greenmongo.legacy
 from bridge._delegate import is_optionally_awaited
+from greenmongo.errors import MisuseError
 from tests.support.fix_scripted import ScriptedServer
 
 NOWHERE = "mongodb://127.0.0.1:9"  # nothing is asked for: no client here connects
@@ -92,5 +92,5 @@ def test_a_cleanup_that_is_registered_as_a_coroutine_function_is_awaited(
     outcome = unittest.TestResult()
     Case("test_ping").run(outcome)
     assert (outcome.errors, outcome.failures, outcome.testsRun) == ([], [], 1)
-    with pytest.raises(greenmongo.errors.MisuseError):
+    with pytest.raises(MisuseError):
         opened[0].sync.admin.command("ping")

@@ -128,7 +128,9 @@ def test_listeners_do_not_change_where_the_error_comes(
 class Strict(TypeDecoder):
     """Refuses one string."""
 
-    bson_type = str
+    @property
+    def bson_type(self) -> type[str]:
+        return str
 
     def transform_bson(self, value: str) -> str:
         if value == "refused":
@@ -339,7 +341,9 @@ def test_an_interrupt_while_documents_are_decoded_loses_none(
     interrupts = [KeyboardInterrupt]
 
     class Interrupted(TypeDecoder):
-        bson_type = str
+        @property
+        def bson_type(self) -> type[str]:
+            return str
 
         def transform_bson(self, value: str) -> str:
             if value == "700" and interrupts:

@@ -33,8 +33,13 @@ class Noting:
 
 
 class NotingCodec(TypeCodec):
-    python_type = Decimal
-    bson_type = Decimal128
+    @property
+    def python_type(self) -> type[Decimal]:
+        return Decimal
+
+    @property
+    def bson_type(self) -> type[Decimal128]:
+        return Decimal128
 
     def __init__(self, noting: Noting) -> None:
         self._noting = noting

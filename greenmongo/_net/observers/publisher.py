@@ -84,7 +84,8 @@ class Publisher:
         if not IS_LOGGING.get():
             self._has_put = True
             message = LogMessage({**fields, "clientId": self.id})
-            run_in_background(partial(copy_context().run, log, logger, DEBUG, message))
+            context = copy_context()
+            run_in_background(lambda: context.run(log, logger, DEBUG, message))
 
     def wait(self, timeout: float) -> None:
         """Wait until what was put has been told, in vain if a listener blocks. Any side."""

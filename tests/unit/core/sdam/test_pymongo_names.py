@@ -195,8 +195,9 @@ def test_selectors_of_pymongo_find_what_they_find_there(
         {"custom_selector": lambda found: found[-1:]},
         *({"deprioritized_servers": [each]} for each in (A, B, D)),
     ]
-    for keywords in options:
-        mine = dict(keywords)
+    for each in options:
+        keywords: dict[str, Any] = each
+        mine: dict[str, Any] = dict(keywords)
         if "deprioritized_servers" in keywords:
             avoided = [a for a in keywords["deprioritized_servers"] if a in servers]
             keywords = {"deprioritized_servers": [theirs.server_descriptions()[a] for a in avoided]}
