@@ -151,7 +151,8 @@ class Call:
     def _settle(self, value: Any, error: BaseException | None) -> None:
         if self.state is _RUNNING:
             self.state = _DONE
-            self.deliver(value, error)
+            if not self.workers.is_exiting:
+                self.deliver(value, error)
 
     def cancel(self) -> None:
         """End a call that its caller has abandoned. Hub side: a job put into the inbox."""

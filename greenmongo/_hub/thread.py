@@ -304,6 +304,8 @@ class HubThread:
     def _unwind_workers(self, is_exiting: bool) -> None:
         # The thread's main greenlet cannot throw into a worker that would then switch to the
         # hub and never come back here, so the hub does it, in its own time.
+        # Before anybody else runs: some worker may go on, and find out that the hub is no more.
+        self.workers.is_exiting = is_exiting
         for worker in list(self.workers.busy):
             call = worker.call
             if call is not None:

@@ -59,6 +59,8 @@ class Workers:
         self.hub_switch: Any = hub.switch
         self._idle: list[Worker] = []
         self.busy: set[Worker] = set()
+        self.is_exiting = False
+        """The process ends: only daemon threads still wait, and an error would just be printed."""
         self.end_child: Callable[[BaseException | None], object] | None = None
         """In a child that was forked on this hub: does not return, but ends it."""
 

@@ -9,10 +9,8 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
-from bson.codec_options import CodecOptions, TypeDecoder, TypeRegistry
-from bson.int64 import Int64
 
-from greenmongo._core.cursors.undecoded_batch import DECODE_CHUNK
+from greenmongo._core.cursors.undecoded_batch import DECODE_CHUNK, UndecodedBatch
 from tests.support.fix_loops import Client, Connect, eventually
 from tests.support.fix_scripted import ScriptedServer
 
@@ -80,31 +78,27 @@ async def test_documents_wait_for_a_task_that_was_cancelled(client: Client) -> N
     assert seen == DOCUMENTS
 
 
-class Slow(TypeDecoder):
-    """Takes its time with the last document, on the hub thread."""
+class SlowEnd:
+    """Has the decoding of the last documents, on the hub thread, take its time."""
 
-    @property
-    def bson_type(self) -> type[Int64]:
-        return Int64
-
-    def __init__(self) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.begun, self.go_on = Event(), Event()
+        self._decode = UndecodedBatch._decode
+        monkeypatch.setattr(UndecodedBatch, "_decode", lambda batch, part: self._slow(batch, part))
 
-    def transform_bson(self, value: Int64) -> int:
-        if value == COUNT - 1:
+    def _slow(self, batch: UndecodedBatch, part: memoryview) -> list[Any]:
+        documents = self._decode(batch, part)
+        if documents[-1]["_id"] == COUNT - 1:
             self.begun.set()
             assert self.go_on.wait(15)
-        return value
+        return documents
 
 
 async def test_documents_that_are_being_decoded_for_a_task_that_left_are_not_missed(
-    client: Client, scripted_server: ScriptedServer
+    client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    numbered = [{**each, "n": Int64(each["_id"])} for each in DOCUMENTS]
-    scripted_server.store.collections["test.n"] = numbered
-    slow = Slow()
-    options: CodecOptions[Any] = CodecOptions(type_registry=TypeRegistry([slow]))
-    cursor = client.test.get_collection("n", codec_options=options).find()
+    slow = SlowEnd(monkeypatch)
+    cursor = client.test.c.find()
     seen = [await cursor.next() for _ in range(COUNT - COUNT // CHUNKS)]
 
     async def leave() -> None:
@@ -121,7 +115,7 @@ async def test_documents_that_are_being_decoded_for_a_task_that_left_are_not_mis
         group.start_soon(read_on)
         await anyio.lowlevel.checkpoint()
         slow.go_on.set()
-    assert seen == numbered
+    assert seen == DOCUMENTS
 
 
 async def cancel_when(scope: anyio.CancelScope, is_time: Event) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -87,7 +87,11 @@ def kind_of(description: Any) -> Any:
 
 
 def told(kind: Callable[..., Any], uri: str, action: Action, *kinds: str) -> list[tuple[Any, ...]]:
-    """Return the facts of what a client tells while it does something, and as it closes."""
+    """Return the facts of what a client tells while it does something, and as it closes.
+
+    Commands come first: they are told of in the caller's place, and what becomes of connections
+    beside it, in no order between the two.
+    """
     recorder = Recorder(*kinds)
     client = kind(uri, event_listeners=recorder.listeners)
     with client:
@@ -95,7 +99,12 @@ def told(kind: Callable[..., Any], uri: str, action: Action, *kinds: str) -> lis
         client.admin.command("ping")
         with suppress(PyMongoError):
             action(client[DB])
-    return [facts(event) for event in recorder.events]
+    return commands_first(recorder.events)
+
+
+def commands_first(events: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Return the facts of events, those of commands before all others."""
+    return sorted(map(facts, events), key=lambda each: not each[0].startswith("Command"))
 
 
 def insert_a_few(db: Any) -> None:
@@ -262,11 +271,14 @@ def test_a_lost_connection_is_told_of(deployment: Deployment) -> None:
         with pytest.raises(PyMongoError):
             client[DB].c.find_one()
         # Later on, a check finds that the server is well.
-        assert recorder.names[:7] == [
-            "ConnectionCheckOutStarted",
-            "ConnectionCheckedOut",
+        names = recorder.names
+        assert [each for each in names if each.startswith("Command")] == [
             "CommandStarted",
             "CommandFailed",
+        ]
+        assert [each for each in names if not each.startswith("Command")][:5] == [
+            "ConnectionCheckOutStarted",
+            "ConnectionCheckedOut",
             "PoolCleared",
             "ConnectionCheckedIn",
             "ConnectionClosed",
