@@ -233,6 +233,7 @@ def test_a_command_listener_may_use_the_client(
 def test_a_log_handler_may_use_a_client_that_has_not_connected(
     level: int, scripted_server: ScriptedServer, client_of: Connect, door: Door
 ) -> None:
+    """F01: and what it wants to record is recorded."""
     client = client_of(scripted_server.uri, connect=False)
 
     def write(record: logging.LogRecord) -> None:
