@@ -144,6 +144,8 @@ def uris() -> Iterator[str]:
 
 @pytest.mark.parametrize(("name", "value"), list(keywords()))
 def test_a_keyword_is_judged_as_by_pymongo(name: str, value: Any) -> None:
+    if name == "server_selector" and pymongo.version_tuple < (4, 19):
+        pytest.skip("it was a ValueError before")
     options: dict[str, Any] = {name: value}
     if name in ("authMechanism", "username", "password"):
         options = {"username": "u", "password": "p", **options}

@@ -26,13 +26,14 @@ class Listener(CommandListener):
 
 
 LISTENER = Listener()
-SIZES = {"maxPoolSize": 0, "minPoolSize": 2, "maxConnecting": 3}
+SIZES = {"maxPoolSize": 10, "minPoolSize": 2, "maxConnecting": 3}
 TIMES = {"maxIdleTimeMS": 500, "waitQueueTimeoutMS": 100, "connectTimeoutMS": 0, "timeoutMS": 0}
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "nothing": {},
     "sizes": SIZES,
     "times": {**TIMES, "socketTimeoutMS": 300, "serverSelectionTimeoutMS": 5},
     "no limit": {"maxPoolSize": None},
+    "no limit by 0": {"maxPoolSize": 0},
     "names": {"appname": "a", "driver": DriverInfo("odm", "1", "x"), "replicaSet": "rs"},
     "tls": {"tls": True, "tlsAllowInvalidHostnames": True},
     "balanced": {"loadBalanced": True, "retryReads": False, "retryWrites": False},
