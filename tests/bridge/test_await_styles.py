@@ -19,7 +19,7 @@ from tests.support.fix_scripted import ScriptedServer
 
 pytestmark = pytest.mark.anyio
 
-BATCH = [{"_id": n} for n in range(3)]
+BATCH = [{"_id": n, "name": f"number {n}"} for n in range(3)]
 CURSOR = {"cursor": {"id": 0, "ns": "db.c", "firstBatch": BATCH}}
 COMMANDS = {
     "aggregate": lambda client: client.db.c.aggregate([]),

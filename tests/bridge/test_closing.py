@@ -54,7 +54,8 @@ async def test_a_cancelled_block_closes_the_cursor_on_the_server(
             assert await cursor.next() == {"_id": 1}
             scope.cancel()
             await anyio.lowlevel.checkpoint()
-    await eventually(lambda: scripted_server.count("killCursors") == 1)
+    # A second time if the first was interrupted, for it may not have been sent.
+    await eventually(lambda: scripted_server.count("killCursors") >= 1)
 
 
 async def test_a_cursor_thrown_away_in_its_block_is_closed_on_the_server(

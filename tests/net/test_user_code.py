@@ -290,6 +290,21 @@ def test_a_listener_that_blocks_delays_only_its_own_caller(
     blocked.result(PATIENCE)
 
 
+class NoLock:
+    """What takes a lock's place in a log handler, on any version of Python."""
+
+    def acquire(self) -> None:
+        return
+
+    release = acquire
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, *error: object) -> None:
+        return
+
+
 def test_a_log_handler_that_blocks_delays_only_its_own_caller(
     scripted_server: ScriptedServer, client_of: Connect
 ) -> None:
@@ -306,7 +321,8 @@ def test_a_log_handler_that_blocks_delays_only_its_own_caller(
         """One that takes no lock; with one, whoever logs waits for it."""
 
         def createLock(self) -> None:
-            self.lock = None
+            lock: Any = NoLock()
+            self.lock = lock
 
     logger, handler = logging.getLogger("greenmongo.command"), Unlocked(block)
     logger.addHandler(handler)
