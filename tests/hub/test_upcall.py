@@ -301,10 +301,13 @@ def test_a_thread_that_is_gone_ends_an_upcall(
     hub_thread: HubThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("greenmongo._hub.call.POLL_INTERVAL", 0.02)
+    entered, gone = threading.Event(), threading.Event()
     seen: list[str] = []
 
     def on_hub() -> None:
-        gevent.sleep(0.1)
+        entered.set()
+        while not gone.is_set():
+            gevent.sleep(0.001)
         try:
             upcall(int)
         except CallAbandoned as error:
@@ -312,10 +315,12 @@ def test_a_thread_that_is_gone_ends_an_upcall(
 
     def desert() -> None:
         gevent.spawn(hub_thread.call, on_hub)
-        gevent.sleep(0.02)
+        while not entered.is_set():
+            gevent.sleep(0.001)
         gevent.get_hub().destroy(destroy_loop=True)
 
     start(desert).result(PATIENCE)
+    gone.set()
     wait_until(lambda: seen)
 
 
