@@ -101,17 +101,21 @@ class _Buffered(Facade[CursorT_co], Pending[Any], Generic[CursorT_co, DocT]):
     async def __anext__(self) -> DocT:
         internals = await self._opened() if self._is_unopened else self._internals
         buffer = internals.buffer
-        while not buffer:
-            if not self._sync.alive or not await self._dispatcher.call(internals.refill):
-                raise StopAsyncIteration
-        document: DocT = buffer.popleft()
-        return document
+        while buffer or (self._sync.alive and await self._dispatcher.call(internals.refill)):
+            try:
+                document: DocT = buffer.popleft()
+            except IndexError:  # another reader was quicker
+                continue
+            return document
+        internals.check_whole()
+        raise StopAsyncIteration
 
     async def next(self) -> DocT:
         """Return the next document.
 
         Raises:
             StopAsyncIteration: there is none.
+            MisuseError: documents were lost, as whoever asked for them did not wait for them.
         """
         return await self.__anext__()
 
@@ -253,6 +257,9 @@ class _Unopened:
     def refill(self) -> bool:
         return False
 
+    def check_whole(self) -> None:
+        return
+
     def waits_for_more(self) -> bool:
         return False
 
@@ -332,6 +339,7 @@ class AsyncCommandCursor(_Buffered[CommandCursor[DocT], DocT], Generic[DocT]):
         """Return the next document, or None if one round trip brings none."""
         internals = await self._opened()
         if internals.is_complete and not internals.buffer:
+            internals.check_whole()
             return None
         return await self._dispatcher.call(self._sync.try_next)
 

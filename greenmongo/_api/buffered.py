@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import repeat, starmap
 from typing import TYPE_CHECKING, Any, Generic
 
 from pymongo.errors import ConnectionFailure, NetworkTimeout, OperationFailure, PyMongoError
@@ -12,6 +13,8 @@ from greenmongo._core.cursors.undecoded_batch import UndecodedBatch
 from greenmongo._core.server_codes import CURSOR_GONE_CODES
 from greenmongo._core.types import DocT
 from greenmongo._hub.checkpoint import checkpoint
+from greenmongo._hub.errors import MisuseError
+from greenmongo._hub.turn import Turn
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from greenmongo._api.configured import CommandExecutor
-    from greenmongo._core.command import Command
+    from greenmongo._core.command import Command, Reply
     from greenmongo._core.sessions.client_session import SessionLike
     from greenmongo._core.types import Address
 
@@ -31,6 +34,9 @@ class BufferedCursor(Generic[DocT]):
 
     Those of a large batch wait in `_undecoded` until the buffer is empty. An async cursor pops
     `_buffer` itself and crosses to the hub only to refill it.
+
+    Several threads, greenlets or tasks may read one cursor: whoever takes a document pops it, and
+    is not surprised if another was quicker; one at a time refills.
     """
 
     _executor: CommandExecutor
@@ -38,6 +44,8 @@ class BufferedCursor(Generic[DocT]):
     _session: SessionLike | None = None
     # True until the constructor has succeeded, so that __del__ has nothing to do before.
     _killed: bool = True
+    _has_lost_batch = False
+    """Whether a batch was asked for, and nobody waited for it."""
 
     def __init__(
         self, executor: CommandExecutor, plan: CursorPlan, session: SessionLike | None
@@ -47,6 +55,7 @@ class BufferedCursor(Generic[DocT]):
         self._executor = executor
         self._plan = plan
         self._session = session
+        self._turn = Turn("a cursor was asked for its next batch")
         self._killed = False
 
     def __del__(self) -> None:
@@ -131,16 +140,49 @@ class BufferedCursor(Generic[DocT]):
         return self._plan.next_command()
 
     def _refill(self) -> bool:
-        """Fetch until there is a document; False at the end, or when a tail has nothing new."""
-        while not self._buffer and (self._undecoded or not self._killed):
+        """Fetch until there is a document; False at the end, or when a tail has nothing new.
+
+        Another reader of this cursor may have taken it by the time that this returns.
+        """
+        return not self._is_over() and self._turn.run(self._fill)
+
+    def _fill(self) -> bool:
+        while not self._buffer:
+            if self._is_over():
+                return False
             self._advance()
             if self._waits_for_more():
-                break
-        return bool(self._buffer)
+                return bool(self._buffer)
+        return True
+
+    def _is_over(self) -> bool:
+        """Tell whether there is nothing more to take. Never waits.
+
+        Raises:
+            MisuseError: this is not the end: documents were lost.
+        """
+        # In this order: they go from the batch into the buffer.
+        if not self._is_complete or self._buffer:
+            return False
+        self._check_whole()
+        return True
 
     def _refill_list(self) -> bool:
         """Fetch for `to_list`; False when it has all it can get."""
         return self._refill()
+
+    def _check_whole(self) -> None:
+        """Refuse to call it the end, when whoever asked for a batch has not waited for it.
+
+        Raises:
+            MisuseError: that is so.
+        """
+        if self._has_lost_batch:
+            raise MisuseError(
+                "this cursor has lost documents, as whoever asked for them was cancelled, killed "
+                "or interrupted before they came",
+                "begin again with another cursor, or with rewind()",
+            )
 
     def _advance(self) -> None:
         """Decode some more of what is here, or else fetch one batch."""
@@ -164,14 +206,38 @@ class BufferedCursor(Generic[DocT]):
 
     def _round_trip(self) -> None:
         """Fetch one batch."""
+        command = self._next_command()
+        # Read only now: the first command comes with a new plan.
+        plan = self._plan
+        reply = self._reply_to(command)
+        if reply is None:
+            return
+        documents = plan.absorb(reply)
+        if plan is not self._plan or self._killed:
+            # It was rewound or closed meanwhile.
+            if plan.must_kill:
+                self._executor.kill_cursor_later(plan.kill_command())
+            return
         try:
-            reply = self._executor.execute(self._next_command(), self._session)
+            self._receive(documents)
+        except Exception:
+            self._give_up()
+            raise
+        if plan.is_exhausted:
+            self._killed = True
+        elif plan.is_satisfied:
+            self._abandon()
+
+    def _reply_to(self, command: Command) -> Reply | None:
+        """Run a command; return the reply, or None if it says that the end is reached."""
+        try:
+            return self._executor.execute(command, self._session)
         except OperationFailure as error:
             if error.code in CURSOR_GONE_CODES:
                 self._killed = True
                 if self._waits_for_more():
                     # The capped collection overtook its reader: the end, not a failure.
-                    return
+                    return None
             self._close_before_raising(error)
             raise
         except NetworkTimeout:
@@ -187,20 +253,10 @@ class BufferedCursor(Generic[DocT]):
             raise
         except BaseException:
             # The caller is leaving, and waits for nothing.
+            if not self._killed:
+                self._has_lost_batch = True
             self._abandon()
             raise
-        # Read only now: the first command comes with a new plan.
-        plan = self._plan
-        documents = plan.absorb(reply)
-        try:
-            self._receive(documents)
-        except Exception:
-            self._give_up()
-            raise
-        if plan.is_exhausted:
-            self._killed = True
-        elif plan.is_satisfied:
-            self._abandon()
 
     def next(self) -> DocT:
         """Return the next document.
@@ -209,10 +265,14 @@ class BufferedCursor(Generic[DocT]):
             StopIteration: there is none.
             InvalidBSON: the next document cannot be decoded; or what a decoder of your own
                 raises. All before it were returned, and the cursor is over.
+            MisuseError: documents were lost, as whoever asked for them did not wait for them.
         """
         buffer = self._buffer
-        if buffer or self._refill():
-            document: DocT = buffer.popleft()
+        while buffer or self._refill():
+            try:
+                document: DocT = buffer.popleft()
+            except IndexError:  # another reader was quicker
+                continue
             return document
         raise StopIteration
 
@@ -231,13 +291,12 @@ class BufferedCursor(Generic[DocT]):
             raise ValueError("to_list() length must be greater than 0")
         result: list[DocT] = []
         buffer = self._buffer
-        while buffer or (self.alive and self._refill_list()):
-            if length is None:
-                result.extend(buffer)
-                buffer.clear()
+        while buffer or self._refill_list():
+            wanted = len(buffer) if length is None else min(len(buffer), length - len(result))
+            try:
+                result.extend(starmap(buffer.popleft, repeat((), wanted)))
+            except IndexError:  # another reader was quicker; what was taken is in the list
                 continue
-            while buffer and len(result) < length:
-                result.append(buffer.popleft())
             if len(result) == length:
                 break
         return result

@@ -65,16 +65,24 @@ class CommandCursor(BufferedCursor[DocT], Generic[DocT]):
     def _refill_list(self) -> bool:
         # The command may be one whose cursor never ends, like a change stream: what one round
         # trip brings is all that there is today.
-        self._advance()
+        return not self._is_over() and self._turn.run(self._fill_once)
+
+    def _fill_once(self) -> bool:
+        self._fill_a_little()
         while self._undecoded and not self._buffer:
             self._advance()
         return bool(self._buffer)
 
     def try_next(self) -> DocT | None:
         """Return the next document, or None if one round trip brings none."""
-        if not self._buffer and not self._is_complete:
-            self._advance()
-        if not self._buffer:
+        if not self._buffer and not self._is_over():
+            self._turn.run(self._fill_a_little)
+        try:
+            document: DocT = self._buffer.popleft()
+        except IndexError:
             return None
-        document: DocT = self._buffer.popleft()
         return document
+
+    def _fill_a_little(self) -> None:
+        if not self._buffer and not self._is_over():
+            self._advance()

@@ -149,7 +149,7 @@ class Cursor(BufferedCursor[DocT], Generic[DocT]):
         self._undecoded = None
         namespace = self._collection._namespace
         self._plan = CursorPlan.of_find(namespace, self._spec)
-        self._killed = False
+        self._killed = self._has_lost_batch = False
         return self
 
     def clone(self) -> Self:

@@ -36,6 +36,10 @@ class CursorInternals(Protocol):
         """Fetch until there is a document; False at the end, or when a tail has nothing new."""
         ...
 
+    def check_whole(self) -> None:
+        """Refuse to call it the end when a batch was lost, with a MisuseError. Any side."""
+        ...
+
     def waits_for_more(self) -> bool:
         """Tell whether this is a tailable cursor: one whose documents have no end."""
         ...
@@ -69,6 +73,9 @@ class _Internals(Generic[DocT]):
 
     def refill(self) -> bool:
         return self._cursor._refill()
+
+    def check_whole(self) -> None:
+        self._cursor._check_whole()
 
     def waits_for_more(self) -> bool:
         return self._cursor._waits_for_more()

@@ -12,6 +12,7 @@ import trio
 import trio.testing
 from gevent.event import Event
 
+from greenmongo.errors import MisuseError
 from greenmongo.lowlevel import CallAbandoned, thread_of
 from tests.support.fix_loops import (
     ASYNCIO_LOOPS,
@@ -500,3 +501,48 @@ async def steps_then_cancel(scope: anyio.CancelScope, steps: int) -> None:
     for _ in range(steps):
         await anyio.lowlevel.checkpoint()
     scope.cancel()
+
+
+# ---- one cursor, several tasks ------------------------------------------------------------------
+
+
+async def test_tasks_of_one_loop_share_a_cursor(
+    client: Client, scripted_server: ScriptedServer
+) -> None:
+    """F12: each document goes to one of them."""
+    scripted_server.store.collections["db.c"] = [{"_id": n} for n in range(100)]
+    cursor = client.db.c.find(batch_size=3)
+    taken: list[int] = []
+
+    async def read() -> None:
+        taken.extend([each["_id"] async for each in cursor])
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(read)
+
+    assert sorted(taken) == list(range(100))
+
+
+async def test_a_task_that_was_cancelled_does_not_take_it_for_the_end(
+    client: Client, scripted_server: ScriptedServer
+) -> None:
+    """F12: nor does it wait for its own abandoned call."""
+    gate = Gate()
+    scripted_server.on("find", {"cursor": {"id": 7, "ns": "db.c", "firstBatch": [{"_id": 0}]}})
+    batch = {"cursor": {"id": 0, "ns": "db.c", "nextBatch": [{"_id": 1}]}}
+    scripted_server.on("getMore", Answer(batch, manner=gate))
+    cursor = client.db.c.find()
+    await cursor.next()
+    scope = anyio.CancelScope()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(begun, scope, cursor.next, [])
+        await anyio.to_thread.run_sync(gate.wait_for_waiting)
+        scope.cancel()
+
+    reads: list[Waiting] = [cursor.next, cursor.to_list]
+    for read in reads:
+        with pytest.raises(MisuseError, match="has lost documents"):
+            await read()
+    assert not cursor.alive
+    gate.open()
