@@ -10,10 +10,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from bson.codec_options import DEFAULT_CODEC_OPTIONS, CodecOptions
 
 if TYPE_CHECKING:
+    from pymongo.errors import PyMongoError
+
     from greenmongo._core.sessions.client_session import SessionState
     from greenmongo._core.types import Address, Document, ReadMode
 
-__all__ = ["Command", "DocumentSequence", "Lease", "Reply", "ReplyShape", "Retryability"]
+__all__ = [
+    "Command",
+    "DocumentSequence",
+    "Lease",
+    "Reply",
+    "ReplyShape",
+    "Requirement",
+    "Retryability",
+]
 
 
 class Retryability(Enum):
@@ -57,8 +67,16 @@ class Lease(Protocol):
         ...
 
 
+class Requirement(NamedTuple):
+    """What a server must be able to do, and how one that is not is refused."""
+
+    wire_version: int
+    error: type[PyMongoError]
+    message: str
+
+
 class DocumentSequence(NamedTuple):
-    """The documents of one write, already BSON, sent as an OP_MSG section of kind 1."""
+    """Documents of one write, already BSON, sent as an OP_MSG section of kind 1."""
 
     identifier: str
     documents: Sequence[bytes]
@@ -93,7 +111,8 @@ class Command(NamedTuple):
     Consistency, "Causally consistent read and write commands". Run Command: not a caller's own."""
     acknowledged: bool = True
     """False: sent with moreToCome and never answered."""
-    sequence: DocumentSequence | None = None
+    sequences: tuple[DocumentSequence, ...] = ()
+    """What is sent beside the body. The first has a document for each statement of a write."""
     operation_id: int | None = None
     """Ties the commands of one bulk write together, for listeners."""
     address: Address | None = None
@@ -113,6 +132,8 @@ class Command(NamedTuple):
     for news, which only some cursors do."""
     socket_timeout: float | None = None
     """The seconds to wait for the answer; None: as long as the connection's option says."""
+    requires: Requirement | None = None
+    """What is asked of the server beyond what all supported ones can do, before it is sent."""
     tolerates: Callable[[Document], bool] | None = None
     """Tells of a reply that is not ok whether the caller takes it nevertheless: then listeners
     are told of a success, as by PyMongo."""

@@ -61,14 +61,15 @@ def as_sent(command: Command, body: Document, checkpoint: Callable[[], object]) 
     Args:
         checkpoint: called now and then if there is much to decode.
     """
-    sequence = command.sequence
-    if sequence is None:
+    if not command.sequences:
         return body
     options = command.codec_options.with_options(document_class=dict)
-    documents = [
-        bson.decode(each, options) for each in with_checkpoints(sequence.documents, checkpoint)
-    ]
-    return {**body, sequence.identifier: documents}
+    shown = dict(body)
+    for identifier, documents in command.sequences:
+        shown[identifier] = [
+            bson.decode(each, options) for each in with_checkpoints(documents, checkpoint)
+        ]
+    return shown
 
 
 def failure_document(error: BaseException) -> Document:

@@ -39,7 +39,7 @@ from greenmongo._wire.errors import WireError
 from greenmongo._wire.op_msg import MORE_TO_COME, encode_op_msg
 
 if TYPE_CHECKING:
-    from greenmongo._core.command import Command
+    from greenmongo._core.command import Command, Requirement
     from greenmongo._core.deadline import Deadline
     from greenmongo._core.sessions.client_session import SessionState
     from greenmongo._core.types import Address, Document, ReadMode
@@ -149,8 +149,10 @@ def round_trip(
     Raises:
         PyMongoError: it was not sent, or no reply came, or none that makes sense.
     """
-    message = _encode(context, command, body, request_id)
     known = connection.description
+    if command.requires is not None:
+        _check_requirement(command.requires, known)
+    message = _encode(context, command, body, request_id)
     if known is not None and command.operation_id is None:
         # Whether one of many documents is too large, the server judges better.
         check_message_size(command.name, len(message), known.max_bson_size)
@@ -184,8 +186,13 @@ def round_trip(
     return reply
 
 
+def _check_requirement(required: Requirement, server: ServerDescription | None) -> None:
+    if server is not None and server.max_wire_version < required.wire_version:
+        raise required.error(required.message)
+
+
 def _encode(context: OperationContext, command: Command, body: Document, request_id: int) -> bytes:
-    sequence, options = command.sequence, command.codec_options
+    options = command.codec_options
     if options is context.plain_options or not codecs_are_users(options):
         encoded = bson.encode(body, codec_options=options)
     else:
@@ -194,7 +201,7 @@ def _encode(context: OperationContext, command: Command, body: Document, request
         request_id,
         encoded,
         flags=0 if command.acknowledged else MORE_TO_COME,
-        sequence=None if sequence is None else (sequence.identifier, sequence.documents),
+        sequences=command.sequences,
     )
 
 
@@ -237,7 +244,7 @@ def _send_and_receive(
         is_exclusive=session is None or session.is_implicit,
         timeout=timeout,
     )
-    sequence = command.sequence
+    sequences = command.sequences
     try:
         if len(body) > DECODE_CHUNK and command.user_documents:
             options = command.codec_options
@@ -248,9 +255,7 @@ def _send_and_receive(
         # What a decoder of the user's raises may be anything.
         reply = _receive_damaged(context, connection, command, body, session, error)
     try:
-        check_reply_shape(
-            command.shape, reply, None if sequence is None else len(sequence.documents)
-        )
+        check_reply_shape(command.shape, reply, len(sequences[0].documents) if sequences else None)
     except ShapeError as error:
         raise connection.refuse(error) from error
     return reply

@@ -55,7 +55,7 @@ def encode_op_msg(
     body: bytes,
     *,
     flags: int = 0,
-    sequence: tuple[str, Sequence[bytes]] | None = None,
+    sequences: Sequence[tuple[str, Sequence[bytes]]] = (),
 ) -> bytes:
     """Return the whole message, header included; `body` and the documents are BSON already.
 
@@ -65,20 +65,18 @@ def encode_op_msg(
     if flags & CHECKSUM_PRESENT:
         raise ValueError("flags must not contain CHECKSUM_PRESENT: no checksum is written")
     size = _PREFIX_SIZE + len(body)
-    if sequence is None:
+    if not sequences:
         return _PREFIX.pack(size, request_id, 0, OP_MSG, flags, _BODY_KIND) + body
-    identifier, documents = sequence
-    name = identifier.encode() + b"\0"
-    section_size = _INT.size + len(name) + sum(map(len, documents))
-    return b"".join(
-        (
-            _PREFIX.pack(size + 1 + section_size, request_id, 0, OP_MSG, flags, _BODY_KIND),
-            body,
-            _SECTION.pack(_SEQUENCE_KIND, section_size),
-            name,
-            *documents,
-        )
-    )
+    parts: list[bytes] = [b"", body]
+    for identifier, documents in sequences:
+        name = identifier.encode() + b"\0"
+        section_size = _INT.size + len(name) + sum(map(len, documents))
+        size += 1 + section_size
+        parts.append(_SECTION.pack(_SEQUENCE_KIND, section_size))
+        parts.append(name)
+        parts += documents
+    parts[0] = _PREFIX.pack(size, request_id, 0, OP_MSG, flags, _BODY_KIND)
+    return b"".join(parts)
 
 
 def decode_op_msg(payload: bytes | memoryview) -> MessageBody:

@@ -43,7 +43,7 @@ def write_command(
     may_retry: bool = False,
     shape: ReplyShape = ReplyShape.NOTHING,
     reads_after: bool = True,
-    sequence: DocumentSequence | None = None,
+    sequences: tuple[DocumentSequence, ...] = (),
     operation_id: int | None = None,
     tolerates: Callable[[Document], bool] | None = None,
 ) -> Command:
@@ -53,7 +53,7 @@ def write_command(
         may_retry: it is a retryable write, if it is acknowledged.
         shape: what is read of the reply.
         reads_after: see `Command`.
-        sequence: the documents that are sent beside the body.
+        sequences: the documents that are sent beside the body.
         operation_id: of the bulk write that it is a part of.
         tolerates: see `Command`.
     """
@@ -74,7 +74,7 @@ def write_command(
         codec_options is not DEFAULT_CODEC_OPTIONS,
         reads_after,
         acknowledged,
-        sequence,
+        sequences,
         operation_id,
         tolerates=tolerates,
     )
@@ -96,7 +96,6 @@ def insert(
         body["comment"] = comment
     if bypass_document_validation is not None:
         body["bypassDocumentValidation"] = bypass_document_validation
-    sequence = DocumentSequence("documents", documents)
     return write_command(
         "insert",
         namespace,
@@ -104,7 +103,7 @@ def insert(
         write_concern,
         may_retry=True,
         shape=ReplyShape.WRITE,
-        sequence=sequence,
+        sequences=(DocumentSequence("documents", documents),),
         operation_id=operation_id,
     )
 

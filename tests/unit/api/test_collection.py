@@ -208,8 +208,7 @@ def test_an_inserted_document_is_given_an_id() -> None:
     assert isinstance(document["_id"], ObjectId)
     assert result.inserted_id == document["_id"]
     assert result.acknowledged
-    sequence = executor.commands[0].sequence
-    assert sequence is not None
+    (sequence,) = executor.commands[0].sequences
     assert [bson.decode(d) for d in sequence.documents] == [document]
 
 
@@ -217,8 +216,7 @@ def test_raw_bson_is_inserted_as_it_is() -> None:
     executor = FakeExecutor({"ok": 1.0})
     raw = RawBSONDocument(bson.encode({"_id": 5}))
     assert fake_collection(executor).insert_one(raw).inserted_id is None
-    sequence = executor.commands[0].sequence
-    assert sequence is not None
+    (sequence,) = executor.commands[0].sequences
     assert list(sequence.documents) == [raw.raw]
 
 
@@ -263,7 +261,7 @@ def test_many_are_sent_in_as_few_messages_as_the_limits_allow() -> None:
     )
     result = fake_collection(executor).insert_many([{"_id": i} for i in range(3)])
     assert result.inserted_ids == [0, 1, 2]
-    assert [len(c.sequence.documents) for c in executor.commands if c.sequence] == [2, 1]
+    assert [len(c.sequences[0].documents) for c in executor.commands] == [2, 1]
 
 
 @pytest.mark.parametrize(("ordered", "messages"), [(True, 1), (False, 2)])

@@ -116,7 +116,7 @@ def test_a_service_id_is_logged_as_text() -> None:
 def test_what_is_sent_beside_the_body_is_an_array_in_the_event() -> None:
     documents = [bson.encode({"_id": number}) for number in range(2)]
     command = Command(
-        "insert", {"insert": "c"}, "db", sequence=DocumentSequence("documents", documents)
+        "insert", {"insert": "c"}, "db", sequences=(DocumentSequence("documents", documents),)
     )
     assert as_sent(command, {"insert": "c", "$db": "db"}, int) == {
         "insert": "c",
@@ -134,7 +134,7 @@ def test_what_was_sent_is_shown_as_it_was_given() -> None:
         {"insert": "c"},
         "db",
         codec_options=options,
-        sequence=DocumentSequence("documents", documents),
+        sequences=(DocumentSequence("documents", documents),),
     )
     assert as_sent(command, {"insert": "c"}, int)["documents"] == [{"_id": identity}]
 

@@ -36,8 +36,7 @@ def test_an_insert_sends_its_documents_beside_the_body() -> None:
         "comment": "why",
         "bypassDocumentValidation": True,
     }
-    assert command.sequence is not None
-    assert (command.sequence.identifier, command.sequence.documents) == ("documents", [b"x"])
+    assert command.sequences == (("documents", [b"x"]),)
     assert command.is_write
     assert command.retry is Retryability.WRITE
     assert command.read_preference is None

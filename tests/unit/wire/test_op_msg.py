@@ -52,7 +52,9 @@ def test_a_document_sequence_is_laid_out_as_the_specification_says() -> None:
         b"\x02\0\0\0" + (b"\0" + PING) + (b"\x01" + struct.pack("<i", 4 + len(section)) + section)
     )
     expected = struct.pack("<iiii", 16 + len(content), -3, 0, 2013) + content
-    message = encode_op_msg(-3, PING, flags=MORE_TO_COME, sequence=("documents", [first, second]))
+    message = encode_op_msg(
+        -3, PING, flags=MORE_TO_COME, sequences=[("documents", [first, second])]
+    )
     assert message == expected
 
 
@@ -200,13 +202,13 @@ documents = st.dictionaries(names, st.integers(-(2**63), 2**63 - 1), max_size=4)
     st.integers(-(2**31), 2**31 - 1),
     documents,
     st.sampled_from([0, MORE_TO_COME, EXHAUST_ALLOWED]),
-    st.none() | st.tuples(names, st.lists(documents, max_size=4)),
+    st.lists(st.tuples(names, st.lists(documents, max_size=4)), max_size=3),
 )
 def test_what_is_encoded_is_decoded(
-    request_id: int, document: bytes, flags: int, extra: tuple[str, list[bytes]] | None
+    request_id: int, document: bytes, flags: int, extra: list[tuple[str, list[bytes]]]
 ) -> None:
-    message = encode_op_msg(request_id, document, flags=flags, sequence=extra)
+    message = encode_op_msg(request_id, document, flags=flags, sequences=extra)
     assert parse_header(message) == (len(message), request_id, 0, OP_MSG)
-    sequences = () if extra is None else ((extra[0], tuple(extra[1])),)
+    sequences = tuple((name, tuple(documents)) for name, documents in extra)
     expected = MessageBody(flags, document, sequences)
     assert decode_op_msg(memoryview(message)[HEADER.size :]) == expected
