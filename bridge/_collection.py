@@ -13,6 +13,7 @@ from bridge._cursor import (
     AsyncRawBatchCursor,
 )
 from bridge._delegate import awaits, wraps_call, wraps_result
+from bridge._feeding import feeds
 from greenmongo import Collection
 from greenmongo.lowlevel import WithoutTruth
 
@@ -100,7 +101,8 @@ class AsyncCollection(WithoutTruth, ConfiguredFacade[Collection[DocT]], Generic[
     # Writes
 
     insert_one = awaits(Collection[DocT].insert_one)
-    insert_many = awaits(Collection[DocT].insert_many)
+    insert_many = feeds(Collection[DocT].insert_many)
+    bulk_write = feeds(Collection[DocT].bulk_write)
     replace_one = awaits(Collection[DocT].replace_one)
     update_one = awaits(Collection[DocT].update_one)
     update_many = awaits(Collection[DocT].update_many)

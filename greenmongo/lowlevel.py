@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from greenmongo._api.bulk.load import BulkLoad, begin_of
 from greenmongo._api.configured import WithoutTruth
 from greenmongo._api.cursor_internals import CursorInternals, internals_of
 from greenmongo._api.request import Request
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NOTICE",
     "Address",
+    "BulkLoad",
     "Call",
     "CallAbandoned",
     "CallState",
@@ -54,6 +56,7 @@ __all__ = [
     "TopologyDescription",
     "WithoutTruth",
     "acquire",
+    "begin_of",
     "carries_context",
     "in_own_place",
     "internals_of",

@@ -43,7 +43,6 @@ TO_COME = {
     "ClientSession",
     "MongoClient.start_session",
     # Writes in bulk.
-    "Collection.bulk_write",
     "MongoClient.bulk_write",
     # Change streams.
     "ChangeStream",

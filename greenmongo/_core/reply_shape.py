@@ -79,12 +79,12 @@ def check_reply_shape(shape: ReplyShape, reply: Document, statements: int | None
         _check(reply, _OF_FAILURES)
         check_topology_version(reply.get("topologyVersion"))
     else:
-        _check_result(shape, reply)
+        _check_result(shape, reply, statements)
     if not _WRITES_FIELDS.isdisjoint(reply):
         _check_errors(reply, statements)
 
 
-def _check_result(shape: ReplyShape, reply: Document) -> None:
+def _check_result(shape: ReplyShape, reply: Document, statements: int | None) -> None:
     if shape is _FIRST_BATCH or shape is _NEXT_BATCH:
         _check_cursor(shape.value, reply.get("cursor"))
     elif shape is _CURSOR_IF_ANY:
@@ -99,6 +99,7 @@ def _check_result(shape: ReplyShape, reply: Document) -> None:
         for upserted in reply.get("upserted") or ():
             if not (isinstance(upserted, Mapping) and "_id" in upserted):
                 raise _senseless("upserted", upserted)
+            _check_index("upserted.index", upserted.get("index"), statements)
     elif shape in _RESULTS:
         wanted, of_kind = _RESULTS[shape]
         found: Any = reply.get(wanted)
@@ -159,10 +160,15 @@ def _check_errors(reply: Document, statements: int | None) -> None:
         if not isinstance(error, Mapping):
             raise _senseless("writeErrors", error)
         _check(error, _OF_WRITE_ERRORS)
-        index = error.get("index")
-        if index is None or not 0 <= index < (inf if statements is None else statements):
-            raise _senseless("writeErrors.index", index)
+        _check_index("writeErrors.index", error.get("index"), statements)
     _check(reply.get("writeConcernError") or {}, _OF_WRITE_ERRORS)
+
+
+def _check_index(field: str, index: Any, statements: int | None) -> None:
+    if not isinstance(index, _NUMBER) or not 0 <= index < (
+        inf if statements is None else statements
+    ):
+        raise _senseless(field, index)
 
 
 def _senseless(field: str, value: object) -> ShapeError:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
 from greenmongo._api.checked import run_checked
+from greenmongo._api.collection.bulk_writes import BulkWrites
 from greenmongo._api.collection.find_and_modify import FindAndModify
 from greenmongo._api.collection.indexes import Indexes
 from greenmongo._api.collection.reads import Reads
@@ -27,7 +28,14 @@ __all__ = ["Collection"]
 OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
 
 
-class Collection(Reads[DocT], Writes[DocT], FindAndModify[DocT], Indexes[DocT], Generic[DocT]):
+class Collection(
+    Reads[DocT],
+    Writes[DocT],
+    BulkWrites[DocT],
+    FindAndModify[DocT],
+    Indexes[DocT],
+    Generic[DocT],
+):
     """A collection of documents. Creating one does no I/O; it may not exist on the server.
 
     `collection.name` and `collection["name"]` are the collection named `"collection.name"`.

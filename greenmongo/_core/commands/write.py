@@ -9,7 +9,13 @@ from bson.codec_options import DEFAULT_CODEC_OPTIONS
 from pymongo.collation import validate_collation_or_none
 from pymongo.write_concern import WriteConcern
 
-from greenmongo._core.command import Command, DocumentSequence, ReplyShape, Retryability
+from greenmongo._core.command import (
+    Command,
+    DocumentSequence,
+    ReplyShape,
+    Requirement,
+    Retryability,
+)
 from greenmongo._core.commands import reply_codec
 from greenmongo._core.commands.arguments import (
     CollationIn,
@@ -26,10 +32,14 @@ from greenmongo._core.commands.arguments import (
 )
 
 if TYPE_CHECKING:
+    from greenmongo._core.bulk.statements import Batch
     from greenmongo._core.namespace import Namespace
     from greenmongo._core.types import Document
 
-__all__ = ["delete", "find_and_modify", "insert", "update", "write_command"]
+__all__ = ["delete", "find_and_modify", "insert", "update", "write_batch", "write_command"]
+
+_STATEMENTS = {"insert": "documents", "update": "updates", "delete": "deletes"}
+"""The field of each command that its statements are in."""
 
 _NEVER, _WRITE = Retryability.NEVER, Retryability.WRITE
 
@@ -45,6 +55,7 @@ def write_command(
     reads_after: bool = True,
     sequences: tuple[DocumentSequence, ...] = (),
     operation_id: int | None = None,
+    requires: Requirement | None = None,
     tolerates: Callable[[Document], bool] | None = None,
 ) -> Command:
     """Give a write its concern and send it to a writable server.
@@ -55,6 +66,7 @@ def write_command(
         reads_after: see `Command`.
         sequences: the documents that are sent beside the body.
         operation_id: of the bulk write that it is a part of.
+        requires: see `Command`.
         tolerates: see `Command`.
     """
     acknowledged = write_concern.acknowledged
@@ -76,6 +88,7 @@ def write_command(
         acknowledged,
         sequences,
         operation_id,
+        requires=requires,
         tolerates=tolerates,
     )
 
@@ -105,6 +118,40 @@ def insert(
         shape=ReplyShape.WRITE,
         sequences=(DocumentSequence("documents", documents),),
         operation_id=operation_id,
+    )
+
+
+def write_batch(
+    namespace: Namespace,
+    batch: Batch,
+    write_concern: WriteConcern,
+    *,
+    ordered: bool,
+    bypass_document_validation: bool | None,
+    comment: Any,
+    let: Mapping[str, Any] | None,
+    operation_id: int,
+    requires: Requirement | None,
+) -> Command:
+    """Send a batch of statements that are already BSON."""
+    body: Document = {batch.kind: namespace.collection, "ordered": ordered}
+    # As PyMongo, which sends no comment that is empty.
+    if comment:
+        body["comment"] = comment
+    if bypass_document_validation is not None:
+        body["bypassDocumentValidation"] = bypass_document_validation
+    if let is not None and batch.kind != "insert":
+        body["let"] = let
+    return write_command(
+        batch.kind,
+        namespace,
+        body,
+        write_concern,
+        may_retry=batch.may_retry,
+        shape=ReplyShape.WRITE,
+        sequences=(DocumentSequence(_STATEMENTS[batch.kind], batch.documents),),
+        operation_id=operation_id,
+        requires=requires,
     )
 
 

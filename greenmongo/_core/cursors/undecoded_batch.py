@@ -15,7 +15,13 @@ from greenmongo._wire.cursor_batch import Chunk, as_document, documents
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["DECODE_CHUNK", "DECODE_CHUNK_DOCUMENTS", "UndecodedBatch", "with_checkpoints"]
+__all__ = [
+    "DECODE_CHUNK",
+    "DECODE_CHUNK_DOCUMENTS",
+    "ENCODE_OVERHEAD",
+    "UndecodedBatch",
+    "with_checkpoints",
+]
 
 R = TypeVar("R")
 
@@ -31,7 +37,7 @@ _AS_IT_IS: CodecOptions[Any] = CodecOptions(
     unicode_decode_error_handler="replace",
 )
 
-_OVERHEAD = 256
+ENCODE_OVERHEAD = 256
 """Bytes whose encoding takes as long as what else a document needs."""
 
 
@@ -158,7 +164,7 @@ def with_checkpoints(encoded: Iterable[bytes], checkpoint: Callable[[], object])
     done = 0
     for document in encoded:
         yield document
-        done += len(document) + _OVERHEAD
+        done += len(document) + ENCODE_OVERHEAD
         if done >= DECODE_CHUNK:
             done = 0
             checkpoint()

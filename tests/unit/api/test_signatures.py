@@ -36,8 +36,19 @@ def functions(cls: type) -> dict[str, Any]:
     }
 
 
+OURS = {
+    "Collection.bulk_write": ["on_progress"],
+    "Collection.insert_many": ["on_progress", "return_ids"],
+}
+"""Keywords that PyMongo has not."""
+
 SHARED = [
-    pytest.param(theirs, ours, id=f"{our_class.__name__}.{name}")
+    pytest.param(
+        theirs,
+        ours,
+        OURS.get(f"{our_class.__name__}.{name}", []),
+        id=f"{our_class.__name__}.{name}",
+    )
     for their_class, our_class in PAIRS
     for name, ours in functions(our_class).items()
     if (theirs := functions(their_class).get(name)) is not None
@@ -51,9 +62,15 @@ def parameters(function: Any) -> list[tuple[str, Any, Any]]:
     return [(p.name, p.kind, p.default) for p in signature.parameters.values()][1:]
 
 
-@pytest.mark.parametrize(("theirs", "ours"), SHARED)
-def test_a_method_takes_what_pymongos_takes(theirs: Any, ours: Any) -> None:
-    assert parameters(ours) == parameters(theirs)
+@pytest.mark.parametrize(("theirs", "ours", "besides"), SHARED)
+def test_a_method_takes_what_pymongos_takes(theirs: Any, ours: Any, besides: list[str]) -> None:
+    found = parameters(ours)
+    if besides:
+        found, added = found[: -len(besides)], found[-len(besides) :]
+        assert [(name, kind) for name, kind, _ in added] == [
+            (name, inspect.Parameter.KEYWORD_ONLY) for name in besides
+        ]
+    assert found == parameters(theirs)
 
 
 def test_find_takes_what_a_cursor_takes() -> None:

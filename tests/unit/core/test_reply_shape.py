@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymongo.errors import PyMongoError
 
-from greenmongo._core.bulk.progress import InsertProgress
+from greenmongo._core.bulk.progress import BulkProgress
+from greenmongo._core.bulk.statements import Batch
 from greenmongo._core.command import ReplyShape
 from greenmongo._core.reply import check_reply, check_write
 from greenmongo._core.reply_shape import ShapeError, check_reply_shape
@@ -143,6 +144,8 @@ def test_what_is_let_through_does_no_harm_to_those_who_read_it(
         if name == "insert":
             with suppress(PyMongoError):
                 check_write(reply)
-            progress = InsertProgress([1, 2, 3])
-            progress.record([b""] * 3, reply)
-            progress.conclude()
+            for kind in ("insert", "update", "delete"):
+                progress = BulkProgress()
+                progress.record(Batch(kind, [b""] * 3, [5, 6, 7], [1, 2, 3]), reply)
+                with suppress(PyMongoError):
+                    progress.conclude()

@@ -1,0 +1,83 @@
+"""Bulk writes of tasks: whoever calls iterates himself, and the hub thread sends.
+
+What is iterated over is the user's, and may await. So the task takes and encodes the documents, in
+its own loop and with its own context variables, and crosses with each window that is full. A list
+crosses as it is.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterable, Callable, Coroutine
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from anyio.lowlevel import checkpoint
+
+from greenmongo.lowlevel import begin_of
+
+if TYPE_CHECKING:
+    from bridge._crossing.dispatcher import HubDispatcher
+    from bridge._delegate import Facade
+    from greenmongo.lowlevel import BulkLoad
+
+__all__ = ["feeds"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S")
+
+TURN = 0.002
+"""Seconds that a task takes documents before others of its loop have their turn."""
+
+
+def feeds(
+    fn: Callable[Concatenate[S, P], R],
+) -> Callable[Concatenate[Facade[S], P], Coroutine[Any, Any, R]]:
+    """Borrow a bulk write, for iterables of any kind, which the task iterates over."""
+    begin = begin_of(fn)
+
+    @functools.wraps(fn)
+    async def method(self: Facade[S], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return await _feed(self._dispatcher, begin(self._sync, *args, **kwargs))
+
+    return method
+
+
+async def _feed(dispatcher: HubDispatcher, load: BulkLoad[R]) -> R:
+    """Run a bulk write; cancelled, it leaves nothing running."""
+    try:
+        if load.is_whole:
+            return await dispatcher.call(load.run)
+        turns = _Turns(dispatcher, load)
+        if isinstance(load.source, AsyncIterable):
+            async for item in load.source:
+                if (load.add(item) or perf_counter() >= turns.end) and await turns.was_last():
+                    break
+        else:
+            for item in load.source:
+                if (load.add(item) or perf_counter() >= turns.end) and await turns.was_last():
+                    break
+        return await dispatcher.call(load.finish)
+    except BaseException as error:
+        load.remember(error)
+        raise
+
+
+class _Turns:
+    """What a task does between two stretches of iteration."""
+
+    def __init__(self, dispatcher: HubDispatcher, load: BulkLoad[Any]) -> None:
+        self._dispatcher = dispatcher
+        self._load = load
+        self.end = perf_counter() + TURN
+        """When others shall have their turn."""
+
+    async def was_last(self) -> bool:
+        """Send what is complete, or let others have their turn; tell whether that is enough."""
+        if self._load.is_full:
+            await self._dispatcher.call(self._load.send)
+        else:
+            await checkpoint()
+        self.end = perf_counter() + TURN
+        return self._load.progress.is_halted

@@ -1,0 +1,1 @@
+"""Bulk writes: one object for each that is under way."""

@@ -1,0 +1,284 @@
+"""A bulk write under way, of documents or operations that come one after another.
+
+A list is taken as a whole: everything in it is encoded before anything is sent. Of anything else a
+*window* at a time is taken, encoded and sent, so that no more than that is ever held.
+
+Whoever iterates over the source does it in his own place, never on the hub thread. Here it is the
+thread or greenlet that calls `run`; a task of `bridge` calls `add`, `send` and `finish` itself.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Sequence, Sized
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, cast
+
+from pymongo.errors import InvalidOperation, OperationFailure
+
+from greenmongo._core.bulk.partial import remember_progress
+from greenmongo._core.bulk.progress import BulkProgress, UnacknowledgedProgress
+from greenmongo._core.cursors.undecoded_batch import DECODE_CHUNK, ENCODE_OVERHEAD
+from greenmongo._hub.checkpoint import checkpoint
+from greenmongo._hub.upcall import upcall
+
+if TYPE_CHECKING:
+    from pymongo.write_concern import WriteConcern
+
+    from greenmongo._api.configured import CommandExecutor
+    from greenmongo._core.bulk.batches import WriteLimits
+    from greenmongo._core.bulk.statements import Batch
+    from greenmongo._core.command import Command
+    from greenmongo._core.sessions.client_session import SessionLike
+    from greenmongo._core.types import Document
+
+__all__ = [
+    "AnyIterable",
+    "BulkLoad",
+    "OnProgress",
+    "begin_of",
+    "begun_by",
+    "is_iterable",
+    "new_progress",
+]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+ResultT = TypeVar("ResultT")
+
+AnyIterable: TypeAlias = Iterable[T] | AsyncIterable[T]
+"""What a bulk write takes; of blocking code, no async one."""
+
+OnProgress: TypeAlias = Callable[[int, int | None], object]
+"""Called with how many operations are done, and how many there are, if that is known."""
+
+WINDOW_COUNT = 10_000
+WINDOW_SIZE = 8 * 1024 * 1024
+"""Operations, and bytes of them, that are held of a source which is no list."""
+
+
+class Progress(Protocol):
+    """What a load asks of a result that is being added up."""
+
+    @property
+    def done(self) -> int:
+        """How many operations have been dealt with."""
+        ...
+
+    @property
+    def is_halted(self) -> bool:
+        """Whether nothing more is to be sent."""
+        ...
+
+    @property
+    def result(self) -> Document | None:
+        """What is added up so far, None if nothing can be known."""
+        ...
+
+    def record_failure(self, error: OperationFailure) -> None:
+        """Add that a whole message failed, or raise it."""
+        ...
+
+    def conclude(self) -> Document:
+        """Return the result, or raise what went wrong."""
+        ...
+
+
+class BulkLoad(ABC, Generic[ResultT]):
+    """One bulk write. Made in the caller's place; it does no I/O until it is run.
+
+    Args:
+        executor: what runs the commands.
+        source: the documents or operations, in an iterable, which may be an async one.
+        session: the session to run in.
+        on_progress: told after each message, in the caller's place.
+        progress: adds the replies up.
+    """
+
+    def __init__(
+        self,
+        executor: CommandExecutor,
+        source: Any,
+        session: SessionLike | None,
+        on_progress: OnProgress | None,
+        progress: Progress,
+    ) -> None:
+        self._executor = executor
+        self._session = session
+        self._on_progress = on_progress
+        self.progress = progress
+        self.is_whole = isinstance(source, (list, tuple))
+        """The source is a list, which `run` may take from any side."""
+        # A copy, as the caller's may change meanwhile.
+        self.source = list(source) if self.is_whole else source
+        self._total = len(source) if isinstance(source, Sized) else None
+        self._first = 0
+        """The index of the window's first operation."""
+        self._count = 0
+        self._size = 0
+        """Of the window: operations and bytes."""
+        self._operation_id: int | None = None
+
+    # ---- what a kind of bulk write says ------------------------------------------------------
+
+    @abstractmethod
+    def _prepare(self, item: Any) -> bytes:
+        """Check and encode one operation, and add it to the window. In the caller's place."""
+
+    @abstractmethod
+    def _is_users(self, items: list[Any]) -> bool:
+        """Tell whether encoding these runs code of the user's."""
+
+    @abstractmethod
+    def _take_batches(self, limits: WriteLimits) -> Sequence[Batch]:
+        """Take everything out of the window, as messages."""
+
+    @abstractmethod
+    def _build(self, batch: Batch, operation_id: int, *, is_last: bool) -> Command:
+        """Return the command for a batch; `is_last` if nothing follows it."""
+
+    @abstractmethod
+    def _execute(self, command: Command, batch: Batch) -> None:
+        """Run a command and record what comes of it."""
+
+    @abstractmethod
+    def _result(self, document: Document) -> ResultT:
+        """Make the method's result of what has been added up."""
+
+    # ---- for the calling thread or greenlet, or the hub thread if the source is a list ---------
+
+    def run(self) -> ResultT:
+        """Take, encode and send everything, and return the result.
+
+        Raises:
+            PyMongoError: what went wrong.
+        """
+        try:
+            if self.is_whole:
+                self._take_whole(self.source)
+            else:
+                items = iterator_of(self.source)
+                while upcall(lambda: self._fill(items)):
+                    self.send()
+            return self.finish()
+        except BaseException as error:
+            self.remember(error)
+            raise
+
+    def _take_whole(self, items: list[Any]) -> None:
+        if self._is_users(items):
+            upcall(lambda: [self._prepare(item) for item in items])
+        else:
+            # As `with_checkpoints`, without its calls for each of a few.
+            done = 0
+            for item in items:
+                done += len(self._prepare(item)) + ENCODE_OVERHEAD
+                if done >= DECODE_CHUNK:
+                    done = 0
+                    checkpoint()
+        self._count = len(items)
+
+    def _fill(self, items: Iterator[Any]) -> bool:
+        """Fill the window; False when the source is exhausted, or nothing more is wanted."""
+        if not self.progress.is_halted:
+            for item in items:
+                if self.add(item):
+                    return True
+        return False
+
+    # ---- for who iterates himself --------------------------------------------------------------
+
+    def add(self, item: Any) -> bool:
+        """Take one operation, in the caller's place; return whether it is time to send."""
+        self._size += len(self._prepare(item))
+        self._count += 1
+        return self.is_full
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is time to send what is in the window."""
+        return self._count >= WINDOW_COUNT or self._size >= WINDOW_SIZE
+
+    def send(self) -> None:
+        """Send what is in the window. Any side."""
+        self._send_all()
+
+    def finish(self) -> ResultT:
+        """Send the rest, and return the result. Any side.
+
+        Raises:
+            InvalidOperation: there was nothing at all.
+            BulkWriteError: some of it failed.
+        """
+        if not self._first and not self._count:
+            raise InvalidOperation("No operations to execute")
+        if self._count and not self.progress.is_halted:
+            self._send_all(are_last=True)
+        return self._result(self.progress.conclude())
+
+    def remember(self, error: BaseException) -> None:
+        """Keep with an error that ends this what had been written before."""
+        remember_progress(error, self.progress.result)
+
+    def _send_all(self, *, are_last: bool = False) -> None:
+        progress = self.progress
+        batches = self._take_batches(self._executor.limits())
+        # Command Logging and Monitoring, CommandStartedEvent: operationId links the events of a
+        # bulk write.
+        if self._operation_id is None:
+            self._operation_id = self._executor.new_operation_id()
+        last = batches[-1] if are_last else None
+        for batch in batches:
+            try:
+                command = self._build(batch, self._operation_id, is_last=batch is last)
+                self._execute(command, batch)
+            except OperationFailure as error:
+                progress.record_failure(error)
+            if self._on_progress is not None:
+                self._tell(self._on_progress)
+            if progress.is_halted:
+                break
+        self._first += self._count
+        self._count = self._size = 0
+
+    def _tell(self, on_progress: OnProgress) -> None:
+        done, total = self.progress.done, self._total
+        upcall(lambda: on_progress(done, total))
+
+
+def iterator_of(source: object) -> Iterator[Any]:
+    """Return an iterator, for blocking callers.
+
+    Raises:
+        TypeError: it takes `async for`.
+    """
+    if not isinstance(source, Iterable):
+        raise TypeError(f"{source!r} can be iterated over by async code only")
+    return upcall(lambda: iter(source))
+
+
+def is_iterable(source: object) -> bool:
+    """Tell whether something can be iterated over, by `for` or by `async for`."""
+    return isinstance(source, (Iterable, AsyncIterable))
+
+
+def new_progress(write_concern: WriteConcern, *, ordered: bool) -> Any:
+    """Return what adds up the replies to a collection's bulk write."""
+    return BulkProgress(ordered) if write_concern.acknowledged else UnacknowledgedProgress()
+
+
+def begun_by(
+    begin: Callable[P, BulkLoad[R]],
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Say which method begins what a blocking method then runs, for who iterates himself."""
+
+    def mark(method: Callable[P, R]) -> Callable[P, R]:
+        method.__dict__["_begin"] = begin
+        return method
+
+    return mark
+
+
+def begin_of(method: Callable[P, R]) -> Callable[P, BulkLoad[R]]:
+    """Return the method that begins what a blocking method runs; same arguments."""
+    return cast("Callable[P, BulkLoad[R]]", method.__dict__["_begin"])
