@@ -1,8 +1,11 @@
 """Chaos: greenlets, threads, asyncio and trio tasks share one client on a set that breaks down.
 
     python -m tests.chaos --seconds 60 --seed 7
+    python -m tests.chaos --bank --seconds 120
+    python -m tests.chaos --stream --seconds 120
 
 It starts its own replica set of three, prints a verdict, and exits with 1 if anything is wrong.
+Callers do single operations, or transfer money in transactions, or write what change streams see.
 """
 
 from __future__ import annotations
@@ -12,34 +15,25 @@ import faulthandler
 import io
 import sys
 import time
-from collections.abc import Callable
-from functools import partial
-from random import Random, SystemRandom
+from random import SystemRandom
 from threading import Thread
 from time import monotonic
-from typing import Any
 
-import anyio
-from pymongo.write_concern import WriteConcern
-
-from bridge import AsyncMongoClient
-from greenmongo import MongoClient
 from greenmongo.embedded import MongoServer
 from greenmongo.hub import statistics_of
-from tests.chaos.callers import Caller, run_greenlets, run_threads
+from tests.chaos.bank.storm import Bank
+from tests.chaos.calls import Calls
+from tests.chaos.drivers import Driver, Greenmongo, PyMongo
 from tests.chaos.faults import Faults
 from tests.chaos.ledger import Ledger
-from tests.chaos.steps import DATABASE, THINGS
-from tests.chaos.tasks import TaskCaller, run_tasks
-from tests.chaos.verdict import Finding, absent, judge
+from tests.chaos.leftovers import Leftovers
+from tests.chaos.storm import Storm
+from tests.chaos.stream.storm import Streams
+from tests.chaos.verdict import Finding, absent, judge_client, judge_ledger
 
-CAP = 20
-GREENLETS, THREADS, ASYNCIO_TASKS, TRIO_TASKS = 200, 20, 100, 50
 LONGEST = 600.0
 ENDS_WITHIN = 60.0
 LOOK_EVERY = 0.5
-
-Client = MongoClient[dict[str, Any]]
 
 
 class Stderr(io.TextIOBase):
@@ -63,25 +57,20 @@ class Stderr(io.TextIOBase):
 def main() -> int:
     """Run, and return the exit code."""
     arguments = parse()
-    print(f"seed {arguments.seed}, {arguments.seconds:g} s")
+    print(f"{arguments.storm.__name__}, seed {arguments.seed}, {arguments.seconds:g} s")
     faulthandler.dump_traceback_later(arguments.seconds + 300, exit=True)
     stderr = sys.stderr = Stderr()
+    ledger = Ledger()
     with MongoServer(members=3) as server:
-        ledger = Ledger()
-        client: Client = MongoClient(server.uri, maxPoolSize=CAP)
-        with client:
-            findings = run(client, server, ledger, arguments.seconds, arguments.seed)
+        leftovers = Leftovers(server.ports)
+        driver: Driver = arguments.driver(server.uri, arguments.storm.options)
+        with driver.client:
+            storm = arguments.storm(driver, ledger, arguments.seed)
+            findings = run(storm, server, arguments.seconds, is_calm=arguments.calm)
+        findings.append(absent("left behind by the client", leftovers.found()))
         findings.append(absent("tracebacks on stderr", stderr.tracebacks))
     faulthandler.cancel_dump_traceback_later()
-    for what, count in sorted(ledger.counts.items()):
-        print(f"{count:8} {what}")
-    for fault in ledger.faults:
-        print(f"         {fault.name}, whole again after {fault.ended - fault.began:.1f} s")
-    for finding in findings:
-        print(finding)
-    is_fine = all(finding.is_fine for finding in findings)
-    print("PASSED" if is_fine else "FAILED", f"(seed {arguments.seed})")
-    return 0 if is_fine else 1
+    return tell(ledger, findings, arguments.seed)
 
 
 def parse() -> argparse.Namespace:
@@ -89,107 +78,91 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seconds", type=float, default=300.0, help="how long callers call")
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(10**6))
+    storms = parser.add_mutually_exclusive_group()
+    parser.set_defaults(storm=Calls, driver=Greenmongo)
+    storms.add_argument(
+        "--bank", dest="storm", action="store_const", const=Bank, help="transfers in transactions"
+    )
+    storms.add_argument(
+        "--stream", dest="storm", action="store_const", const=Streams, help="change streams"
+    )
+    parser.add_argument(
+        "--pymongo",
+        dest="driver",
+        action="store_const",
+        const=PyMongo,
+        help="try the verdict of --bank or --stream on PyMongo, which closes connections of"
+        " callers that leave",
+    )
+    parser.add_argument("--calm", action="store_true", help="leave the deployment alone")
     arguments = parser.parse_args()
     if not 0 < arguments.seconds <= LONGEST:
         parser.error(f"--seconds must be positive and at most {LONGEST:g}")
+    if arguments.driver is PyMongo and arguments.storm is Calls:
+        parser.error("PyMongo has no requests: add --bank or --stream")
     return arguments
 
 
-def run(
-    client: Client, server: MongoServer, ledger: Ledger, seconds: float, seed: int
-) -> list[Finding]:
+def run(storm: Storm, server: MongoServer, seconds: float, *, is_calm: bool) -> list[Finding]:
     """Let everybody loose, wait until all have come to an end, and judge."""
-    prepare(client)
+    storm.prepare()
     began = monotonic()
-    faults = Faults(server, ledger, began, seconds)
-    threads = start_callers(client, ledger, seed, began + seconds)
-    threads.append(Thread(target=faults.run, daemon=True))
-    threads[-1].start()
-    findings = watch(client, ledger, began, began + seconds)
+    faults = Faults(server, storm.ledger, began, [] if is_calm else storm.faults(seconds))
+    threads = storm.start_callers(began + seconds)
+    breaking = Thread(target=faults.run, name="faults", daemon=True)
+    breaking.start()
+    findings = watch(storm, began, began + seconds)
     faults.stop()
     deadline = monotonic() + ENDS_WITHIN
+    breaking.join(ENDS_WITHIN)
+    storm.finish()
     for thread in threads:
         thread.join(max(0.0, deadline - monotonic()))
-    stuck = [thread.name for thread in threads if thread.is_alive()]
+    stuck = [thread.name for thread in (*threads, breaking) if thread.is_alive()]
     findings.append(absent("callers that never came back", stuck))
     if stuck:
         faulthandler.dump_traceback(file=2)
         return findings
-    return findings + judge(client, server, ledger, CAP)
+    findings += storm.judge(server) + judge_ledger(storm.ledger)
+    if isinstance(storm.driver, Greenmongo):
+        findings += judge_client(storm.driver.client, server, storm.options["maxPoolSize"])
+    return findings
 
 
-def prepare(client: Client) -> None:
-    """Put the documents that are read on every member, and one for every slot."""
-    db = client.get_database(DATABASE, write_concern=WriteConcern(3))
-    db.things.insert_many([{"_id": number} for number in range(THINGS)])
-    db.slots.insert_many([{"_id": slot, "tokens": []} for slot in slots()])
-
-
-def slots() -> list[str]:
-    """Return the names of all slots."""
-    kinds = {"greenlet": GREENLETS, "thread": THREADS, "trio": TRIO_TASKS}
-    kinds |= {"asyncio-one": ASYNCIO_TASKS, "asyncio-two": ASYNCIO_TASKS}
-    return [f"{kind}-{number}" for kind, count in kinds.items() for number in range(count)]
-
-
-def start_callers(client: Client, ledger: Ledger, seed: int, until: float) -> list[Thread]:
-    """Start all callers, each kind in a thread of its own, and return the threads."""
-    bridge: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient.from_client(client)
-
-    def randoms(kind: str) -> dict[str, Random]:
-        names = [slot for slot in slots() if slot.startswith(kind)]
-        return {name: Random(f"{seed} {name}") for name in names}
-
-    def of_greenlets() -> None:
-        callers = [
-            Caller(client, ledger, random, slot, can_leave=True)
-            for slot, random in randoms("greenlet").items()
-        ]
-        run_greenlets(callers, Random(f"{seed} killer"), until)
-
-    def of_threads() -> None:
-        callers = [
-            Caller(client, ledger, random, slot, can_leave=False)
-            for slot, random in randoms("thread").items()
-        ]
-        run_threads(callers, until)
-
-    def of_tasks(kind: str) -> None:
-        callers = [
-            TaskCaller(bridge, ledger, random, slot) for slot, random in randoms(kind).items()
-        ]
-        canceller = Random(f"{seed} canceller of {kind}")
-        anyio.run(run_tasks, callers, canceller, until, backend=kind.partition("-")[0])
-
-    kinds = [partial(of_tasks, kind) for kind in ("asyncio-one", "asyncio-two", "trio")]
-    return [start(of_greenlets), start(of_threads), *map(start, kinds)]
-
-
-def start(fn: Callable[[], None]) -> Thread:
-    """Call `fn` in a new thread."""
-    thread = Thread(target=fn, name=repr(fn), daemon=True)
-    thread.start()
-    return thread
-
-
-def watch(client: Client, ledger: Ledger, began: float, until: float) -> list[Finding]:
+def watch(storm: Storm, began: float, until: float) -> list[Finding]:
     """Look at the client while it is used, and say now and then how it goes."""
-    most = 0
+    most, cap = 0, storm.options["maxPoolSize"]
     next_report = began
     while (now := monotonic()) < until:
-        statistics = statistics_of(client)
-        most = max(most, *(pool.open for pool in statistics.pools))
-        if now >= next_report:
-            operations = len(ledger.acknowledged)
+        told = ""
+        if isinstance(storm.driver, Greenmongo):
+            statistics = statistics_of(storm.driver.client)
+            most = max(most, *(pool.open for pool in statistics.pools))
             pools = " ".join(f"{p.open}/{p.waiting}" for p in statistics.pools)
-            print(
-                f"{now - began:5.0f} s: {operations} writes, {statistics.requests} requests, "
-                f"{statistics.abandoned} late replies, open/waiting {pools}",
-                flush=True,
+            told = (
+                f", {statistics.requests} requests, {statistics.abandoned} late replies,"
+                f" open/waiting {pools}"
             )
+        if now >= next_report:
+            print(f"{now - began:5.0f} s: {storm.progress()}{told}", flush=True)
             next_report += 10
         time.sleep(LOOK_EVERY)
-    return [Finding("connections of one pool at once", 0 < most <= CAP, str(most))]
+    if not isinstance(storm.driver, Greenmongo):
+        return []
+    return [Finding("connections of one pool at once", 0 < most <= cap, str(most))]
+
+
+def tell(ledger: Ledger, findings: list[Finding], seed: int) -> int:
+    """Print what there was and what was found, and return the exit code."""
+    for what, count in sorted(ledger.counts.items()):
+        print(f"{count:8} {what}")
+    for fault in ledger.faults:
+        print(f"         {fault.name}, whole again after {fault.ended - fault.began:.1f} s")
+    for finding in findings:
+        print(finding)
+    is_fine = all(finding.is_fine for finding in findings)
+    print("PASSED" if is_fine else "FAILED", f"(seed {seed})")
+    return 0 if is_fine else 1
 
 
 if __name__ == "__main__":

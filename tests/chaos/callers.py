@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import _thread
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from functools import partial
 from random import Random
 from threading import Semaphore, Thread
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 import gevent
 from bson.errors import BSONError
@@ -96,19 +96,26 @@ class Caller:
             self._ledger.count("gave up waiting")
             return False, None
         except (PyMongoError, BSONError) as error:
-            self._ledger.failed(step, error, began)
+            self._ledger.failed(step.name, error, began)
             return False, None
         self._ledger.answered(step, value)
         return True, value
 
 
-def run_greenlets(callers: list[Caller], random: Random, until: float) -> None:
+class Living(Protocol):
+    """Somebody with one life after another."""
+
+    def live(self) -> None:
+        """Live once."""
+
+
+def run_greenlets(callers: Sequence[Living], random: Random, until: float) -> None:
     """Have each caller live again and again in new greenlets, of which some are killed."""
     hub = gevent.get_hub()
     hub.NOT_ERROR = (*hub.NOT_ERROR, Deliberate)
-    living: dict[Caller, Greenlet[[], None]] = {}
+    living: dict[Living, Greenlet[[], None]] = {}
 
-    def keep_alive(caller: Caller) -> None:
+    def keep_alive(caller: Living) -> None:
         while monotonic() < until:
             living[caller] = life = gevent.spawn(caller.live)
             life.join()
@@ -122,11 +129,11 @@ def run_greenlets(callers: list[Caller], random: Random, until: float) -> None:
     hub.destroy(destroy_loop=True)
 
 
-def run_threads(callers: list[Caller], until: float) -> None:
+def run_threads(callers: Sequence[Living], until: float) -> None:
     """Have each caller live again and again in new threads, some without the module threading."""
     over = Semaphore(0)
 
-    def live(caller: Caller) -> None:
+    def live(caller: Living) -> None:
         try:
             caller.live()
         except Deliberate:

@@ -1,28 +1,41 @@
-"""What is done to the deployment meanwhile: stepdowns, and one crash of the primary."""
+"""What is done to the deployment meanwhile: stepdowns, crashes and standstills of the primary."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from threading import Event
-from time import monotonic
+from time import monotonic, sleep
+from typing import TypeAlias
 
 from greenmongo.embedded import EmbeddedServerError, Member, MongoServer
 from tests.chaos.ledger import Fault, Ledger
 
-__all__ = ["Faults"]
+__all__ = ["CRASH", "FREEZE", "STEPDOWN", "Faults", "Plan", "in_turn", "step_down"]
 
-STEPDOWN_EVERY = 20.0
+STEPDOWN, CRASH, FREEZE = "stepdown", "kill -9", "freeze"
 DOWN_FOR = 3.0
+FROZEN_FOR = 9.0
+"""Longer than an election takes to begin, and than clients wait for a heartbeat."""
 WHOLE_WITHIN = 60.0
+
+Plan: TypeAlias = Sequence[tuple[float, str]]
+"""Seconds after the beginning, and what happens then."""
+
+
+def in_turn(names: Sequence[str], every: float, seconds: float) -> Plan:
+    """Return a plan of one fault after another, the first after half of the time between two."""
+    count = int((seconds - every / 2) // every) + 1 if seconds > every / 2 else 0
+    return [(every / 2 + every * n, names[n % len(names)]) for n in range(count)]
 
 
 class Faults:
     """Plays with the members of a set until told to stop."""
 
-    def __init__(self, server: MongoServer, ledger: Ledger, began: float, seconds: float) -> None:
+    def __init__(self, server: MongoServer, ledger: Ledger, began: float, plan: Plan) -> None:
         self._server = server
         self._ledger = ledger
-        self._until = began + seconds
-        self._crash_at = began + seconds / 2
+        self._began = began
+        self._plan = plan
         self._stop = Event()
 
     def stop(self) -> None:
@@ -30,22 +43,19 @@ class Faults:
         self._stop.set()
 
     def run(self) -> None:
-        """Step the primary down now and again, and crash it once half-way."""
-        has_crashed = False
-        next_one = monotonic() + STEPDOWN_EVERY / 2
-        while next_one < self._until:
-            crashes = not has_crashed and next_one >= self._crash_at - STEPDOWN_EVERY / 2
-            if self._stop.wait(max(0.0, next_one - monotonic())):
+        """Do what the plan says, each fault when the one before is over."""
+        for at, name in self._plan:
+            if self._stop.wait(max(0.0, self._began + at - monotonic())):
                 return
-            has_crashed = has_crashed or crashes
-            self._do("kill -9" if crashes else "stepdown")
-            next_one += STEPDOWN_EVERY
+            self._do(name)
 
     def _do(self, name: str) -> None:
         began = monotonic()
         primary = self._server.wait_for_primary(WHOLE_WITHIN)
-        if name == "stepdown":
+        if name == STEPDOWN:
             step_down(primary)
+        elif name == FREEZE:
+            freeze(primary)
         else:
             primary.kill()
             self._stop.wait(DOWN_FOR)
@@ -53,6 +63,15 @@ class Faults:
         self._server.wait_for_primary(WHOLE_WITHIN)
         self._ledger.faults.append(Fault(f"{name} of {primary.port}", began, monotonic()))
         self._ledger.count(name)
+
+
+def freeze(member: Member) -> None:
+    """Have a member stand still for a while."""
+    member.freeze()
+    try:
+        sleep(FROZEN_FOR)
+    finally:
+        member.thaw()
 
 
 def step_down(primary: Member) -> None:

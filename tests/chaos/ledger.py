@@ -9,7 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from bson.errors import BSONError
-from pymongo.errors import AutoReconnect, CursorNotFound, PyMongoError
+from pymongo.errors import AutoReconnect, CursorNotFound, OperationFailure, PyMongoError
 
 if TYPE_CHECKING:
     from tests.chaos.steps import Step
@@ -20,6 +20,8 @@ GRACE = 5.0
 """Seconds after a fault is over in which callers may still hear of it."""
 
 SHOWN = 20
+SNAPSHOT_UNAVAILABLE = 246
+"""A member that was just elected, or is back, has nothing to read as of a moment."""
 
 
 class Deliberate(Exception):
@@ -31,7 +33,9 @@ class Failure:
     """One operation that raised."""
 
     step: str
-    error: BaseException
+    error: str
+    is_of_faults: bool
+    """Whether a deployment that breaks down may cause it."""
     began: float
     ended: float
 
@@ -47,6 +51,10 @@ class Fault:
     def explains(self, failure: Failure) -> bool:
         """Tell whether an operation ran while the fault was felt."""
         return failure.began <= self.ended + GRACE and failure.ended >= self.began
+
+    def covers(self, moment: float) -> bool:
+        """Tell whether the fault was felt at some time."""
+        return self.began <= moment <= self.ended + GRACE
 
 
 class Ledger:
@@ -85,18 +93,24 @@ class Ledger:
         if not step.is_right(value):
             self.wrong(f"{step.name} of {step.token} was answered by {value!r:.300}")
 
-    def failed(self, step: Step, error: PyMongoError | BSONError, began: float) -> None:
-        """Note an error that an operation raised."""
-        failure = Failure(step.name, error, began, monotonic())
+    def failed(self, step: str, error: PyMongoError | BSONError, began: float) -> None:
+        """Note an error that an operation raised. Not the error itself: it keeps things alive."""
+        failure = Failure(step, f"{error!r:.300}", is_of_faults(error), began, monotonic())
         with self._lock:
-            self.counts[f"{type(error).__name__} of {step.name}"] += 1
+            self.counts[f"{type(error).__name__} of {step}"] += 1
             self.failures.append(failure)
 
     def unexplained(self) -> list[str]:
         """Return the failures that no fault accounts for."""
         return [
-            f"{failure.step} raised {failure.error!r:.300}"
+            f"{failure.step} raised {failure.error}"
             for failure in self.failures
-            if not isinstance(failure.error, AutoReconnect | CursorNotFound)
-            or not any(fault.explains(failure) for fault in self.faults)
+            if not failure.is_of_faults or not any(fault.explains(failure) for fault in self.faults)
         ]
+
+
+def is_of_faults(error: BaseException) -> bool:
+    """Tell whether a deployment that breaks down may cause an error, and drivers may tell of it."""
+    if isinstance(error, OperationFailure) and error.code == SNAPSHOT_UNAVAILABLE:
+        return True
+    return isinstance(error, AutoReconnect | CursorNotFound)

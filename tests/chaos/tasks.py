@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from random import Random
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 from bson.errors import BSONError
@@ -88,7 +88,7 @@ class TaskCaller:
             with anyio.move_on_after(patience) as scope:
                 value = await step.call(self._db)
         except (PyMongoError, BSONError) as error:
-            self._ledger.failed(step, error, began)
+            self._ledger.failed(step.name, error, began)
             return False, None
         if scope.cancelled_caught:
             self._ledger.count("gave up waiting")
@@ -97,11 +97,18 @@ class TaskCaller:
         return True, value
 
 
-async def run_tasks(callers: list[TaskCaller], random: Random, until: float) -> None:
-    """Have each caller live again and again in new tasks, of which some are cancelled."""
-    living: dict[TaskCaller, anyio.CancelScope] = {}
+class LivingTask(Protocol):
+    """Somebody with one life after another."""
 
-    async def keep_alive(caller: TaskCaller) -> None:
+    async def live(self) -> None:
+        """Live once."""
+
+
+async def run_tasks(callers: Sequence[LivingTask], random: Random | None, until: float) -> None:
+    """Have each caller live again and again in new tasks, of which some are cancelled."""
+    living: dict[LivingTask, anyio.CancelScope] = {}
+
+    async def keep_alive(caller: LivingTask) -> None:
         while monotonic() < until:
             async with anyio.create_task_group() as one:
                 living[caller] = one.cancel_scope
@@ -110,6 +117,6 @@ async def run_tasks(callers: list[TaskCaller], random: Random, until: float) -> 
     async with anyio.create_task_group() as slots:
         for caller in callers:
             slots.start_soon(keep_alive, caller)
-        while monotonic() < until:
+        while random is not None and monotonic() < until:
             await anyio.sleep(CANCEL_EVERY)
             random.choice(list(living.values())).cancel()
