@@ -10,6 +10,7 @@ from time import monotonic
 from typing import Any
 
 import pytest
+from pymongo import DeleteMany, InsertOne
 from pymongo.errors import PyMongoError
 
 import bridge.motor as ours
@@ -28,7 +29,6 @@ CLASSES = {
     "AsyncIOMotorCommandCursor": core.AgnosticCommandCursor,
 }
 TO_COME = {
-    "bulk_write",
     "create_search_index",
     "create_search_indexes",
     "drop_search_index",
@@ -67,6 +67,17 @@ async def writes(things: Any) -> Any:
     many = await things.update_many({"_id": {"$gt": 7}}, {"$set": {"a": 1}})
     gone = await things.delete_one({"_id": 0})
     return one.inserted_id, many.modified_count, gone.deleted_count
+
+
+async def bulk_write(things: Any) -> Any:
+    operations = [InsertOne({"_id": 10}), DeleteMany({"_id": {"$lt": 3}})]
+    future = things.bulk_write(operations)
+    assert isinstance(future, asyncio.Future)
+    return (await future).bulk_api_result
+
+
+async def a_bulk_write_that_fails(things: Any) -> Any:
+    return await things.bulk_write([InsertOne({"_id": 1})], ordered=False)
 
 
 async def to_list(things: Any) -> Any:
@@ -210,6 +221,8 @@ async def lists(things: Any) -> Any:
     [
         reads,
         writes,
+        bulk_write,
+        a_bulk_write_that_fails,
         to_list,
         to_list_of_nothing,
         to_list_of_less,
