@@ -37,6 +37,7 @@ TO_COME = {
     "update_search_index",
     "watch",
 }
+TO_COME_OF = {"AsyncIOMotorClient": {"bulk_write"}}
 INSIDE = {"coroutine_annotation", "unwrap", "wrap"}
 """Without an underscore, but nobody's business."""
 
@@ -47,7 +48,7 @@ Doc = dict[str, Any]
 def test_whatever_motor_has_is_here(name: str) -> None:
     mine = {attribute for attribute in dir(getattr(ours, name)) if not attribute.startswith("_")}
     motors = {attribute for attribute in dir(CLASSES[name]) if not attribute.startswith("_")}
-    assert motors - mine - INSIDE <= TO_COME
+    assert motors - mine - INSIDE <= TO_COME | TO_COME_OF.get(name, set())
     # The list only ever shrinks.
     assert not mine & TO_COME
 
