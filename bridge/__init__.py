@@ -18,6 +18,7 @@ from bridge._legacy.cursor import AsyncLegacyCursor
 from bridge._legacy.database import AsyncLegacyDatabase
 from bridge._request import AsyncRequest
 from bridge._run import run
+from bridge._session import AsyncClientSession
 
 __all__ = [
     "AsyncMongoClient",
@@ -28,6 +29,7 @@ __all__ = [
     "AsyncRawBatchCursor",
     "AsyncRawBatchCommandCursor",
     "AsyncRequest",
+    "AsyncClientSession",
     "AsyncConnection",
     "AsyncReplicaSetConnection",
     "AsyncLegacyDatabase",

@@ -13,6 +13,7 @@ from bridge._cursor import AsyncCommandCursor
 from bridge._database import AsyncDatabase
 from bridge._delegate import Pending, awaits, optionally_awaited, wraps_call, wraps_result
 from bridge._request import AsyncRequest
+from bridge._session import AsyncClientSession
 from greenmongo import MongoClient
 from greenmongo.lowlevel import in_own_place, is_open, request_depth, thread_of
 
@@ -251,6 +252,7 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
         """Whether the deployment is reached through a mongos."""
         return await self._dispatcher.call(lambda: self._sync.is_mongos)
 
+    start_session = wraps_result(AsyncClientSession._wrap)(MongoClient[DocT].start_session)
     server_info = awaits(MongoClient[DocT].server_info)
     append_metadata = wraps_result(_itself)(MongoClient[DocT].append_metadata)
 

@@ -26,13 +26,15 @@ from bridge._cursor import (
 )
 from bridge._database import AsyncDatabase
 from bridge._delegate import Facade, is_optionally_awaited, wraps_awaited, wraps_call, wraps_result
-from greenmongo import Collection, CommandCursor, Cursor, Database, MongoClient
+from bridge._session import AsyncClientSession
+from greenmongo import ClientSession, Collection, CommandCursor, Cursor, Database, MongoClient
 
 if TYPE_CHECKING:
     from greenmongo.lowlevel import Address, CursorInternals
 
 __all__ = [
     "AsyncIOMotorClient",
+    "AsyncIOMotorClientSession",
     "AsyncIOMotorCollection",
     "AsyncIOMotorCommandCursor",
     "AsyncIOMotorCursor",
@@ -264,6 +266,15 @@ class AsyncIOMotorDatabase(_EagerTasks[Database[DocT]], AsyncDatabase[DocT], Gen
         return AsyncIOMotorCollection._wrap(self, self._sync[name])
 
 
+class AsyncIOMotorClientSession(_EagerTasks[ClientSession], AsyncClientSession):
+    """A session of a client with Motor's habits."""
+
+    @property
+    def client(self) -> AsyncIOMotorClient[Any]:
+        """The client that this session was started by."""
+        return cast("AsyncIOMotorClient[Any]", self._parent)
+
+
 class AsyncIOMotorClient(_EagerTasks[MongoClient[DocT]], AsyncMongoClient[DocT], Generic[DocT]):
     """A deployment, with the constructor and the properties of Motor's client."""
 
@@ -363,4 +374,5 @@ _EagerTasks._family = {
     AsyncCollection: AsyncIOMotorCollection,
     AsyncCursor: AsyncIOMotorCursor,
     AsyncCommandCursor: AsyncIOMotorCommandCursor,
+    AsyncClientSession: AsyncIOMotorClientSession,
 }

@@ -17,6 +17,7 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from greenmongo._api.client import MongoClient
+from greenmongo._api.client_session import ClientSession
 from greenmongo._api.collection import Collection
 from greenmongo._api.command_cursor import CommandCursor
 from greenmongo._api.cursor import Cursor
@@ -46,6 +47,7 @@ __all__ = [
     "GEOSPHERE",
     "HASHED",
     "TEXT",
+    "ClientSession",
     "Collection",
     "CommandCursor",
     "Connection",

@@ -21,6 +21,7 @@
     ├── InvalidOperation
     │   ├── HubClosed                       the hub thread has stopped
     │   └── MisuseError                     the driver used as it cannot be; says where
+    │       └── ConcurrentSessionUse        by two at once; says where both are
     ├── ConfigurationError
     │   └── InvalidURI
     ├── CollectionInvalid
@@ -67,12 +68,14 @@ from pymongo.errors import (
 from greenmongo._core.requests.errors import ExceededMaxWaiters, RequestBroken
 from greenmongo._hub.errors import HubClosed, MisuseError
 from greenmongo._legacy.removed import RemovedFromServer
+from greenmongo._net.session_use import ConcurrentSessionUse
 
 __all__ = [
     "AutoReconnect",
     "BulkWriteError",
     "ClientBulkWriteException",
     "CollectionInvalid",
+    "ConcurrentSessionUse",
     "ConfigurationError",
     "ConnectionFailure",
     "CursorNotFound",

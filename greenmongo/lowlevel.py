@@ -13,9 +13,17 @@ from greenmongo._api.bulk.load import BulkLoad, begin_of
 from greenmongo._api.configured import WithoutTruth
 from greenmongo._api.cursor_internals import CursorInternals, internals_of
 from greenmongo._api.request import Request
+from greenmongo._api.session_blocks import BoundSession, TransactionBlock, is_leaving
+from greenmongo._api.session_internals import (
+    ends_at_once,
+    leave_session,
+    leave_transaction,
+    transaction_steps,
+)
 from greenmongo._core.options import ClientOptions
 from greenmongo._core.sdam.topology_description import TopologyDescription
 from greenmongo._core.sessions.client_session import SessionLike
+from greenmongo._core.sessions.options import SessionOptions
 from greenmongo._core.types import Address, ReadMode
 from greenmongo._hub.call import NOTICE, Call, CallState, DetachedCall
 from greenmongo._hub.context import Context
@@ -36,6 +44,7 @@ __all__ = [
     "NOTICE",
     "Address",
     "BulkLoad",
+    "BoundSession",
     "Call",
     "CallAbandoned",
     "CallState",
@@ -52,19 +61,26 @@ __all__ = [
     "Request",
     "RunOnce",
     "SessionLike",
+    "SessionOptions",
     "ThreadLocal",
     "TopologyDescription",
+    "TransactionBlock",
     "WithoutTruth",
     "acquire",
     "begin_of",
     "carries_context",
+    "ends_at_once",
     "in_own_place",
     "internals_of",
+    "is_leaving",
     "is_open",
+    "leave_session",
+    "leave_transaction",
     "native_sleep",
     "new_one_shot",
     "request_depth",
     "thread_of",
+    "transaction_steps",
     "wants_context",
 ]
 

@@ -71,7 +71,13 @@ PYMONGO_VALUES = {
     "read_preferences", "results", "server_api", "server_selectors", "uri_parser",
     "write_concern",
 }  # fmt: skip
-PYMONGO_NAMES = {("pymongo.collection", "ReturnDocument")}  # it lives nowhere else
+PYMONGO_NAMES = {  # they live nowhere else
+    ("pymongo.collection", "ReturnDocument"),
+    ("pymongo.client_session", "SessionOptions"),
+    ("pymongo.client_session", "TransactionOptions"),
+    ("pymongo.client_session_shared", "SessionOptions"),
+    ("pymongo.client_session_shared", "TransactionOptions"),
+}
 WITHOUT_PYMONGO = ("greenmongo._wire", "greenmongo.embedded")
 
 # Nowhere do modules import each other in a circle when they are loaded. In these packages they do
@@ -83,6 +89,7 @@ PARENTS: dict[str, tuple[str, ...]] = {
         "greenmongo._net.pool",
     ),
     "bridge._request": ("bridge._client",),
+    "bridge._session": ("bridge._client",),
     "bridge._database": ("bridge._client",),
     "bridge._collection": ("bridge._database",),
     "bridge._cursor": ("bridge._collection",),

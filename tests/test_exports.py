@@ -26,6 +26,7 @@ MODULES = [
     "bridge.errors",
     "bridge.motor",
     "greenmongo",
+    "greenmongo.client_session",
     "greenmongo.collection",
     "greenmongo.command_cursor",
     "greenmongo.cursor",

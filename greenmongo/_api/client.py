@@ -20,6 +20,7 @@ from greenmongo._api.configured import name_of
 from greenmongo._api.database import Database
 from greenmongo._api.deployment import Deployment
 from greenmongo._api.request import Request
+from greenmongo._api.start_session import SessionStarter
 from greenmongo._core.commands.admin import drop_database, list_databases
 from greenmongo._core.namespace import Namespace
 from greenmongo._core.options import ClientOptions
@@ -46,7 +47,7 @@ _LOGGER = logging.getLogger("greenmongo.client")
 OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
 
 
-class MongoClient(Deployment, Generic[DocT]):
+class MongoClient(SessionStarter, Deployment, Generic[DocT]):
     """A MongoDB deployment, for any thread, greenlet or event loop; `client.name` is a database."""
 
     HOST = "localhost"

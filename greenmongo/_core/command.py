@@ -12,7 +12,8 @@ from bson.codec_options import DEFAULT_CODEC_OPTIONS, CodecOptions
 if TYPE_CHECKING:
     from pymongo.errors import PyMongoError
 
-    from greenmongo._core.sessions.client_session import SessionState
+    from greenmongo._core.sessions.client_session import SessionLike, SessionState
+    from greenmongo._core.sessions.transaction import TransactionEvent
     from greenmongo._core.types import Address, Document, ReadMode
 
 __all__ = [
@@ -39,6 +40,8 @@ class Retryability(Enum):
     """A retryable write (Retryable Writes, "Supported Write Operations"), to be numbered."""
     UNKNOWN = "unknown"
     """Never, as the command is the caller's own; nobody knows whether it reads or writes."""
+    ALWAYS = "always"
+    """Whatever retryWrites says (Transactions, "Interaction with Retryable Writes")."""
 
 
 class ReplyShape(Enum):
@@ -64,6 +67,11 @@ class Lease(Protocol):
     @property
     def session(self) -> SessionState | None:
         """The implicit session that the cursor was opened in."""
+        ...
+
+    @property
+    def explicit(self) -> SessionLike | None:
+        """The caller's session that the cursor was opened in."""
         ...
 
 
@@ -134,6 +142,8 @@ class Command(NamedTuple):
     """The seconds to wait for the answer; None: as long as the connection's option says."""
     requires: Requirement | None = None
     """What is asked of the server beyond what all supported ones can do, before it is sent."""
+    ends: TransactionEvent | None = None
+    """Set for commitTransaction and abortTransaction."""
     tolerates: Callable[[Document], bool] | None = None
     """Tells of a reply that is not ok whether the caller takes it nevertheless: then listeners
     are told of a success, as by PyMongo."""

@@ -126,6 +126,9 @@ class RetryPolicy:
         if self._is_strict or (self._deadline is not None and self._deadline.has_passed(now)):
             return False
         command, options = self._command, self._options
+        if command.retry is Retryability.ALWAYS:
+            # Transactions, "Interaction with Retryable Writes": once, even with retryWrites=false.
+            return was_rejected_unstarted(error) or may_retry_write(error)
         if command.retry is Retryability.UNKNOWN:
             # Client Backpressure, "Overload retry policy", 2.4: runCommand needs both.
             is_wanted = options.retry_reads and options.retry_writes

@@ -20,7 +20,7 @@ from __future__ import annotations
 import enum
 from collections import deque
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import gevent
 from gevent.hub import Waiter
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from greenmongo._hub.workers import Worker, Workers
 
 __all__ = ["NOTICE", "Call", "CallState", "DetachedCall"]
+
+R = TypeVar("R")
 
 NOTICE: Any = object()
 """Delivered in place of a value: there are notices to run."""
@@ -205,6 +207,21 @@ class Call:
             if not self.is_reachable():
                 raise CallAbandoned("the caller's event loop was closed")
         return question.take()
+
+    def ask_briefly(self, fn: Callable[[], R], timeout: float) -> R | None:
+        """Call `fn()` in the caller's place, if he is there and answers. Hub side; waits.
+
+        Returns:
+            What it returns; None if there was no answer within `timeout` seconds.
+        """
+        if self.state is not _RUNNING:
+            return None
+        question = _Question(fn, self.workers.hub)
+        self.notify(question)
+        if not question.wait(timeout):
+            return None
+        answer: R = question.take()
+        return answer
 
     def run_notices(self) -> None:
         """Run what is to be run in the caller's place, until nothing is left. Caller side."""

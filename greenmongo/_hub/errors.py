@@ -65,9 +65,13 @@ def blocks_in_callback(what: object, hub: str) -> MisuseError:
     )
 
 
-def find_call_site() -> str | None:
-    """Return the line on the stack that called the driver, if it is there."""
-    frame: FrameType | None = sys._getframe(1)
+def find_call_site(frame: FrameType | None = None) -> str | None:
+    """Return the line on a stack that called the driver, if it is there.
+
+    Args:
+        frame: the stack; None for that of the caller.
+    """
+    frame = frame or sys._getframe(1)
     while frame is not None:
         package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
         if package in NOBODY:

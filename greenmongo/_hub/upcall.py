@@ -28,13 +28,18 @@ from gevent import Greenlet
 from gevent.hub import Hub, getcurrent
 
 from greenmongo._hub.background import run_in_background
+from greenmongo._hub.errors import find_call_site
 from greenmongo._hub.offload import offload
 from greenmongo._hub.workers import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
-__all__ = ["DriverGreenlet", "in_own_place", "notify_caller", "spawn", "upcall"]
+__all__ = ["DriverGreenlet", "in_own_place", "notify_caller", "place_of", "spawn", "upcall"]
+
+ANSWER_TIMEOUT = 0.5
+"""Seconds that whoever waits for an operation has to say where he is."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -85,6 +90,17 @@ def upcall(fn: Callable[[], R]) -> R:
         # Not in the background thread, which somebody's listener may be holding.
         return offload(fn)
     return fn()
+
+
+def place_of(running: object) -> str | None:
+    """Return the line of the user's that waits for what a greenlet does. Hub side; may wait.
+
+    None if there is none, or if whoever waits does not answer.
+    """
+    if isinstance(running, Worker) and running.caller is not None:
+        return running.caller.ask_briefly(find_call_site, ANSWER_TIMEOUT)
+    frame: FrameType | None = getattr(running, "gr_frame", None)
+    return None if frame is None else find_call_site(frame)
 
 
 def in_own_place(fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gevent
 from pymongo.errors import AutoReconnect, NetworkTimeout, ProtocolError, PyMongoError
@@ -66,16 +66,22 @@ class Abandoned:
         self._attempt_wait = attempt_wait
         self._command_timeout = command_timeout
         self._draining: set[gevent.Greenlet[[Pool, Connection], None]] = set()
-        self._to_end: dict[Address, list[Binary]] = {}
+        self._to_end: dict[Address, dict[Binary, bool]] = {}
+        """The sessions whose operations are to be ended, and whether their cursors are."""
 
     def __len__(self) -> int:
         return len(self._draining)
 
     def adopt(self, pool: Pool, connection: Connection) -> None:
         """See a connection's outstanding reply through. Does not wait."""
+        exchange = connection.pending
         greenlet = spawn(self._drain, pool, connection)
         self._draining.add(greenlet)
         greenlet.rawlink(self._draining.discard)
+        if exchange is not None and exchange.on_over is not None:
+            on_over = exchange.on_over
+            # Also if it is ended before it has begun.
+            greenlet.rawlink(lambda _: on_over())
 
     def close(self) -> None:
         """Stop draining; the pools close the connections."""
@@ -126,14 +132,13 @@ class Abandoned:
         Several on one server are ended together.
         """
         exchange = connection.pending
-        if exchange is None or exchange.lsid is None or not exchange.is_exclusive:
+        if exchange is None or exchange.lsid is None:
             return
         waiting = self._to_end.get(connection.address)
         if waiting is None:
-            self._to_end[connection.address] = [exchange.lsid["id"]]
+            waiting = self._to_end[connection.address] = {}
             spawn(self._end_operations, connection.address)
-        else:
-            waiting.append(exchange.lsid["id"])
+        waiting[exchange.lsid["id"]] = exchange.is_exclusive
 
     def _end_operations(self, address: Address) -> None:
         try:
@@ -141,11 +146,11 @@ class Abandoned:
             connection.timeout = self._command_timeout
             try:
                 while sessions := self._to_end[address]:
-                    self._to_end[address] = []
-                    reply = connection.command(operations_of(sessions))
+                    self._to_end[address] = {}
+                    reply = connection.command(operations_of(list(sessions)))
                     check_reply(reply)
                     for found in found_of(reply):
-                        _end(connection, found)
+                        _end(connection, found, sessions)
             finally:
                 connection.close()
         except PyMongoError as error:
@@ -164,12 +169,18 @@ def _finish(connection: Connection, timeout: float) -> tuple[bytes | memoryview 
         return None, False
 
 
-def _end(connection: Connection, found: Document) -> None:
-    """End an operation or a cursor that `operations_of` has found."""
-    cursor = found.get("cursor")
+def _end(connection: Connection, found: Document, sessions: dict[Binary, bool]) -> None:
+    """End an operation or a cursor that `operations_of` has found.
+
+    The cursors that are open in a caller's session are others, which he still reads.
+    """
+    cursor, lsid = found.get("cursor"), found.get("lsid")
+    session: Any = lsid.get("id") if isinstance(lsid, dict) else None
     if found.get("type") != "idleCursor":
         if "opid" in found:
             connection.command({"killOp": 1, "op": found["opid"]})
+    elif not sessions.get(session, True):
+        return
     elif isinstance(cursor, dict) and "cursorId" in cursor:
         db, _, collection = str(found.get("ns")).partition(".")
         kill = {"killCursors": collection, "cursors": [cursor["cursorId"]]}
@@ -190,7 +201,7 @@ def operations_of(sessions: list[Binary]) -> Document:
         "pipeline": [
             {"$currentOp": {"idleCursors": True}},
             {"$match": {"lsid.id": {"$in": sessions}}},
-            {"$project": {"opid": 1, "type": 1, "ns": 1, "cursor.cursorId": 1}},
+            {"$project": {"opid": 1, "type": 1, "ns": 1, "cursor.cursorId": 1, "lsid": 1}},
         ],
         "cursor": {"batchSize": 10_000},
         # A secondary would refuse otherwise.

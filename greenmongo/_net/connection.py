@@ -30,7 +30,7 @@ from greenmongo._wire.op_msg import MORE_TO_COME, MessageBody, encode_op_msg
 from greenmongo._wire.reply import read_reply
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from bson.objectid import ObjectId
 
@@ -60,7 +60,9 @@ class Exchange:
     lsid: Document | None
     """The session it runs in, by which the server can be told to end it."""
     is_exclusive: bool
-    """Nothing else runs in that session."""
+    """Nothing else is in that session, no open cursor either."""
+    on_over: Callable[[], object] | None = None
+    """To be called when nobody waits for the reply, and it has come or was given up."""
 
 
 class Connection:

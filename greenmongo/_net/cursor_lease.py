@@ -20,7 +20,7 @@ from greenmongo._core.server_codes import CURSOR_GONE_CODES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from greenmongo._core.sessions.client_session import SessionState
+    from greenmongo._core.sessions.client_session import SessionLike, SessionState
     from greenmongo._hub.thread import HubThread
     from greenmongo._net.holder import CursorHolder
     from greenmongo._net.sessions import Sessions
@@ -38,9 +38,10 @@ class CursorLease:
             and cursors": `getMore` must run in it, and it goes back when the cursor ends.
         holder: keeps the connection, if it must be kept. Load Balancers, "Connection Pinning".
         kill: closes the cursor with this lease, when nobody else will. Does not wait.
+        explicit: the caller's session, if the cursor was opened in one.
     """
 
-    __slots__ = ("_kill", "_sessions", "_thread", "holder", "session")
+    __slots__ = ("_kill", "_sessions", "_thread", "explicit", "holder", "session")
 
     def __init__(
         self,
@@ -49,10 +50,13 @@ class CursorLease:
         session: SessionState | None,
         holder: CursorHolder | None,
         kill: Callable[[CursorLease], object] | None = None,
+        explicit: SessionLike | None = None,
     ) -> None:
         self._sessions = sessions
         self._thread = thread
         self._kill = kill
+        self.explicit = explicit
+        """It is the caller's: nobody gives it back."""
         self.session = session
         """None if it is the caller's own, or given back."""
         self.holder = holder

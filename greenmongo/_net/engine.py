@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from bson.codec_options import DEFAULT_CODEC_OPTIONS
 from gevent.hub import getcurrent
-from pymongo.errors import PyMongoError
+from pymongo.errors import NetworkTimeout, PyMongoError
 from pymongo.read_preferences import ReadPreference
 
 from greenmongo._core.pool_rules import PoolLimits, PoolState
@@ -19,10 +21,13 @@ from greenmongo._net.closed_client import used_after_close
 from greenmongo._net.connector import Connector
 from greenmongo._net.deadlock import break_deadlock
 from greenmongo._net.housekeeping import Housekeeper
+from greenmongo._net.leftover import wait_for_leftover
 from greenmongo._net.observers.command import CommandMonitoring
 from greenmongo._net.operation import Operation
+from greenmongo._net.operation_in_session import OperationInSession
 from greenmongo._net.pool import Pool
 from greenmongo._net.request_table import RequestTable
+from greenmongo._net.roll_back import roll_back
 from greenmongo._net.sessions import Sessions
 from greenmongo._net.topology import Topology
 
@@ -33,7 +38,8 @@ if TYPE_CHECKING:
     from greenmongo._core.options import ClientOptions
     from greenmongo._core.options.credentials import Credentials
     from greenmongo._core.pool_rules import PendingConnection
-    from greenmongo._core.sessions.client_session import SessionLike
+    from greenmongo._core.sessions.client_session import SessionLike, SessionState
+    from greenmongo._core.sessions.transaction import Transaction
     from greenmongo._core.types import Address
     from greenmongo._hub.thread import HubThread
     from greenmongo._net.connection import Connection
@@ -117,7 +123,13 @@ class Engine:
             if self.table.holders or self.options.auto_start_request
             else None
         )
-        return Operation(self, command, holder, session).run()
+        if session is None:
+            lease = command.lease
+            if lease is None or lease.explicit is None:
+                return Operation(self, command, holder).run()
+            # Driver Sessions, "Sessions and Cursors": in that which it was opened in.
+            session = lease.explicit
+        return OperationInSession(self, command, holder, session).run()
 
     def execute_later(self, command: Command) -> None:
         """Run a command that nobody waits for. Does not wait."""
@@ -126,11 +138,26 @@ class Engine:
 
     def _execute_quietly(self, command: Command) -> None:
         try:
-            self.execute(command)
+            # In no session of a caller's, who may be using it.
+            Operation(self, command, None).run()
         except PyMongoError:
             # It closes a cursor. The server closes idle ones by itself; a client that is closing
             # has no time for it.
             return
+
+    def roll_back(self, state: SessionState, transaction: Transaction) -> None:
+        """Have a transaction aborted that nobody else ends. Does not wait."""
+        if not self._is_closed:
+            roll_back(self, state, transaction)
+
+    def leave_session(self, state: SessionState) -> None:
+        """End a session that nobody ends any more. Does not wait."""
+        left = state.leave_transaction()
+        if left is not None:
+            self.roll_back(state, left)
+        elif state.transaction is not None:
+            self.sessions.transaction_ended(state.transaction)
+        self.sessions.release(state)
 
     def end_on_server(self, connection: Connection) -> None:
         """Have the operation of a connection that is given up ended on the server."""
@@ -196,7 +223,8 @@ class Engine:
         return len(self._abandoned)
 
     def end_sessions(self) -> None:
-        """Tell the server that the pooled sessions are over, as far as that goes quickly."""
+        """Tell the server what is over, as far as that goes quickly: transactions, and sessions."""
+        self._end_transactions()
         sessions = self.sessions.drain()
         servers = list(self.topology.servers.values())
         for server in servers:
@@ -212,6 +240,28 @@ class Engine:
             finally:
                 server.pool.checkin(connection)
             return
+
+    def _end_transactions(self) -> None:
+        open_ones = self.sessions.open_transactions
+        for state, transaction in open_ones:
+            self.roll_back(state, transaction)
+        ends_at = monotonic() + END_SESSIONS_TIMEOUT
+        with suppress(NetworkTimeout):
+            for state, _ in open_ones:
+                wait_for_leftover(state, max(0.0, ends_at - monotonic()))
+
+    def let_go(self) -> None:
+        """Close, as the client is gone. Does not wait."""
+        if self.sessions.open_transactions and not self._is_closed:
+            spawn(self._end_and_close)
+        else:
+            self.close()
+
+    def _end_and_close(self) -> None:
+        try:
+            self._end_transactions()
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Close every socket, end every greenlet, give the thread back. Idempotent, never waits."""

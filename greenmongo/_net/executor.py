@@ -10,24 +10,31 @@ from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
 from operator import attrgetter
+from time import monotonic
 from typing import TYPE_CHECKING
 
-from pymongo.errors import PyMongoError
+import gevent
+from pymongo.errors import InvalidOperation, PyMongoError
 from pymongo.monitoring import CommandListener
 
 from greenmongo._core.bulk.batches import WriteLimits
-from greenmongo._core.sessions.client_session import require_session
+from greenmongo._core.sessions.client_session import SessionState, require_session
+from greenmongo._core.sessions.server_session import ServerSession
 from greenmongo._hub.context import Context, current_context
-from greenmongo._hub.errors import HubClosed
+from greenmongo._hub.errors import HubClosed, MisuseError
 from greenmongo._hub.run_once import RunOnce
 from greenmongo._hub.thread import HubThread, acquire, process_generation
+from greenmongo._net.bound_session import BOUND_SESSION
 from greenmongo._net.caller_context import carries_context
 from greenmongo._net.closed_client import used_after_close
 from greenmongo._net.connection import next_request_id
 from greenmongo._net.dns_records import import_dnspython
 from greenmongo._net.engine import Engine
+from greenmongo._net.environment import new_session_id
+from greenmongo._net.holder import Holder
 from greenmongo._net.metadata import ClientMetadata
 from greenmongo._net.observers.publisher import Publisher
+from greenmongo._net.session_use import refuse_if_in_use
 from greenmongo._net.socks import import_socksio
 from greenmongo._net.statistics import ClientStatistics, gather_statistics
 from greenmongo._net.topology import initial_description
@@ -36,7 +43,7 @@ if TYPE_CHECKING:
     from greenmongo._core.command import Command, Reply
     from greenmongo._core.options import ClientOptions
     from greenmongo._core.sdam.topology_description import TopologyDescription
-    from greenmongo._core.sessions.client_session import SessionLike
+    from greenmongo._core.sessions.client_session import SessionLike, SessionOptions
     from greenmongo._core.types import Address, ReadMode
 
 __all__ = ["Executor"]
@@ -78,9 +85,13 @@ class Executor:
             PyMongoError: as PyMongo would.
             MisuseError: the client is closed.
             ValueError: `session` is no session.
+            InvalidOperation: it has ended, or is one of another client's.
         """
         if session is not None:
-            require_session(session)
+            self._require_own(session)
+        elif (bound := BOUND_SESSION.get()) is not None and command.lease is None:
+            self._require_own(bound)
+            session = bound
         engine = self._engine
         if engine is None or not engine.thread.is_usable:
             engine = self.open()
@@ -101,6 +112,85 @@ class Executor:
         if engine.table.holders or self.options.auto_start_request:
             return self.identify()
         return None
+
+    # ---- sessions ---------------------------------------------------------------------------
+
+    def new_session(self, options: SessionOptions) -> SessionState:
+        """Return a session. Any side; neither crosses nor waits."""
+        engine = self._usable_engine()
+        server_session = (
+            ServerSession(new_session_id(), monotonic())
+            if engine is None
+            else engine.sessions.take()
+        )
+        return SessionState.of_explicit(
+            server_session, options, owner=self, process=process_generation()
+        )
+
+    def _require_own(self, session: SessionLike) -> None:
+        state = require_session(session)
+        if state.has_ended:
+            # Driver Sessions, "endSession".
+            raise InvalidOperation("Cannot use ended session")
+        if state.owner is not self:
+            # Driver Sessions, "Drivers MUST report an error ...".
+            raise MisuseError(
+                "Can only use session with the MongoClient that started it",
+                "start another one with start_session() of this client",
+            )
+
+    def make_own(self, state: SessionState) -> None:
+        """See to it that a session is this process's. Only after a fork this crosses, and waits.
+
+        Raises:
+            InvalidOperation: it is in a transaction, which is the parent's.
+        """
+        if state.process != process_generation():
+            self.open().sessions.make_own(state)
+
+    def has_home_of(self, state: SessionState) -> bool:
+        """Tell whether a session's server session was taken from this client as it is now."""
+        return self._usable_engine() is not None and state.process == process_generation()
+
+    def end_session(self, state: SessionState) -> None:
+        """Take a session back that has ended. Any side; neither crosses nor waits."""
+        engine = self._usable_engine()
+        if engine is None or state.process != process_generation():
+            return
+        transaction = state.transaction
+        if transaction is not None:
+            # Its commit may have failed, and nobody will try once more.
+            engine.sessions.transaction_ended(transaction)
+            unpinned = transaction.unpin()
+            if isinstance(unpinned, Holder):
+                engine.thread.try_submit(unpinned.release)
+        engine.sessions.release(state)
+
+    def leave_session(self, state: SessionState) -> None:
+        """End a session that nobody ends any more. Any side; neither blocks nor raises."""
+        engine = self._engine
+        if engine is not None:
+            # No global name: it may be called while the interpreter takes its modules apart.
+            engine.thread.try_submit(lambda: engine.leave_session(state))
+
+    def leave_transaction(self, state: SessionState) -> None:
+        """Have the transaction of a session aborted. Any side; neither blocks nor raises."""
+        engine, left = self._engine, state.leave_transaction()
+        if engine is not None and left is not None:
+            engine.thread.try_submit(lambda: engine.roll_back(state, left))
+
+    def refuse_if_in_use(self, state: SessionState) -> None:
+        """Object to a session that is in use.
+
+        Raises:
+            ConcurrentSessionUse: it is.
+        """
+        if state.use is not None:
+            self.thread.call(refuse_if_in_use, state)
+
+    def pause(self, seconds: float) -> None:
+        """Wait, in whatever way the caller waits."""
+        self.thread.call(gevent.sleep, seconds)
 
     # ---- requests ---------------------------------------------------------------------------
 
@@ -304,4 +394,4 @@ def _close(engine: Engine) -> None:
 def _let_go(engine: Engine | None) -> None:
     """Close the engine of a client that nobody waits for or refers to any more. Any side."""
     if engine is not None:
-        engine.thread.try_submit(engine.close)
+        engine.thread.try_submit(engine.let_go)

@@ -69,7 +69,6 @@ class Operation:
         "_command",
         "_context",
         "_deadline",
-        "_explicit",
         "_has_own_session",
         "_holder",
         "_id",
@@ -86,13 +85,10 @@ class Operation:
         context: OperationContext,
         command: Command,
         holder: RequestHolder | None,
-        explicit: SessionLike | None,
     ) -> None:
         self._context = context
         self._command = command
         self._holder = holder
-        self._explicit = explicit
-        """The session the caller gave."""
         self._deadline = deadline_of_caller(context.options.timeout)
         self._preference: ReadMode | None = None
         """How the server of this attempt is chosen, None for one that takes writes."""
@@ -234,11 +230,7 @@ class Operation:
         try:
             if self._session is None:
                 # Only now: callers in the wait queue need no session yet.
-                self._session = session_for(self._context, command, self._explicit, connection)
-                is_cursors = lease is not None and lease.session is self._session
-                self._has_own_session = self._explicit is None and not is_cursors
-                if command.retry is Retryability.WRITE:
-                    self._txn_number = numbered_write(self._context, self._session, connection)
+                self._take_session(connection)
             self._tries += 1
             document = self._execute_on(server, connection)
         except AutoReconnect as error:
@@ -252,13 +244,22 @@ class Operation:
         finally:
             server.operation_count -= 1
             if connection.pending is not None:
-                absorb_abandonment(self._session)
+                self._on_abandonment(connection)
             server.pool.checkin(connection)
         if holder is not None and not command.is_write and command.address is None:
             holder.affinity = holder.affinity.after_read(
                 server.address, command.read_preference, self._context.topology.primary
             )
         return Reply(document, server.address, self._lease)
+
+    def _take_session(self, connection: Connection) -> None:
+        """Choose the session that all attempts run in."""
+        command, lease = self._command, self._lease
+        self._session = session_for(self._context, command, connection)
+        is_cursors = lease is not None and lease.session is self._session
+        self._has_own_session = not is_cursors
+        if command.retry is Retryability.WRITE:
+            self._txn_number = numbered_write(self._context, self._session, connection)
 
     def _needs_primary(self) -> bool:
         preference = self._command.read_preference
@@ -282,6 +283,14 @@ class Operation:
         if is_state_change(error):
             self._context.topology.report_error(server.address, error, connection)
         absorb_error(self._session, error)
+
+    def _explicit(self) -> SessionLike | None:
+        """Return the session that the caller has given."""
+        return None
+
+    def _on_abandonment(self, connection: Connection) -> None:
+        """Draw the conclusions from a reply that is still to come."""
+        absorb_abandonment(self._session)
 
     def _execute_on(self, server: Server, connection: Connection) -> Document:
         """Run the command on a connection and return the reply, if it is a success."""
@@ -317,7 +326,9 @@ class Operation:
             session = self._session if self._has_own_session else None
             self._has_own_session = False
             kill = self._killer_of(cursor, server.address)
-            self._lease = CursorLease(context.sessions, context.thread, session, holder, kill)
+            self._lease = CursorLease(
+                context.sessions, context.thread, session, holder, kill, self._explicit()
+            )
 
     def _killer_of(self, cursor: Any, address: Address) -> Callable[[CursorLease], object] | None:
         """Return what closes a cursor that was opened now, if nobody else does."""

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
     from greenmongo._core.command import Command
     from greenmongo._core.options import ClientOptions
+    from greenmongo._core.sessions.client_session import SessionState
+    from greenmongo._core.sessions.transaction import Transaction
     from greenmongo._hub.thread import HubThread
     from greenmongo._net.connection import Connection
     from greenmongo._net.observers.command import CommandMonitoring
@@ -31,6 +33,10 @@ class OperationContext(Protocol):
 
     def execute_later(self, command: Command) -> None:
         """Run a command that nobody waits for. Does not wait."""
+        ...
+
+    def roll_back(self, state: SessionState, transaction: Transaction) -> None:
+        """Have a transaction aborted that nobody else ends. Does not wait."""
         ...
 
     def end_on_server(self, connection: Connection) -> None:

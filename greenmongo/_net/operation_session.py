@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 from greenmongo._core.sdam.kinds import ServerKind
 from greenmongo._core.sessions import command_fields
-from greenmongo._core.sessions.command_fields import check_in_transaction
 
 if TYPE_CHECKING:
     from pymongo.errors import PyMongoError
 
     from greenmongo._core.command import Command
-    from greenmongo._core.sessions.client_session import SessionLike, SessionState
+    from greenmongo._core.sessions.client_session import SessionState
     from greenmongo._core.types import Document
     from greenmongo._net.connection import Connection
     from greenmongo._net.operation_context import OperationContext
@@ -26,31 +25,18 @@ __all__ = ["absorb_abandonment", "absorb_error", "absorb_reply", "numbered_write
 def session_for(
     context: OperationContext,
     command: Command,
-    explicit: SessionLike | None,
     connection: Connection,
 ) -> SessionState | None:
-    """Return the session an operation runs in: the caller's, its cursor's, or an implicit one.
+    """Return the session of an operation whose caller has given none: its cursor's, or another.
 
     Driver Sessions, "Sessions and Connections": an implicit session gets its server session only
     after a connection was checked out, or those who wait for one would hold one each.
 
     Returns:
         None where there is none: the server has no sessions, or the write is unacknowledged.
-
-    Raises:
-        ConfigurationError, InvalidOperation: the caller's session cannot be used so.
     """
     # Asked of the connection: what the topology knew of the server may be lost by now.
     known = connection.description
-    if explicit is not None:
-        state = explicit.state
-        if known is not None:
-            state.require_usable(
-                has_sessions=known.logical_session_timeout_minutes is not None,
-                max_wire_version=known.max_wire_version,
-            )
-        check_in_transaction(command, state)
-        return state
     if command.lease is not None and command.lease.session is not None:
         return command.lease.session
     if known is None or not command.acknowledged:

@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from pymongo.errors import ConfigurationError, InvalidOperation
 
 from greenmongo._core.server_codes import SERVER_5_0_WIRE_VERSION
-from greenmongo._core.sessions.transaction import Transaction, TransactionEvent
+from greenmongo._core.sessions.transaction import (
+    Transaction,
+    TransactionEvent,
+    TransactionState,
+)
 
 if TYPE_CHECKING:
     from bson.timestamp import Timestamp
@@ -38,7 +42,7 @@ class SessionLike(Protocol):
     """Anything that carries a session: the blocking and the async session classes."""
 
     @property
-    def state(self) -> SessionState:
+    def _state(self) -> SessionState:
         """The session's state machine and identity."""
         ...
 
@@ -100,9 +104,24 @@ class SessionState:
     transaction: Transaction | None = None
     """None: an implicit session, which never has one."""
     has_ended: bool = False
+    owner: object = None
+    """Whose session it is: of an explicit one, what runs the commands of its client."""
+    process: int = 0
+    """Where the server session is used: a forked child must take another one."""
+    use: object = None
+    """The operation under way in it, if it is an explicit one. One at a time."""
+    leftover: object = None
+    """What an operation that was left still does on the server, and the next one waits for."""
 
     @classmethod
-    def of_explicit(cls, server_session: ServerSession, options: SessionOptions) -> SessionState:
+    def of_explicit(
+        cls,
+        server_session: ServerSession,
+        options: SessionOptions,
+        *,
+        owner: object = None,
+        process: int = 0,
+    ) -> SessionState:
         """Return a session that a caller has started."""
         return cls(
             server_session,
@@ -110,7 +129,14 @@ class SessionState:
             options=options,
             snapshot_time=options.snapshot_time,
             transaction=Transaction(),
+            owner=owner,
+            process=process,
         )
+
+    @property
+    def is_in_transaction(self) -> bool:
+        """Whether operations in the session are part of a transaction."""
+        return self.transaction is not None and self.transaction.is_active
 
     def advance_cluster_time(self, cluster_time: ClusterTime) -> None:
         """Go on with a higher cluster time (Driver Sessions, "advanceClusterTime")."""
@@ -134,7 +160,22 @@ class SessionState:
         self.transaction.apply(TransactionEvent.START)
         self.transaction.options = options
         # Transactions, "startTransaction": the number goes up, and then stays.
-        self.server_session.next_txn_number()
+        self.transaction.number = self.server_session.next_txn_number()
+
+    def leave_transaction(self) -> Transaction | None:
+        """Have the transaction count as aborted, and return it for the server to be told.
+
+        The operation that its caller has left may still be changing it: so there is another one
+        from now on.
+
+        Returns:
+            None if there is none that is neither committed nor aborted.
+        """
+        left = self.transaction
+        if left is None or not left.is_active:
+            return None
+        self.transaction = Transaction(TransactionState.ABORTED, left.options, left.number)
+        return left
 
     def require_usable(self, *, has_sessions: bool, max_wire_version: int) -> None:
         """Refuse an explicit session that a server cannot use, or that has ended.
@@ -167,11 +208,13 @@ def newest(one: ClusterTime | None, other: ClusterTime | None) -> ClusterTime | 
     return other if other["clusterTime"] > one["clusterTime"] else one
 
 
-def require_session(session: object) -> None:
-    """Refuse what was given as a session and is none.
+def require_session(session: object) -> SessionState:
+    """Return the state of a session; refuse what was given as one and is none.
 
     Raises:
         ValueError: it is something else, another driver's session for instance.
     """
-    if not isinstance(getattr(session, "state", None), SessionState):
+    state = getattr(session, "_state", None)
+    if not isinstance(state, SessionState):
         raise ValueError(f"'session' argument must be a ClientSession or None, not {type(session)}")
+    return state

@@ -92,7 +92,7 @@ def add_session_fields(
 
 def _add_transaction(body: Document, session: SessionState, transaction: Transaction) -> None:
     # Transactions, "Constructing commands within a transaction".
-    body["txnNumber"] = Int64(session.server_session.txn_number)
+    body["txnNumber"] = Int64(transaction.number)
     body["autocommit"] = False
     # Concerns are the transaction's: a read concern for the first command, a write concern for
     # the last. What database and collection would have is of no account.

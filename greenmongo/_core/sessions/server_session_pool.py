@@ -19,7 +19,10 @@ EXPIRY_MARGIN = 60.0
 
 
 class ServerSessionPool:
-    """A stack of server sessions; `now` is an argument, new ids come from `new_id`."""
+    """A stack of server sessions; `now` is an argument, new ids come from `new_id`.
+
+    Any thread may call: each step is one of a deque's, and bears that another thread is first.
+    """
 
     def __init__(self, new_id: Callable[[], Binary]) -> None:
         self._new_id = new_id
@@ -32,7 +35,10 @@ class ServerSessionPool:
         """Return the most recently used session that will not expire soon, or a new one."""
         free = self._free
         while free:
-            session = free.pop()
+            try:
+                session = free.pop()
+            except IndexError:  # another thread has taken the last one
+                break
             if not _expires_soon(session, now, timeout_minutes):
                 return session
         return ServerSession(self._new_id(), now)
@@ -40,8 +46,13 @@ class ServerSessionPool:
     def release(self, session: ServerSession, now: float, timeout_minutes: int | None) -> None:
         """Take a session back unless it is dirty or about to expire."""
         free = self._free
-        while free and _expires_soon(free[0], now, timeout_minutes):
-            free.popleft()
+        while free:
+            try:
+                if not _expires_soon(free[0], now, timeout_minutes):
+                    break
+                free.popleft()
+            except IndexError:  # another thread has taken the last one
+                break
         if not session.is_dirty:
             session.last_use = now
             free.append(session)

@@ -163,6 +163,8 @@ class Transaction:
 
     state: TransactionState = TransactionState.NONE
     options: TransactionOptions = TransactionOptions()
+    number: int = 0
+    """Its `txnNumber`."""
     pinned_address: Address | None = None
     """The mongos that has it (Transactions, "Mongos Pinning")."""
     pinned_holder: object | None = None
@@ -171,6 +173,8 @@ class Transaction:
     """By which any mongos finds out how it ended (Transactions, "recoveryToken field")."""
     is_commit_retry: bool = False
     """A commitTransaction may have come to a server already."""
+    is_left: bool = False
+    """Nobody ends it any more, and it is being aborted."""
 
     @property
     def is_active(self) -> bool:
@@ -182,6 +186,10 @@ class Transaction:
         """Whether a command in the session now is the one that ends it."""
         # Any other operation would have begun by leaving these states.
         return self.state in {TransactionState.COMMITTED, TransactionState.ABORTED}
+
+    def must_tell(self, event: TransactionEvent) -> bool:
+        """Tell whether the server, which knows of the transaction, must be told of an event."""
+        return self.state in _SENT_TO_SERVER.get(event, ())
 
     def apply(self, event: TransactionEvent) -> bool:
         """Go on to the next state.
@@ -195,14 +203,14 @@ class Transaction:
         target = TRANSITIONS[self.state][event]
         if isinstance(target, str):
             raise InvalidOperation(target)
-        is_sent = self.state in _SENT_TO_SERVER.get(event, ())
+        is_sent = self.must_tell(event)
         if target is not self.state and target in {
             TransactionState.NONE,
             TransactionState.STARTING,
         }:
             # "recoveryToken field": it is cleared on the way into these two states.
             self.recovery_token = None
-            self.is_commit_retry = False
+            self.is_commit_retry = self.is_left = False
         self.state = target
         return is_sent
 

@@ -93,6 +93,7 @@ def test_a_cursor_is_killed_where_it_lives() -> None:
 
 class NoSession:
     session = None
+    explicit = None
 
 
 def test_commands_carry_what_the_cursor_lives_on() -> None:
