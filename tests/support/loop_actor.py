@@ -16,6 +16,7 @@ from typing import Any
 import trio
 
 from bridge import (
+    AsyncClientSession,
     AsyncCollection,
     AsyncCommandCursor,
     AsyncCursor,
@@ -23,16 +24,20 @@ from bridge import (
     AsyncMongoClient,
     AsyncRequest,
 )
+from bridge._session import AsyncBoundSession, AsyncTransactionBlock
 
 __all__ = ["Actor", "AsyncioActor", "Blocking", "TrioActor"]
 
 ASYNC_CLASSES = (
+    AsyncBoundSession,
+    AsyncClientSession,
     AsyncCollection,
     AsyncCommandCursor,
     AsyncCursor,
     AsyncDatabase,
     AsyncMongoClient,
     AsyncRequest,
+    AsyncTransactionBlock,
 )
 
 Job = tuple[Callable[[], Any], "Future[Any]"]
