@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol
 
-from pymongo.errors import ConfigurationError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from greenmongo._core.sessions.client_session import SessionLike
     from greenmongo._core.types import Named, ReadMode
 
-__all__ = ["CommandExecutor", "Configured", "WithoutTruth", "check_session", "name_of"]
+__all__ = ["CommandExecutor", "Configured", "WithoutTruth", "name_of"]
 
 
 class CommandExecutor(Protocol):
@@ -110,12 +109,3 @@ class WithoutTruth:
 def name_of(thing: str | Named) -> object:
     """Return a name, or the name of a database or collection; the caller checks its type."""
     return thing if isinstance(thing, str) else getattr(thing, "name", thing)
-
-
-def check_session(session: SessionLike | None, write_concern: WriteConcern) -> None:
-    """Refuse an unacknowledged write in a session: its place in the order would be unknown."""
-    if session is not None and not write_concern.acknowledged:
-        raise ConfigurationError(
-            "Explicit sessions are incompatible with unacknowledged write concern: "
-            f"{write_concern!r}"
-        )

@@ -192,7 +192,11 @@ class _HubPort(Port):
             call, outcome = arrived.popleft()
             if outcome is not None:
                 call.outcome = outcome
-            call.waiter.switch(None)
+            wake = call.waiter.switch
+            # What the call holds, a session perhaps, is not to live on for as long as its greenlet
+            # runs without a wait.
+            del call, outcome
+            wake(None)
 
 
 class _PortOwner:

@@ -15,6 +15,7 @@ from greenmongo._core.command import Reply, Retryability
 from greenmongo._core.reply import check_write_concern
 from greenmongo._core.sessions.command_fields import (
     check_in_transaction,
+    in_transaction,
     label_transaction_error,
     unpins,
 )
@@ -78,11 +79,12 @@ class OperationInSession(Operation):
 
     def _run_as_only_one(self) -> Reply:
         command, state = self._command, self._state
-        if not command.acknowledged:
+        transaction = state.transaction
+        is_active = transaction is not None and transaction.is_active
+        if not command.acknowledged and not is_active:
             raise ConfigurationError(
                 "Explicit sessions are incompatible with unacknowledged write concern"
             )
-        transaction = state.transaction
         if command.ends is not None and transaction is not None:
             return self._end(transaction, command.ends)
         check_in_transaction(command, state)
@@ -90,8 +92,7 @@ class OperationInSession(Operation):
             transaction.apply(TransactionEvent.OPERATION)
             if transaction.is_active:
                 self._transaction = transaction
-                # Transactions, "Interaction with Retryable Reads" and "... Retryable Writes".
-                self._command = command._replace(retry=Retryability.NEVER)
+                self._command = in_transaction(command, transaction)
             else:
                 self._unpin(transaction)
         return super().run()

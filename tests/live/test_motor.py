@@ -23,6 +23,7 @@ pytestmark = pytest.mark.live
 
 CLASSES = {
     "AsyncIOMotorClient": core.AgnosticClient,
+    "AsyncIOMotorClientSession": core.AgnosticClientSession,
     "AsyncIOMotorDatabase": core.AgnosticDatabase,
     "AsyncIOMotorCollection": core.AgnosticCollection,
     "AsyncIOMotorCursor": core.AgnosticCursor,
@@ -33,7 +34,6 @@ TO_COME = {
     "create_search_indexes",
     "drop_search_index",
     "list_search_indexes",
-    "start_session",
     "update_search_index",
     "watch",
 }

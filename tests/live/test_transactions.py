@@ -38,9 +38,15 @@ def test_what_is_committed_is_seen_by_all(c: Any, session: Any) -> None:
 
 
 def test_an_error_in_the_block_aborts_it(c: Any, session: Any) -> None:
-    with session, pytest.raises(ZeroDivisionError), session.start_transaction():
-        c.insert_one({"_id": 1}, session=session)
-        raise ZeroDivisionError
+    def fail() -> None:
+        with session.start_transaction():
+            c.insert_one({"_id": 1}, session=session)
+            raise ZeroDivisionError
+
+    with session:
+        with pytest.raises(ZeroDivisionError):
+            fail()
+        assert not session.in_transaction
     assert c.find_one() is None
 
 

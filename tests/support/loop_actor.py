@@ -158,9 +158,8 @@ class Blocking:
     def __next__(self) -> Any:
         return self._call(self._it.__anext__)
 
-    def __enter__(self) -> Blocking:
-        self._call(self._it.__aenter__)
-        return self
+    def __enter__(self) -> Any:
+        return self._call(self._it.__aenter__)
 
     def __exit__(self, *exc_info: object) -> None:
         self._call(self._it.__aexit__, *exc_info)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic
 
-from greenmongo._api.configured import Configured, WithoutTruth, check_session
+from greenmongo._api.configured import Configured, WithoutTruth
+from greenmongo._api.session_rules import check_session, namespace_in
 from greenmongo._core.commands.arguments import check_collection_name
 from greenmongo._core.reply import check_write
 from greenmongo._core.types import DocT
@@ -52,7 +53,8 @@ class CollectionBase(WithoutTruth, Configured, Generic[DocT]):
 
     def _write(self, command: Command, session: SessionLike | None) -> Document:
         """Run one write and raise what its reply reports."""
-        check_session(session, self._namespace.write_concern)
+        if session is not None:
+            check_session(session, namespace_in(session, self._namespace).write_concern)
         document = self._executor.execute(command, session).document
         check_write(document)
         return document

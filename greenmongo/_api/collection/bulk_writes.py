@@ -18,7 +18,7 @@ from pymongo.operations import (
 from greenmongo._api.bulk.collection_loads import InsertLoad, OperationsLoad
 from greenmongo._api.bulk.load import AnyIterable, begun_by, is_iterable
 from greenmongo._api.collection.base import CollectionBase
-from greenmongo._api.configured import check_session
+from greenmongo._api.session_rules import check_session, namespace_in
 from greenmongo._core.commands.arguments import require_document
 from greenmongo._core.types import DocT
 
@@ -62,7 +62,7 @@ class BulkWrites(CollectionBase[DocT], Generic[DocT]):
         self._check_bulk(session, bypass_document_validation)
         return InsertLoad(
             self._executor,
-            self._namespace,
+            namespace_in(session, self._namespace),
             documents,
             session,
             on_progress,
@@ -73,7 +73,7 @@ class BulkWrites(CollectionBase[DocT], Generic[DocT]):
     def _check_bulk(
         self, session: SessionLike | None, bypass_document_validation: bool | None
     ) -> None:
-        write_concern = self._namespace.write_concern
+        write_concern = namespace_in(session, self._namespace).write_concern
         check_session(session, write_concern)
         if bypass_document_validation and not write_concern.acknowledged:
             raise OperationFailure(
@@ -146,7 +146,12 @@ class BulkWrites(CollectionBase[DocT], Generic[DocT]):
             "let": let,
         }
         return OperationsLoad(
-            self._executor, self._namespace, requests, session, on_progress, options
+            self._executor,
+            namespace_in(session, self._namespace),
+            requests,
+            session,
+            on_progress,
+            options,
         )
 
     @begun_by(_begin_bulk_write)

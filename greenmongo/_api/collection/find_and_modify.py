@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic
 from pymongo.collection import ReturnDocument
 
 from greenmongo._api.collection.base import CollectionBase
+from greenmongo._api.session_rules import namespace_in
 from greenmongo._core.commands.arguments import (
     IndexKeys,
     Pipeline,
@@ -32,7 +33,7 @@ class FindAndModify(CollectionBase[DocT], Generic[DocT]):
     def _find_and_modify(
         self, filter: Mapping[str, Any], session: SessionLike | None, **arguments: Any
     ) -> DocT | None:
-        command = find_and_modify(self._namespace, filter, **arguments)
+        command = find_and_modify(namespace_in(session, self._namespace), filter, **arguments)
         document: DocT | None = self._write(command, session).get("value")
         return document
 

@@ -10,6 +10,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.results import DeleteResult, InsertOneResult, UpdateResult
 
 from greenmongo._api.collection.base import CollectionBase
+from greenmongo._api.session_rules import namespace_in
 from greenmongo._core.bulk.batches import DEFAULT_LIMITS, check_sizes
 from greenmongo._core.bulk.ids import give_id
 from greenmongo._core.commands.arguments import (
@@ -54,12 +55,13 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
             encoded, inserted_id = upcall(lambda: self._encode(document))
         else:
             encoded, inserted_id = self._encode(document)
-        write_concern = self._namespace.write_concern
+        namespace = namespace_in(session, self._namespace)
+        write_concern = namespace.write_concern
         if not write_concern.acknowledged or len(encoded) > DEFAULT_LIMITS.max_bson_size:
             limits = self._executor.limits()
             check_sizes([encoded], limits, acknowledged=write_concern.acknowledged)
         command = insert(
-            self._namespace,
+            namespace,
             [encoded],
             write_concern,
             bypass_document_validation=bypass_document_validation,
@@ -80,9 +82,10 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
         session: SessionLike | None,
         **options: Any,
     ) -> UpdateResult:
-        command = update(self._namespace, query, change, self._namespace.write_concern, **options)
+        namespace = namespace_in(session, self._namespace)
+        command = update(namespace, query, change, namespace.write_concern, **options)
         document = self._write(command, session)
-        if not self._namespace.write_concern.acknowledged:
+        if not namespace.write_concern.acknowledged:
             return UpdateResult(None, False)
         # PyMongo's UpdateResult reads the shape that legacy servers had.
         upserted = document.get("upserted")
@@ -205,8 +208,9 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
     def _delete(
         self, query: Mapping[str, Any], session: SessionLike | None, **options: Any
     ) -> DeleteResult:
-        write_concern = self._namespace.write_concern
-        command = delete(self._namespace, query, write_concern, **options)
+        namespace = namespace_in(session, self._namespace)
+        write_concern = namespace.write_concern
+        command = delete(namespace, query, write_concern, **options)
         return DeleteResult(self._write(command, session), write_concern.acknowledged)
 
     def delete_one(

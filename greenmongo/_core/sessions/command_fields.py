@@ -45,6 +45,7 @@ __all__ = [
     "absorb_reply",
     "add_session_fields",
     "check_in_transaction",
+    "in_transaction",
     "label_transaction_error",
     "unpins",
 ]
@@ -144,14 +145,29 @@ def check_in_transaction(command: Command, session: SessionState) -> None:
     """
     if session.transaction is None or not session.transaction.is_active:
         return
-    # Transactions, "readPreference": the transaction's comes before all others. Reads alone.
-    mode = session.transaction.options.read_preference or command.read_preference
-    reads = command.read_preference is not None and not command.is_write
-    if reads and mode is not None and mode.mode != PRIMARY:
-        raise InvalidOperation(f"read preference in a transaction must be primary, not: {mode!r}")
+    # Transactions, "readPreference": the transaction's comes before all others but that which the
+    # operation itself was given, as runCommand may be. Reads alone.
+    own, given = session.transaction.options.read_preference, command.read_preference
+    if given is not None and not command.is_write:
+        is_callers = command.retry is Retryability.UNKNOWN and given.mode != PRIMARY
+        mode = given if is_callers else own or given
+        if mode.mode != PRIMARY:
+            raise InvalidOperation(
+                f"read preference in a transaction must be primary, not: {mode!r}"
+            )
     # Transactions, "Generic RunCommand helper within a transaction".
     if command.retry is Retryability.UNKNOWN and "readConcern" in command.body:
         raise InvalidOperation("Cannot set read concern after starting a transaction")
+
+
+def in_transaction(command: Command, transaction: Transaction) -> Command:
+    """Return a command as it is sent in a transaction, but for its fields."""
+    preference = command.read_preference
+    if preference is not None:
+        preference = transaction.options.read_preference or preference
+    # "Interaction with Retryable Reads" and "... Retryable Writes": neither is retried. And
+    # "writeConcern": that of a collection is of no account.
+    return command._replace(retry=Retryability.NEVER, acknowledged=True, read_preference=preference)
 
 
 # ---- replies ------------------------------------------------------------------------------------
