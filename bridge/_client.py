@@ -12,6 +12,7 @@ from bridge._crossing.dispatcher import HubDispatcher
 from bridge._cursor import AsyncCommandCursor
 from bridge._database import AsyncDatabase
 from bridge._delegate import Pending, awaits, optionally_awaited, wraps_call, wraps_result
+from bridge._feeding import feeds
 from bridge._request import AsyncRequest
 from bridge._session import AsyncClientSession
 from greenmongo import MongoClient
@@ -254,6 +255,7 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
 
     start_session = wraps_result(AsyncClientSession._wrap)(MongoClient[DocT].start_session)
     server_info = awaits(MongoClient[DocT].server_info)
+    bulk_write = feeds(MongoClient[DocT].bulk_write)
     append_metadata = wraps_result(_itself)(MongoClient[DocT].append_metadata)
 
     # Databases

@@ -44,7 +44,7 @@ def feeds(
     return method
 
 
-async def _feed(dispatcher: HubDispatcher, load: BulkLoad[R]) -> R:
+async def _feed(dispatcher: HubDispatcher, load: BulkLoad[Any, R]) -> R:
     """Run a bulk write; cancelled, it leaves nothing running."""
     try:
         if load.is_whole:
@@ -67,7 +67,7 @@ async def _feed(dispatcher: HubDispatcher, load: BulkLoad[R]) -> R:
 class _Turns:
     """What a task does between two stretches of iteration."""
 
-    def __init__(self, dispatcher: HubDispatcher, load: BulkLoad[Any]) -> None:
+    def __init__(self, dispatcher: HubDispatcher, load: BulkLoad[Any, Any]) -> None:
         self._dispatcher = dispatcher
         self._load = load
         self.end = perf_counter() + TURN

@@ -31,6 +31,8 @@
     ├── InvalidName
     └── ProtocolError
 
+`written_before` tells what a bulk write had written before it ended with an error.
+
 `RemovedFromServer` is a `NotImplementedError` too; `DocumentTooLarge` derives from
 `bson.errors.InvalidDocument`.
 """
@@ -65,6 +67,7 @@ from pymongo.errors import (
     WTimeoutError,
 )
 
+from greenmongo._core.bulk.partial import written_before
 from greenmongo._core.requests.errors import ExceededMaxWaiters, RequestBroken
 from greenmongo._hub.errors import HubClosed, MisuseError
 from greenmongo._legacy.removed import RemovedFromServer
@@ -102,4 +105,5 @@ __all__ = [
     "WaitQueueTimeoutError",
     "WriteConcernError",
     "WriteError",
+    "written_before",
 ]

@@ -39,8 +39,6 @@ THEIRS = {
 """The classes of PyMongo's API, and where the blocking ones are; `asynchronous` has the others."""
 
 TO_COME = {
-    # Writes in bulk.
-    "MongoClient.bulk_write",
     # Change streams.
     "ChangeStream",
     "Collection.watch",

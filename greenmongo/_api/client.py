@@ -15,10 +15,10 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from greenmongo._api.checked import run_checked
+from greenmongo._api.client_bulk import ClientBulkWrites
 from greenmongo._api.command_cursor import CommandCursor
 from greenmongo._api.configured import name_of
 from greenmongo._api.database import Database
-from greenmongo._api.deployment import Deployment
 from greenmongo._api.request import Request
 from greenmongo._api.start_session import SessionStarter
 from greenmongo._core.commands.admin import drop_database, list_databases
@@ -47,7 +47,7 @@ _LOGGER = logging.getLogger("greenmongo.client")
 OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
 
 
-class MongoClient(SessionStarter, Deployment, Generic[DocT]):
+class MongoClient(SessionStarter, ClientBulkWrites, Generic[DocT]):
     """A MongoDB deployment, for any thread, greenlet or event loop; `client.name` is a database."""
 
     HOST = "localhost"

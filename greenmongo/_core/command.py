@@ -56,6 +56,8 @@ class ReplyShape(Enum):
     """A cursor with its first batch, or none, which the caller is told."""
     WRITE = "write"
     """How much was written, and what went wrong."""
+    BULK_WRITE = "bulkWrite"
+    """How much a client's bulk write wrote, and a cursor of results, if there are any."""
     COUNT = "n"
     VALUES = "values"
     DATABASES = "databases"

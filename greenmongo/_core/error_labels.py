@@ -16,6 +16,7 @@ __all__ = [
     "SYSTEM_OVERLOADED_ERROR",
     "TRANSIENT_TRANSACTION_ERROR",
     "UNKNOWN_TRANSACTION_COMMIT_RESULT",
+    "labels_of",
     "with_labels",
 ]
 
@@ -35,6 +36,11 @@ _ALL = (
 )
 
 ErrorT = TypeVar("ErrorT", bound=PyMongoError)
+
+
+def labels_of(error: PyMongoError) -> list[str]:
+    """Return the labels of an error, of those that the specifications know."""
+    return [each for each in _ALL if error.has_error_label(each)]
 
 
 def with_labels(error: ErrorT, *labels: str) -> ErrorT:

@@ -48,10 +48,14 @@ _OF_WRITE_ERRORS: Mapping[str, _Kinds] = {
 }
 _WRITES_FIELDS = frozenset(_OF_WRITES)
 _WRITTEN: Mapping[str, _Kinds] = {"n": _NUMBER, "nModified": _NUMBER, "upserted": list}
+_BULK_WRITTEN: Mapping[str, _Kinds] = dict.fromkeys(
+    ("nErrors", "nInserted", "nUpserted", "nMatched", "nModified", "nDeleted"), _NUMBER
+)
 
 # Looked up once: members of an enum are found slowly, and this is asked for every reply.
 _FIRST_BATCH, _NEXT_BATCH = ReplyShape.FIRST_BATCH, ReplyShape.NEXT_BATCH
 _CURSOR_IF_ANY, _WRITE = ReplyShape.CURSOR_IF_ANY, ReplyShape.WRITE
+_BULK_WRITE = ReplyShape.BULK_WRITE
 _RESULTS: Mapping[ReplyShape, tuple[str, _Kinds]] = {
     ReplyShape.COUNT: ("n", _NUMBER),
     ReplyShape.VALUES: ("values", list),
@@ -87,15 +91,13 @@ def check_reply_shape(shape: ReplyShape, reply: Document, statements: int | None
 def _check_result(shape: ReplyShape, reply: Document, statements: int | None) -> None:
     if shape is _FIRST_BATCH or shape is _NEXT_BATCH:
         _check_cursor(shape.value, reply.get("cursor"))
-    elif shape is _CURSOR_IF_ANY:
+    elif shape is _CURSOR_IF_ANY or shape is _BULK_WRITE:
+        if shape is _BULK_WRITE:
+            _check_counts(reply, _BULK_WRITTEN)
         if reply.get("cursor"):
             _check_cursor("firstBatch", reply["cursor"])
     elif shape is _WRITE:
-        for field, kind in _WRITTEN.items():
-            value = reply.get(field)
-            # null, as some servers say, is as good as absent. NaN is no number of documents.
-            if value is not None and (not isinstance(value, kind) or value != value):
-                raise _senseless(field, value)
+        _check_counts(reply, _WRITTEN)
         for upserted in reply.get("upserted") or ():
             if not (isinstance(upserted, Mapping) and "_id" in upserted):
                 raise _senseless("upserted", upserted)
@@ -109,6 +111,16 @@ def _check_result(shape: ReplyShape, reply: Document, statements: int | None) ->
             for database in reply[wanted]:
                 if not isinstance(database, Mapping) or not isinstance(database.get("name"), str):
                     raise _senseless(wanted, database)
+
+
+def _check_counts(reply: Document, kinds: Mapping[str, _Kinds]) -> None:
+    for field, kind in kinds.items():
+        value = reply.get(field)
+        # null, as some servers say, is as good as absent. Not every number counts something.
+        if value is None:
+            continue
+        if not isinstance(value, kind) or (isinstance(value, float) and not isfinite(value)):
+            raise _senseless(field, value)
 
 
 def check_topology_version(version: Any) -> None:

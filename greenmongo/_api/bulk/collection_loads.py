@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import bson
 from bson.objectid import ObjectId
@@ -16,6 +16,7 @@ from greenmongo._core.bulk.batches import check_sizes
 from greenmongo._core.bulk.ids import give_id
 from greenmongo._core.bulk.models import read_model, reading_is_users
 from greenmongo._core.bulk.statements import (
+    Batch,
     Statement,
     batches_of,
     insert_batches,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from greenmongo._api.configured import CommandExecutor
     from greenmongo._core.bulk.batches import WriteLimits
     from greenmongo._core.bulk.progress import BulkProgress, UnacknowledgedProgress
-    from greenmongo._core.bulk.statements import Batch
     from greenmongo._core.command import Command
     from greenmongo._core.namespace import Namespace
     from greenmongo._core.sessions.client_session import SessionLike
@@ -51,7 +51,7 @@ SORT_NEEDS_8_0 = Requirement(
 )
 
 
-class CollectionLoad(BulkLoad[ResultT]):
+class CollectionLoad(BulkLoad[Batch, ResultT], Generic[ResultT]):
     """A bulk write of one collection.
 
     Args:

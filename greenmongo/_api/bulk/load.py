@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from greenmongo._api.configured import CommandExecutor
     from greenmongo._core.bulk.batches import WriteLimits
-    from greenmongo._core.bulk.statements import Batch
     from greenmongo._core.command import Command
     from greenmongo._core.sessions.client_session import SessionLike
     from greenmongo._core.types import Document
@@ -44,6 +43,7 @@ __all__ = [
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+BatchT = TypeVar("BatchT")
 ResultT = TypeVar("ResultT")
 
 AnyIterable: TypeAlias = Iterable[T] | AsyncIterable[T]
@@ -84,7 +84,7 @@ class Progress(Protocol):
         ...
 
 
-class BulkLoad(ABC, Generic[ResultT]):
+class BulkLoad(ABC, Generic[BatchT, ResultT]):
     """One bulk write. Made in the caller's place; it does no I/O until it is run.
 
     Args:
@@ -130,15 +130,15 @@ class BulkLoad(ABC, Generic[ResultT]):
         """Tell whether encoding these runs code of the user's."""
 
     @abstractmethod
-    def _take_batches(self, limits: WriteLimits) -> Sequence[Batch]:
+    def _take_batches(self, limits: WriteLimits) -> Sequence[BatchT]:
         """Take everything out of the window, as messages."""
 
     @abstractmethod
-    def _build(self, batch: Batch, operation_id: int, *, is_last: bool) -> Command:
+    def _build(self, batch: BatchT, operation_id: int, *, is_last: bool) -> Command:
         """Return the command for a batch; `is_last` if nothing follows it."""
 
     @abstractmethod
-    def _execute(self, command: Command, batch: Batch) -> None:
+    def _execute(self, command: Command, batch: BatchT) -> None:
         """Run a command and record what comes of it."""
 
     @abstractmethod
@@ -268,7 +268,7 @@ def new_progress(write_concern: WriteConcern, *, ordered: bool) -> Any:
 
 
 def begun_by(
-    begin: Callable[P, BulkLoad[R]],
+    begin: Callable[P, BulkLoad[Any, R]],
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Say which method begins what a blocking method then runs, for who iterates himself."""
 
@@ -279,6 +279,6 @@ def begun_by(
     return mark
 
 
-def begin_of(method: Callable[P, R]) -> Callable[P, BulkLoad[R]]:
+def begin_of(method: Callable[P, R]) -> Callable[P, BulkLoad[Any, R]]:
     """Return the method that begins what a blocking method runs; same arguments."""
-    return cast("Callable[P, BulkLoad[R]]", method.__dict__["_begin"])
+    return cast("Callable[P, BulkLoad[Any, R]]", method.__dict__["_begin"])

@@ -50,7 +50,7 @@ class BulkWrites(CollectionBase[DocT], Generic[DocT]):
         *,
         on_progress: OnProgress | None = None,
         return_ids: bool = True,
-    ) -> BulkLoad[InsertManyResult]:
+    ) -> BulkLoad[Any, InsertManyResult]:
         given: Any = documents
         if not is_iterable(given) or isinstance(given, Mapping) or not given:
             raise TypeError("documents must be a non-empty list")
@@ -133,7 +133,7 @@ class BulkWrites(CollectionBase[DocT], Generic[DocT]):
         let: Mapping[str, Any] | None = None,
         *,
         on_progress: OnProgress | None = None,
-    ) -> BulkLoad[BulkWriteResult]:
+    ) -> BulkLoad[Any, BulkWriteResult]:
         if not is_iterable(requests):
             raise TypeError(f"requests must be a list, not {type(requests)}")
         if let is not None:

@@ -38,6 +38,7 @@ def functions(cls: type) -> dict[str, Any]:
 
 OURS = {
     "Collection.bulk_write": ["on_progress"],
+    "MongoClient.bulk_write": ["on_progress"],
     "Collection.insert_many": ["on_progress", "return_ids"],
 }
 """Keywords that PyMongo has not."""
