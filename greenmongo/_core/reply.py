@@ -27,6 +27,8 @@ from greenmongo._core.server_codes import (
 )
 
 if TYPE_CHECKING:
+    from pymongo.write_concern import WriteConcern
+
     from greenmongo._core.types import Document
 
 __all__ = [
@@ -72,6 +74,15 @@ def command_error(document: Document, max_wire_version: int | None = None) -> Py
 def is_missing_namespace(document: Document) -> bool:
     """Tell whether a reply says that there is no such collection."""
     return document.get("code") == NAMESPACE_NOT_FOUND
+
+
+class Unanswered(dict[str, Any]):
+    """What stands for the reply to a write whose caller cannot wait for it."""
+
+
+def is_acknowledged(reply: Document, concern: WriteConcern) -> bool:
+    """Tell whether it is a server that says what a write with this concern has done."""
+    return concern.acknowledged and not isinstance(reply, Unanswered)
 
 
 def check_write(document: Document) -> None:

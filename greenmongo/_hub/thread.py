@@ -134,13 +134,17 @@ class HubThread:
             return False
         return True
 
+    def is_current(self) -> bool:
+        """Tell whether the caller is on this hub thread. Any side."""
+        return get_ident() == self.ident and self.generation == _state.generation
+
     def must_cross(self, fn: Callable[..., Any]) -> bool:
         """Tell whether the caller, who wants to run `fn`, is not on the hub thread. Any side.
 
         Raises:
             MisuseError: the caller is a callback of the hub, where nothing may block.
         """
-        if get_ident() != self.ident or self.generation != _state.generation:
+        if not self.is_current():
             return True
         if getcurrent() is self.hub:
             raise blocks_in_callback(fn, "the driver's own hub")

@@ -36,7 +36,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-__all__ = ["DriverGreenlet", "in_own_place", "notify_caller", "place_of", "spawn", "upcall"]
+__all__ = [
+    "DriverGreenlet",
+    "in_own_place",
+    "may_wait_here",
+    "notify_caller",
+    "place_of",
+    "spawn",
+    "upcall",
+]
 
 ANSWER_TIMEOUT = 0.5
 """Seconds that whoever waits for an operation has to say where he is."""
@@ -71,7 +79,7 @@ def notify_caller(fn: Callable[[], object]) -> None:
     elif isinstance(current, (DriverGreenlet, Hub)):
         run_in_background(fn)
         return
-    fn()
+    _here(fn)
 
 
 def upcall(fn: Callable[[], R]) -> R:
@@ -89,7 +97,31 @@ def upcall(fn: Callable[[], R]) -> R:
     elif isinstance(current, DriverGreenlet):
         # Not in the background thread, which somebody's listener may be holding.
         return offload(fn)
-    return fn()
+    return _here(fn)
+
+
+def _here(fn: Callable[[], R]) -> R:
+    """Run code of the user's that is not a finaliser's."""
+    worker = getcurrent()
+    if not isinstance(worker, Worker) or not worker.is_driving:
+        return fn()
+    worker.is_driving = False
+    try:
+        return fn()
+    finally:
+        worker.is_driving = True
+
+
+def may_wait_here() -> bool:
+    """Tell whether the calling greenlet may wait, as the user's may. Hub side.
+
+    Otherwise it is the driver's own, and it is a finaliser of the user's that has come to run in
+    it: in a callback, which cannot wait, or between two steps that belong together.
+    """
+    current = getcurrent()
+    if isinstance(current, Worker):
+        return not current.is_driving
+    return not isinstance(current, (DriverGreenlet, Hub))
 
 
 def place_of(running: object) -> str | None:

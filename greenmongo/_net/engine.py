@@ -21,6 +21,7 @@ from greenmongo._net.closed_client import used_after_close
 from greenmongo._net.connector import Connector
 from greenmongo._net.deadlock import break_deadlock
 from greenmongo._net.housekeeping import Housekeeper
+from greenmongo._net.late_writes import LateWrites
 from greenmongo._net.leftover import wait_for_leftover
 from greenmongo._net.observers.command import CommandMonitoring
 from greenmongo._net.operation import Operation
@@ -73,6 +74,7 @@ class Engine:
         self.command_monitoring = CommandMonitoring(publisher)
         self._connector = Connector(thread.hub, options, self.command_monitoring, metadata)
         self._abandoned = Abandoned(self._connector)
+        self.late_writes = LateWrites(self.execute)
         self._is_closed = False
         self.topology = Topology(
             self._connector,
@@ -123,13 +125,21 @@ class Engine:
             if self.table.holders or self.options.auto_start_request
             else None
         )
-        if session is None:
-            lease = command.lease
-            if lease is None or lease.explicit is None:
-                return Operation(self, command, holder).run()
+        if session is None and command.lease is not None:
             # Driver Sessions, "Sessions and Cursors": in that which it was opened in.
-            session = lease.explicit
-        return OperationInSession(self, command, holder, session).run()
+            session = command.lease.explicit
+        if session is None:
+            operation = Operation(self, command, holder)
+        else:
+            operation = OperationInSession(self, command, holder, session)
+        worker = getcurrent()
+        if not isinstance(worker, Worker):
+            return operation.run()
+        worker.is_driving = True
+        try:
+            return operation.run()
+        finally:
+            worker.is_driving = False
 
     def execute_later(self, command: Command) -> None:
         """Run a command that nobody waits for. Does not wait."""
@@ -271,6 +281,7 @@ class Engine:
         self.thread.forget_on_stop(self.close)
         self._housekeeper.stop()
         self._abandoned.close()
+        self.late_writes.close()
         self.topology.close()
         self.table.clear()
         self.thread.release()

@@ -18,12 +18,15 @@ from pymongo.errors import InvalidOperation, PyMongoError
 from pymongo.monitoring import CommandListener
 
 from greenmongo._core.bulk.batches import WriteLimits
+from greenmongo._core.command import Reply
 from greenmongo._core.sessions.client_session import SessionState, require_session
 from greenmongo._core.sessions.server_session import ServerSession
+from greenmongo._core.types import Address
 from greenmongo._hub.context import Context, current_context
 from greenmongo._hub.errors import HubClosed, MisuseError
 from greenmongo._hub.run_once import RunOnce
 from greenmongo._hub.thread import HubThread, acquire, process_generation
+from greenmongo._hub.upcall import may_wait_here
 from greenmongo._net.bound_session import BOUND_SESSION
 from greenmongo._net.caller_context import carries_context
 from greenmongo._net.closed_client import used_after_close
@@ -40,16 +43,22 @@ from greenmongo._net.statistics import ClientStatistics, gather_statistics
 from greenmongo._net.topology import initial_description
 
 if TYPE_CHECKING:
-    from greenmongo._core.command import Command, Reply
+    from greenmongo._core.command import Command
     from greenmongo._core.options import ClientOptions
     from greenmongo._core.sdam.topology_description import TopologyDescription
     from greenmongo._core.sessions.client_session import SessionLike, SessionOptions
-    from greenmongo._core.types import Address, ReadMode
+    from greenmongo._core.types import ReadMode
 
 __all__ = ["Executor"]
 
 LISTENERS_TIMEOUT = 1.0
 """Seconds to wait, when a client is closed, for listeners that still have to hear of something."""
+
+LATE_WRITES_TIMEOUT = 2.0
+"""Seconds to wait, when a client is closed, for what finalisers have written last."""
+
+NOWHERE: Address = ("", 0)
+"""Whose reply it is that has not come yet."""
 
 _SIZES = attrgetter("max_bson_size", "max_message_size", "max_write_batch_size")
 """Of a server's description, in the order of `WriteLimits`."""
@@ -87,6 +96,7 @@ class Executor:
             ValueError: `session` is no session.
             InvalidOperation: it has ended, or is one of another client's.
         """
+        explicit = session
         if session is not None:
             self._require_own(session)
         elif (bound := BOUND_SESSION.get()) is not None and command.lease is None:
@@ -96,8 +106,11 @@ class Executor:
         if engine is None or not engine.thread.is_usable:
             engine = self.open()
         thread = engine.thread
-        if not thread.must_cross(engine.execute):
-            return engine.execute(command, session)
+        if thread.is_current():
+            if may_wait_here():
+                return engine.execute(command, session)
+            # Not in the session that is bound here, which is another's.
+            return Reply(engine.late_writes.add(command, explicit), NOWHERE)
         context = self._context_if_needed(engine)
         if self.wants_context or carries_context():
             run = copy_context().run
@@ -319,6 +332,9 @@ class Executor:
             raise used_after_close()
         thread = acquire()
         try:
+            if thread.is_current():
+                # In a finaliser, perhaps, which could not wait. It does not wait.
+                return self._open_on_hub(thread)
             opened: Engine = thread.call(self._open_on_hub, thread)
             return opened
         finally:
@@ -383,6 +399,7 @@ def _close_and_wait(engine: Engine) -> None:
 
 def _close(engine: Engine) -> None:
     try:
+        engine.late_writes.wait(LATE_WRITES_TIMEOUT)
         engine.end_sessions()
     except PyMongoError:
         # A courtesy to the server, which forgets them by itself in half an hour.

@@ -24,6 +24,7 @@ from greenmongo._core.commands.arguments import (
     require_mapping,
 )
 from greenmongo._core.commands.write import delete, insert, update
+from greenmongo._core.reply import is_acknowledged
 from greenmongo._core.types import DocT
 from greenmongo._core.user_code import encoding_is_users
 from greenmongo._hub.upcall import upcall
@@ -67,8 +68,8 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
             bypass_document_validation=bypass_document_validation,
             comment=comment,
         )
-        self._write(command, session)
-        return InsertOneResult(inserted_id, write_concern.acknowledged)
+        reply = self._write(command, session)
+        return InsertOneResult(inserted_id, is_acknowledged(reply, write_concern))
 
     def _encode(self, document: Any) -> tuple[bytes, Any]:
         """Give a document an id if it has none; return it encoded, and the id."""
@@ -85,7 +86,7 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
         namespace = namespace_in(session, self._namespace)
         command = update(namespace, query, change, namespace.write_concern, **options)
         document = self._write(command, session)
-        if not namespace.write_concern.acknowledged:
+        if not is_acknowledged(document, namespace.write_concern):
             return UpdateResult(None, False)
         # PyMongo's UpdateResult reads the shape that legacy servers had.
         upserted = document.get("upserted")
@@ -209,9 +210,9 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
         self, query: Mapping[str, Any], session: SessionLike | None, **options: Any
     ) -> DeleteResult:
         namespace = namespace_in(session, self._namespace)
-        write_concern = namespace.write_concern
-        command = delete(namespace, query, write_concern, **options)
-        return DeleteResult(self._write(command, session), write_concern.acknowledged)
+        command = delete(namespace, query, namespace.write_concern, **options)
+        document = self._write(command, session)
+        return DeleteResult(document, is_acknowledged(document, namespace.write_concern))
 
     def delete_one(
         self,
