@@ -15,29 +15,16 @@ from typing import Any
 
 import trio
 
-from bridge import (
-    AsyncClientSession,
-    AsyncCollection,
-    AsyncCommandCursor,
-    AsyncCursor,
-    AsyncDatabase,
-    AsyncMongoClient,
-    AsyncRequest,
-)
+import bridge
+from bridge import AsyncRequest
 from bridge._session import AsyncBoundSession, AsyncTransactionBlock
 
 __all__ = ["Actor", "AsyncioActor", "Blocking", "TrioActor"]
 
-ASYNC_CLASSES = (
+ASYNC_CLASSES: tuple[type, ...] = (
     AsyncBoundSession,
-    AsyncClientSession,
-    AsyncCollection,
-    AsyncCommandCursor,
-    AsyncCursor,
-    AsyncDatabase,
-    AsyncMongoClient,
-    AsyncRequest,
     AsyncTransactionBlock,
+    *(getattr(bridge, name) for name in bridge.__all__ if name.startswith("Async")),
 )
 
 Job = tuple[Callable[[], Any], "Future[Any]"]
@@ -88,16 +75,40 @@ class Actor:
 class AsyncioActor(Actor):
     """A task of asyncio."""
 
+    _queue: asyncio.Queue[Job | None]
+
     def _run(self) -> None:
         asyncio.run(self._main())
 
     async def _main(self) -> None:
         loop = asyncio.get_running_loop()
-        queue: asyncio.Queue[Job | None] = asyncio.Queue()
+        queue = self._queue = asyncio.Queue()
         self._ready.set_result(lambda job: loop.call_soon_threadsafe(queue.put_nowait, job))
-        while job := await queue.get():
+        await self._serve()
+
+    async def _serve(self) -> None:
+        while job := await self._queue.get():
             await perform(job)
             del job
+
+    async def call_back(self, fn: Callable[[], Any]) -> Any:
+        """Call a function that blocks, and do meanwhile in this task what it asks for.
+
+        For what a job of this actor calls back while it is under way.
+        """
+        outcome: Future[Any] = Future()
+
+        def run() -> None:
+            try:
+                outcome.set_result(fn())
+            except BaseException as error:
+                outcome.set_exception(error)
+            finally:
+                self._put(None)
+
+        Thread(target=run, daemon=True).start()
+        await self._serve()
+        return outcome.result()
 
 
 class TrioActor(Actor):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pymongo import client_session
 from pymongo.collection import ReturnDocument
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import (
@@ -20,7 +21,14 @@ from pymongo.write_concern import WriteConcern
 from greenmongo import CursorType
 from tests.spec.unified.outcomes import Mismatch, Unsupported
 
-__all__ = ["UNSUPPORTED", "Arguments", "concerns", "snake_case"]
+__all__ = [
+    "UNSUPPORTED",
+    "Arguments",
+    "bucket_options",
+    "concerns",
+    "session_options",
+    "snake_case",
+]
 
 _MODES: dict[str, Callable[..., Any]] = {
     "primarypreferred": PrimaryPreferred,
@@ -34,6 +42,7 @@ _CURSOR_TYPES = {
     "tailableAwait": CursorType.TAILABLE_AWAIT,
 }
 
+_TRANSACTION_OPTIONS: type[Any] = vars(client_session)["TransactionOptions"]
 _RETURNED = {"Before": ReturnDocument.BEFORE, "After": ReturnDocument.AFTER}
 
 
@@ -77,6 +86,34 @@ def concerns(options: Mapping[str, Any]) -> dict[str, Any]:
         if name not in _CONCERNS:
             raise Unsupported(f"{name} of a database or collection")
     return {snake_case(name): _VALUES[name](value) for name, value in options.items()}
+
+
+def bucket_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a GridFS bucket as PyMongo takes them."""
+    # PyMongo's bucket has the read concern of its database.
+    return {
+        snake_case(name): _VALUES[name](value) if name in _VALUES else value
+        for name, value in options.items()
+        if name != "readConcern"
+    }
+
+
+def session_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a session as PyMongo takes them.
+
+    Raises:
+        Unsupported: there is an option that PyMongo does not have.
+    """
+    found: dict[str, Any] = {}
+    for name, value in options.items():
+        if name == "defaultTransactionOptions":
+            options = _TRANSACTION_OPTIONS(**Arguments(value).keywords())
+            found["default_transaction_options"] = options
+        elif name in ("causalConsistency", "snapshot"):
+            found[snake_case(name)] = value
+        else:
+            raise Unsupported(f"{name} of a session")
+    return found
 
 
 class Arguments(dict[str, Any]):

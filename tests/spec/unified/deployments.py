@@ -119,6 +119,11 @@ class Deployment:
         for client in self._members or [self._client]:
             client.admin.command({"configureFailPoint": fail_point, "mode": "off"})
 
+    def tell(self, member: str, command: Document) -> None:
+        """Have one server perform a command."""
+        with self._connect_to(member) as client:
+            client.admin.command(command)
+
     def end_sessions(self) -> None:
         """End what a test that failed has left running."""
         try:

@@ -1,22 +1,24 @@
-"""The things a test names: clients, databases, collections, threads, and what it saves."""
+"""The things a test names: clients, databases, sessions, threads, and what it saves."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
+from pymongo.errors import PyMongoError
 from pymongo.server_api import ServerApi
 
 from tests.spec.unified.apis import Api
-from tests.spec.unified.arguments import concerns
+from tests.spec.unified.arguments import bucket_options, concerns, session_options
 from tests.spec.unified.deployments import Deployment
 from tests.spec.unified.observer import Observer
 from tests.spec.unified.outcomes import Mismatch, Unsupported
+from tests.support.loop_actor import bare
 
 __all__ = ["Entities", "Entity", "Worker", "wait_until"]
 
@@ -79,6 +81,12 @@ class Worker:
             raise self._error
 
 
+def _end_quietly(end: Callable[[], object]) -> None:
+    """Close a cursor or end a session, which may have been closed with its client."""
+    with suppress(PyMongoError):
+        end()
+
+
 class Entities:
     """The entities of one test, by their names. `close` them at the end.
 
@@ -96,6 +104,7 @@ class Entities:
         self._at_end = ExitStack()
         self.observers: dict[str, Observer] = {}
         """What the clients tell, by the clients' names."""
+        self._session_ids: dict[str, Mapping[str, Any]] = {}
 
     def __getitem__(self, name: str) -> Entity:
         if name not in self._entities:
@@ -112,18 +121,34 @@ class Entities:
             raise Mismatch(f"there is no client {client}")
         return self.observers[client]
 
+    def session(self, name: str) -> Any:
+        """Return a session, for an operation to take."""
+        if self[name].kind != "session":
+            raise Mismatch(f"{name} is not a session")
+        return self[name].it
+
+    def session_id(self, name: str) -> Mapping[str, Any]:
+        """Return the id of a session, which may have ended."""
+        if name not in self._session_ids:
+            raise Mismatch(f"there is no session {name}")
+        return self._session_ids[name]
+
     def add(self, name: str, entity: Entity) -> None:
-        """Give a thing a name, which must be new."""
+        """Give a thing a name, which must be new. A cursor is closed in the end."""
         if name in self._entities:
             raise Mismatch(f"there is an entity {name} already")
         self._entities[name] = entity
+        if entity.kind == "cursor":
+            self._at_end.callback(_end_quietly, entity.it.close)
 
     def create(self, descriptions: Sequence[Mapping[str, Any]]) -> None:
         """Make the entities that a test describes."""
         makers = {
+            "bucket": self._make_bucket,
             "client": self._make_client,
             "collection": self._make_collection,
             "database": self._make_database,
+            "session": self._make_session,
             "thread": self._make_thread,
         }
         for description in descriptions:
@@ -148,6 +173,8 @@ class Entities:
                 api["version"], api.get("strict"), api.get("deprecationErrors")
             )
         observer = self.observers[facts["id"]] = Observer(facts)
+        for name, events in observer.stored.items():
+            self.add(name, Entity("events", events))
         direct = options.get("directConnection") is True
         uri = self._deployment.uri_of_one() if direct else self._deployment.uri
         client = self._api.connect(uri, event_listeners=observer.listeners, **options)
@@ -178,6 +205,19 @@ class Entities:
         return database.get_collection(
             facts["collectionName"], **concerns(facts.get("collectionOptions", {}))
         )
+
+    def _make_bucket(self, facts: Mapping[str, Any]) -> Any:
+        database = self[facts["database"]].it
+        return self._api.bucket(database, **bucket_options(facts.get("bucketOptions", {})))
+
+    def _make_session(self, facts: Mapping[str, Any]) -> Any:
+        client = self._api.face(self[facts["client"]].it)
+        if not hasattr(type(bare(client)), "start_session"):
+            raise Unsupported("sessions")
+        session = client.start_session(**session_options(facts.get("sessionOptions", {})))
+        self._at_end.callback(_end_quietly, session.end_session)
+        self._session_ids[facts["id"]] = dict(session.session_id)
+        return bare(session)
 
     def _make_thread(self, facts: Mapping[str, Any]) -> Worker:
         api = self._api.another()

@@ -6,12 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from logging import LogRecord
 from typing import Any
 
-from pymongo.errors import BulkWriteError, NotPrimaryError, OperationFailure, PyMongoError
+from pymongo.errors import (
+    BulkWriteError,
+    ClientBulkWriteException,
+    NotPrimaryError,
+    OperationFailure,
+    PyMongoError,
+)
 
 from tests.spec.server_types import known_type
 from tests.spec.unified.matching import MISSING, Matcher, as_stored
 from tests.spec.unified.observer import Event, Observer, describe
 from tests.spec.unified.outcomes import Mismatch, Unsupported
+from tests.spec.unified.results import client_bulk_written, partial_bulk_result
 
 __all__ = ["check_error", "check_events", "check_messages", "matches_event"]
 
@@ -22,27 +29,58 @@ Document = Mapping[str, Any]
 
 def check_error(expected: Document, error: Exception, matcher: Matcher) -> None:
     """Raise Mismatch if an error differs from what a test says of it."""
-    details: Document = getattr(error, "details", None) or {}
-    parts = [details, *_parts(details)]
+    cause = _cause(error)
+    details: Document = (
+        cause if isinstance(cause, Mapping) else getattr(cause, "details", None) or {}
+    )
+    # Of a client's bulk write, the errors of single writes are there for `writeErrors` alone.
+    parts = [details, *(() if isinstance(error, ClientBulkWriteException) else _parts(details))]
     for name, value in expected.items():
         if name == "errorResponse":
             matcher.check(value, as_stored(details), "error's response")
         elif name == "expectResult":
             matcher.check(value, _partial_result(error), "error's result")
+        elif name == "writeErrors":
+            _check_write_errors(value, error, matcher)
+        elif name == "writeConcernErrors":
+            found = as_stored(getattr(error, "write_concern_errors", []))
+            matcher.check(value, found, "error's write concern errors")
         elif not _is_as_expected(name, value, error, parts):
             raise Mismatch(f"expected an error with {name}={value!r}, found {error!r}") from error
+
+
+def _cause(error: Exception) -> Any:
+    """Return what a client's bulk write failed with as a whole: an error or a reply."""
+    if isinstance(error, ClientBulkWriteException) and error.error is not None:
+        return error.error
+    return error
+
+
+def _check_write_errors(expected: Document, error: Exception, matcher: Matcher) -> None:
+    found = {str(each["idx"]): each for each in getattr(error, "write_errors", None) or ()}
+    if found.keys() != expected.keys():
+        raise Mismatch(f"expected errors of the writes {list(expected)}, found {list(found)}")
+    for index, value in expected.items():
+        matcher.check(value, as_stored(found[index]), f"error of write {index}")
+
+
+def _is_servers(error: Exception) -> bool:
+    """Tell whether an error comes from a reply."""
+    cause = _cause(error)
+    if cause is error and isinstance(error, ClientBulkWriteException):
+        return bool(error.write_errors or error.write_concern_errors)
+    return isinstance(cause, (Mapping, OperationFailure, NotPrimaryError))
 
 
 def _is_as_expected(name: str, value: Any, error: Exception, parts: Sequence[Document]) -> bool:
     if name == "isError":
         return True
     if name == "isClientError":
-        is_servers = isinstance(error, (OperationFailure, NotPrimaryError))
-        return is_servers is not value
+        return _is_servers(error) is not value
     if name == "isTimeoutError":
         return (isinstance(error, PyMongoError) and error.timeout) is value
     if name == "errorContains":
-        texts = [str(error), *(str(part.get("errmsg")) for part in parts)]
+        texts = [str(error), str(_cause(error)), *(str(part.get("errmsg")) for part in parts)]
         return any(value.lower() in text.lower() for text in texts)
     if name == "errorCode":
         return any(part.get("code") == value for part in parts)
@@ -69,17 +107,9 @@ def _parts(details: Document) -> Iterator[Document]:
 
 
 def _partial_result(error: Exception) -> Any:
-    if not isinstance(error, BulkWriteError):
-        return MISSING
-    details = error.details
-    return {
-        "deletedCount": details["nRemoved"],
-        "insertedCount": details["nInserted"],
-        "matchedCount": details["nMatched"],
-        "modifiedCount": details["nModified"],
-        "upsertedCount": details["nUpserted"],
-        "upsertedIds": {str(each["index"]): each["_id"] for each in details["upserted"]},
-    }
+    if isinstance(error, ClientBulkWriteException) and error.partial_result is not None:
+        return client_bulk_written(error.partial_result)
+    return partial_bulk_result(error.details) if isinstance(error, BulkWriteError) else MISSING
 
 
 # ---- events ---------------------------------------------------------------------------------

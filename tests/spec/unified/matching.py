@@ -81,10 +81,14 @@ class Matcher:
 
     Args:
         entity: returns the value of a named entity.
+        session_id: returns the id of a named session.
     """
 
-    def __init__(self, entity: Callable[[str], Any]) -> None:
+    def __init__(
+        self, entity: Callable[[str], Any], session_id: Callable[[str], Any] | None = None
+    ) -> None:
         self._entity = entity
+        self._session_id = session_id or entity
 
     def check(self, expected: Any, found: Any, where: str = "result", *, root: bool = True) -> None:
         """Compare one value with what is expected.
@@ -144,6 +148,8 @@ class Matcher:
             raise _mismatch(where, {operator: argument}, found)
         elif operator == "$$matchesEntity":
             self.check(self._entity(argument), found, where, root=root)
+        elif operator == "$$sessionLsid":
+            self.check(self._session_id(argument), found, where, root=False)
         elif operator == "$$matchAsRoot":
             self.check(argument, found, where)
         elif operator == "$$matchAsDocument":

@@ -96,6 +96,14 @@ class Observer:
         self.ignored = {*entity.get("ignoreCommandMonitoringEvents", ()), "configureFailPoint"}
         self._shows_secrets = entity.get("observeSensitiveCommands", False)
         self._since = 0.0
+        self.stored: dict[str, list[Event]] = {
+            each["id"]: [] for each in entity.get("storeEventsAsEntities", ())
+        }
+        """What is to be kept for the entities of these names."""
+        self._stores = [
+            (set(each["events"]), self.stored[each["id"]])
+            for each in entity.get("storeEventsAsEntities", ())
+        ]
         self.listeners = Recorder(also=self._take).listeners
 
     @property
@@ -119,6 +127,10 @@ class Observer:
         if isinstance(told, monitoring.TopologyOpenedEvent):
             self.id = str(told.topology_id)
         event = _translate(told)
+        name = type(told).__name__
+        for names, events in self._stores:
+            if name in names:
+                events.append({**event, "name": name, "observedAt": time.time()})
         self._counts[event["event"]] += 1
         is_command = event["event"] in _COMMAND_EVENTS
         if not (is_command and self._is_hidden(event)):
@@ -173,10 +185,10 @@ class _Keeper(logging.Handler):
 
 
 @contextmanager
-def recorded_logs() -> Iterator[list[logging.LogRecord]]:
-    """Keep all that the driver logs during the block."""
+def recorded_logs(driver: str) -> Iterator[list[logging.LogRecord]]:
+    """Keep all that a driver logs during the block."""
     keeper = _Keeper()
-    loggers = [logging.getLogger(f"greenmongo.{component}") for component in COMPONENTS]
+    loggers = [logging.getLogger(f"{driver}.{component}") for component in COMPONENTS]
     before = [(logger.level, logger.propagate) for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.DEBUG)

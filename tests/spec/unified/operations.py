@@ -7,31 +7,47 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from io import BytesIO
 from typing import Any
 
 from pymongo.driver_info import DriverInfo
 from pymongo.errors import PyMongoError
+from pymongo.operations import (
+    DeleteMany,
+    DeleteOne,
+    InsertOne,
+    ReplaceOne,
+    SearchIndexModel,
+    UpdateMany,
+    UpdateOne,
+)
 
 from tests.spec.unified.arguments import UNSUPPORTED, Arguments, snake_case
+from tests.spec.unified.operation import Operation, check_keywords, method, method_of
 from tests.spec.unified.outcomes import Mismatch, Unsupported
+from tests.spec.unified.results import (
+    bulk_written,
+    client_bulk_written,
+    deleted,
+    inserted_many,
+    inserted_one,
+    updated,
+)
 from tests.support.loop_actor import bare
 
-__all__ = ["OPERATIONS", "Operation", "Primed"]
+__all__ = ["OPERATIONS", "Primed"]
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 
-
-@dataclass(frozen=True)
-class Operation:
-    """How one operation is performed."""
-
-    perform: Callable[[Any, Arguments], Any]
-    """Called with the entity and the arguments; it takes out all of these."""
-    returns: str = "value"
-    """What is returned: a "value", whose documents may have more keys than expected, an "exact"
-    one, or another entity by its kind, such as "cursor"."""
+_WRITES: Mapping[str, type[Any]] = {
+    "deleteMany": DeleteMany,
+    "deleteOne": DeleteOne,
+    "insertOne": InsertOne,
+    "replaceOne": ReplaceOne,
+    "updateMany": UpdateMany,
+    "updateOne": UpdateOne,
+}
 
 
 class Primed:
@@ -49,78 +65,13 @@ class Primed:
         """Whether there may be more documents."""
         return bool(self._first or self.cursor.alive)
 
+    def close(self) -> None:
+        """Close the cursor."""
+        self.cursor.close()
+
     def next(self) -> Any:
         """Return the next document."""
         return self._first.pop() if self._first else self.cursor.next()
-
-
-def _same(result: Any) -> Any:
-    return result
-
-
-def _method(
-    name: str,
-    *positional: str,
-    unchanged: bool = False,
-    shape: Callable[[Any], Any] = _same,
-    returns: str = "value",
-) -> Operation:
-    """Make an operation of a method.
-
-    Args:
-        name: the method.
-        positional: the arguments that have to be there, in order.
-        unchanged: the method takes options of the command by their own names.
-        shape: makes of the method's result what the format says is returned.
-        returns: what that is.
-    """
-
-    def perform(target: Any, arguments: Arguments) -> Any:
-        values = [arguments.required(argument) for argument in positional]
-        keywords = arguments.keywords(unchanged)
-        _check_keywords(getattr(bare(target), name), keywords)
-        return shape(getattr(target, name)(*values, **keywords))
-
-    return Operation(perform, returns)
-
-
-def _check_keywords(method: Callable[..., Any], keywords: Mapping[str, Any]) -> None:
-    parameters = inspect.signature(method).parameters.values()
-    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        unknown = keywords.keys() - {parameter.name for parameter in parameters}
-        if unknown:
-            raise Unsupported(f"{method.__name__} has no argument {sorted(unknown)}")
-
-
-# ---- results --------------------------------------------------------------------------------
-
-
-def _inserted_one(result: Any) -> dict[str, Any]:
-    if not result.acknowledged:
-        return {"acknowledged": False}
-    return {"insertedId": result.inserted_id}
-
-
-def _inserted_many(result: Any) -> dict[str, Any]:
-    if not result.acknowledged:
-        return {"acknowledged": False}
-    ids = {str(number): each for number, each in enumerate(result.inserted_ids)}
-    return {"insertedIds": ids, "insertedCount": len(ids)}
-
-
-def _updated(result: Any) -> dict[str, Any]:
-    if not result.acknowledged:
-        return {"acknowledged": False}
-    counts = {"matchedCount": result.matched_count, "modifiedCount": result.modified_count}
-    if result.upserted_id is None:
-        return {**counts, "upsertedCount": 0}
-    return {**counts, "upsertedCount": 1, "upsertedId": result.upserted_id}
-
-
-def _deleted(result: Any) -> dict[str, Any]:
-    if not result.acknowledged:
-        return {"acknowledged": False}
-    return {"deletedCount": result.deleted_count}
 
 
 # ---- operations that are more than one call -------------------------------------------------
@@ -129,7 +80,7 @@ def _deleted(result: Any) -> dict[str, Any]:
 def _start_find(collection: Any, arguments: Arguments) -> Any:
     criteria, wait = arguments.required("filter"), arguments.pop("maxAwaitTimeMS", None)
     keywords = _find_keywords(arguments)
-    _check_keywords(bare(collection).find, keywords)
+    check_keywords(bare(collection).find, keywords)
     cursor = collection.find(criteria, **keywords)
     return cursor if wait is None else cursor.max_await_time_ms(wait)
 
@@ -146,24 +97,19 @@ def _find_one(collection: Any, arguments: Arguments) -> Any:
     return collection.find_one(arguments.required("filter"), **_find_keywords(arguments))
 
 
-def _find_and(method: str, *positional: str) -> Operation:
+def _find_and(name: str, *positional: str) -> Operation:
     def perform(collection: Any, arguments: Arguments) -> Any:
-        values = [arguments.required(name) for name in positional]
-        parameters = inspect.signature(getattr(bare(collection), method)).parameters
+        values = [arguments.required(each) for each in positional]
+        parameters = inspect.signature(method_of(collection, name)).parameters
         # Options of the command, for which the method has no parameters.
         options = {
-            name: arguments.pop(name)
-            for name in list(arguments)
-            if name not in UNSUPPORTED and snake_case(name) not in parameters
+            option: arguments.pop(option)
+            for option in list(arguments)
+            if option not in UNSUPPORTED and snake_case(option) not in parameters
         }
-        return getattr(collection, method)(*values, **_find_keywords(arguments), **options)
+        return getattr(collection, name)(*values, **_find_keywords(arguments), **options)
 
     return Operation(perform)
-
-
-def _create_index(collection: Any, arguments: Arguments) -> Any:
-    keys = list(arguments.required("keys").items())
-    return collection.create_index(keys, **arguments.keywords(unchanged=True))
 
 
 def _run_command(database: Any, arguments: Arguments) -> Any:
@@ -177,39 +123,124 @@ def _start_cursor_command(database: Any, arguments: Arguments) -> Any:
         raise Unsupported("cursorType of a command")
     size, wait = arguments.pop("batchSize", None), arguments.pop("maxTimeMS", None)
     command = arguments.required("command")
+    method_of(database, "cursor_command")
     cursor = database.cursor_command(command, max_await_time_ms=wait, **arguments.keywords())
     return cursor if size is None else cursor.batch_size(size)
 
 
-def _create_collection(database: Any, arguments: Arguments) -> None:
+def _create_collection(database: Any, arguments: Arguments) -> Any:
     name = arguments.required("collection")
     # Without a look first, which no test expects.
-    database.create_collection(name, check_exists=False, **arguments.keywords(unchanged=True))
+    return database.create_collection(
+        name, check_exists=False, **arguments.keywords(unchanged=True)
+    )
 
 
 def _modify_collection(database: Any, arguments: Arguments) -> None:
+    session = arguments.pop("session", None)
     command = {"collMod": arguments.required("collection"), **arguments}
     arguments.clear()
-    database.command(command)
+    database.command(command, session=session)
 
 
 def _append_metadata(client: Any, arguments: Arguments) -> None:
     client.append_metadata(DriverInfo(**arguments.required("driverInfoOptions")))
 
 
+def _pairs(keys: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return list(keys.items())
+
+
+def _writes(descriptions: Sequence[Mapping[str, Any]]) -> list[Any]:
+    return [_write(each) for each in descriptions]
+
+
+def _write(description: Mapping[str, Any]) -> Any:
+    """Make one of PyMongo's models of the description of a write."""
+    ((name, facts),) = description.items()
+    if name not in _WRITES:
+        raise Mismatch(f"there is no write {name}")
+    return _WRITES[name](**Arguments(facts).keywords())
+
+
+def _search_index(facts: Mapping[str, Any]) -> SearchIndexModel:
+    return SearchIndexModel(**facts)
+
+
+def _search_indexes(models: Sequence[Mapping[str, Any]]) -> list[SearchIndexModel]:
+    return [_search_index(facts) for facts in models]
+
+
+def _list_search_indexes(collection: Any, arguments: Arguments) -> Any:
+    arguments.update(arguments.pop("aggregationOptions", {}))
+    return method("list_search_indexes", unchanged=True, shape=list).perform(collection, arguments)
+
+
+# ---- sessions -------------------------------------------------------------------------------
+
+
+def _nothing(result: Any) -> None:
+    return None
+
+
+def _snapshot_time(session: Any, arguments: Arguments) -> Any:
+    found = session.options
+    if not hasattr(found, "snapshot_time"):
+        raise Unsupported("snapshot_time of a session")
+    return found.snapshot_time
+
+
+# ---- GridFS ---------------------------------------------------------------------------------
+
+
+def _read(stream: Any) -> Any:
+    return stream.read()
+
+
+def _upload_arguments(arguments: Arguments) -> tuple[str, BytesIO, dict[str, Any]]:
+    name, source = arguments.required("filename"), arguments.required("source")
+    ((kind, text),) = source.items()
+    if kind != "$$hexBytes":
+        raise Mismatch(f"there is no source {kind}")
+    if arguments.get("disableMD5"):
+        del arguments["disableMD5"]  # there never is one
+    keywords = arguments.keywords()
+    if "content_type" in keywords:
+        # GridFS, "Before Uploading": it belongs into the metadata.
+        keywords["metadata"] = {
+            **keywords.get("metadata", {}),
+            "contentType": keywords.pop("content_type"),
+        }
+    return name, BytesIO(bytes.fromhex(text)), keywords
+
+
+def _upload(bucket: Any, arguments: Arguments) -> Any:
+    name, source, keywords = _upload_arguments(arguments)
+    return bucket.upload_from_stream(name, source, **keywords)
+
+
+def _upload_with_id(bucket: Any, arguments: Arguments) -> Any:
+    id = arguments.required("id")
+    name, source, keywords = _upload_arguments(arguments)
+    return bucket.upload_from_stream_with_id(id, name, source, **keywords)
+
+
+# ---- cursors --------------------------------------------------------------------------------
+
+
 def _iterate_until_document(cursor: Any, arguments: Arguments) -> Any:
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
-        try:
-            return cursor.next()
-        except StopIteration:
-            if not cursor.alive:
-                break
-    raise Mismatch("the cursor has no more documents")
+        document = _iterate_once(cursor, arguments)
+        if document is not None:
+            return document
+        if not cursor.alive:
+            raise Mismatch("the cursor has no more documents")
+    raise Mismatch(f"no document within {PATIENCE} seconds")
 
 
 def _iterate_once(cursor: Any, arguments: Arguments) -> Any:
-    if hasattr(cursor, "try_next"):
+    if hasattr(bare(cursor), "try_next"):
         return cursor.try_next()
     try:
         return cursor.next()
@@ -219,55 +250,88 @@ def _iterate_once(cursor: Any, arguments: Arguments) -> Any:
 
 def _close_cursor(cursor: Any, arguments: Arguments) -> None:
     try:
-        (cursor.cursor if isinstance(cursor, Primed) else cursor).close()
+        cursor.close()
     except PyMongoError:
         return  # as the format says: errors of closing do not count
 
 
 # ---- the tables -----------------------------------------------------------------------------
 
+_WATCH = method("watch", "pipeline", returns="cursor")
 _CLIENT = {
     "appendMetadata": Operation(_append_metadata),
-    "close": _method("close"),
-    "dropDatabase": _method("drop_database", "database"),
-    "listDatabaseNames": _method("list_database_names", returns="exact"),
-    "listDatabases": _method("list_databases", unchanged=True, shape=list),
+    "clientBulkWrite": method("bulk_write", "models", convert=_writes, shape=client_bulk_written),
+    "close": method("close"),
+    "createChangeStream": _WATCH,
+    "dropDatabase": method("drop_database", "database"),
+    "listDatabaseNames": method("list_database_names", returns="exact"),
+    "listDatabases": method("list_databases", unchanged=True, shape=list),
 }
 _DATABASE = {
-    "aggregate": _method("aggregate", "pipeline", unchanged=True, shape=list),
-    "createCollection": Operation(_create_collection),
+    "aggregate": method("aggregate", "pipeline", unchanged=True, shape=list),
+    "createChangeStream": _WATCH,
+    "createCollection": Operation(_create_collection, returns="collection"),
     "createCommandCursor": Operation(_start_cursor_command, returns="cursor"),
-    "dropCollection": _method("drop_collection", "collection"),
-    "listCollectionNames": _method("list_collection_names", unchanged=True, returns="exact"),
-    "listCollections": _method("list_collections", unchanged=True, shape=list),
+    "dropCollection": method("drop_collection", "collection"),
+    "listCollectionNames": method("list_collection_names", unchanged=True, returns="exact"),
+    "listCollections": method("list_collections", unchanged=True, shape=list),
     "modifyCollection": Operation(_modify_collection),
     "runCommand": Operation(_run_command),
     "runCursorCommand": Operation(lambda *args: list(_start_cursor_command(*args))),
 }
 _COLLECTION = {
-    "aggregate": _method("aggregate", "pipeline", unchanged=True, shape=list),
-    "countDocuments": _method("count_documents", "filter", unchanged=True),
+    "aggregate": method("aggregate", "pipeline", unchanged=True, shape=list),
+    "bulkWrite": method("bulk_write", "requests", convert=_writes, shape=bulk_written),
+    "countDocuments": method("count_documents", "filter", unchanged=True),
+    "createChangeStream": _WATCH,
     "createFindCursor": Operation(lambda *args: Primed(_start_find(*args)), returns="cursor"),
-    "createIndex": Operation(_create_index),
-    "deleteMany": _method("delete_many", "filter", shape=_deleted),
-    "deleteOne": _method("delete_one", "filter", shape=_deleted),
-    "distinct": _method("distinct", "fieldName", "filter", unchanged=True, returns="exact"),
-    "drop": _method("drop"),
-    "dropIndex": _method("drop_index", "name", unchanged=True),
-    "dropIndexes": _method("drop_indexes", unchanged=True),
-    "estimatedDocumentCount": _method("estimated_document_count", unchanged=True),
+    "createIndex": method("create_index", "keys", unchanged=True, convert=_pairs),
+    "createSearchIndex": method("create_search_index", "model", convert=_search_index),
+    "createSearchIndexes": method("create_search_indexes", "models", convert=_search_indexes),
+    "deleteMany": method("delete_many", "filter", shape=deleted),
+    "deleteOne": method("delete_one", "filter", shape=deleted),
+    "distinct": method("distinct", "fieldName", "filter", unchanged=True, returns="exact"),
+    "drop": method("drop"),
+    "dropIndex": method("drop_index", "name", unchanged=True),
+    "dropIndexes": method("drop_indexes", unchanged=True),
+    "dropSearchIndex": method("drop_search_index", "name"),
+    "estimatedDocumentCount": method("estimated_document_count", unchanged=True),
     "find": Operation(lambda *args: list(_start_find(*args))),
     "findOne": Operation(_find_one),
     "findOneAndDelete": _find_and("find_one_and_delete", "filter"),
     "findOneAndReplace": _find_and("find_one_and_replace", "filter", "replacement"),
     "findOneAndUpdate": _find_and("find_one_and_update", "filter", "update"),
-    "insertMany": _method("insert_many", "documents", shape=_inserted_many),
-    "insertOne": _method("insert_one", "document", shape=_inserted_one),
-    "listIndexes": _method("list_indexes", shape=list),
-    "rename": _method("rename", "to", unchanged=True),
-    "replaceOne": _method("replace_one", "filter", "replacement", shape=_updated),
-    "updateMany": _method("update_many", "filter", "update", shape=_updated),
-    "updateOne": _method("update_one", "filter", "update", shape=_updated),
+    "insertMany": method("insert_many", "documents", shape=inserted_many),
+    "insertOne": method("insert_one", "document", shape=inserted_one),
+    "listIndexes": method("list_indexes", shape=list),
+    "listIndexNames": method("index_information", shape=list, returns="exact"),
+    "listSearchIndexes": Operation(_list_search_indexes),
+    "rename": method("rename", "to", unchanged=True),
+    "replaceOne": method("replace_one", "filter", "replacement", shape=updated),
+    "updateMany": method("update_many", "filter", "update", shape=updated),
+    "updateOne": method("update_one", "filter", "update", shape=updated),
+    "updateSearchIndex": method("update_search_index", "name", "definition"),
+}
+_SESSION = {
+    "abortTransaction": method("abort_transaction"),
+    "commitTransaction": method("commit_transaction"),
+    "endSession": method("end_session"),
+    "getSnapshotTime": Operation(_snapshot_time),
+    # The block that it returns is for Python alone.
+    "startTransaction": method("start_transaction", shape=_nothing),
+    "withTransaction": method("with_transaction", "callback"),
+}
+_BUCKET = {
+    "delete": method("delete", "id"),
+    "deleteByName": method("delete_by_name", "filename"),
+    "download": method("open_download_stream", "id", shape=_read),
+    "downloadByName": method("open_download_stream_by_name", "filename", shape=_read),
+    "drop": method("drop"),
+    "find": method("find", "filter", shape=list),
+    "rename": method("rename", "id", "newFilename"),
+    "renameByName": method("rename_by_name", "filename", "newFilename"),
+    "upload": Operation(_upload),
+    "uploadWithId": Operation(_upload_with_id),
 }
 _CURSOR = {
     "close": Operation(_close_cursor),
@@ -275,8 +339,10 @@ _CURSOR = {
     "iterateUntilDocumentOrError": Operation(_iterate_until_document),
 }
 OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
+    "bucket": _BUCKET,
     "client": _CLIENT,
     "collection": _COLLECTION,
     "cursor": _CURSOR,
     "database": _DATABASE,
+    "session": _SESSION,
 }

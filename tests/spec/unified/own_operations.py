@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from greenmongo._core.types import format_address
 from tests.spec.unified.entities import Entity, wait_until
 from tests.spec.unified.expectations import matches_event
 from tests.spec.unified.outcomes import Mismatch
@@ -20,9 +22,33 @@ Arguments = Mapping[str, Any]
 
 def _fail_point(play: Play, arguments: Arguments) -> None:
     command = arguments["failPoint"]
-    play.fail_points.append(command["configureFailPoint"])
+    play.at_end.append(partial(play.deployment.turn_off, command["configureFailPoint"]))
     client = play.api.face(play.entities[arguments["client"]].it)
     client.admin.command(command)
+
+
+def _targeted_fail_point(play: Play, arguments: Arguments) -> None:
+    address = play.api.pinned_address(play.entities.session(arguments["session"]))
+    if address is None:
+        raise Mismatch(f"{arguments['session']} is not pinned")
+    command, host = arguments["failPoint"], format_address(address)
+    off = {"configureFailPoint": command["configureFailPoint"], "mode": "off"}
+    play.at_end.append(partial(play.deployment.tell, host, off))
+    play.deployment.tell(host, command)
+
+
+def _assert_transaction_state(play: Play, arguments: Arguments) -> None:
+    found = play.api.transaction_state(play.entities.session(arguments["session"]))
+    if found != arguments["state"]:
+        raise Mismatch(f"expected a transaction that is {arguments['state']}, found {found}")
+
+
+def _is_pinned(play: Play, arguments: Arguments) -> bool:
+    return play.api.pinned_address(play.entities.session(arguments["session"])) is not None
+
+
+def _is_dirty(play: Play, arguments: Arguments) -> bool:
+    return play.api.is_dirty(play.entities.session(arguments["session"]))
 
 
 def _create_entities(play: Play, arguments: Arguments) -> None:
@@ -95,7 +121,7 @@ def _assertion(
 ) -> Callable[[Play, Arguments], None]:
     def check(play: Play, arguments: Arguments) -> None:
         if holds(play, arguments) is not expected:
-            raise Mismatch(f"it should {'' if expected else 'not '}be there: {arguments}")
+            raise Mismatch(f"it should {'' if expected else 'not '}be so: {arguments}")
 
     return check
 
@@ -142,11 +168,17 @@ OWN_OPERATIONS: Mapping[str, Callable[[Play, Arguments], None]] = {
     "assertIndexNotExists": _assertion(_has_index, expected=False),
     "assertNumberConnectionsCheckedOut": _assert_connections_in_use,
     "assertSameLsidOnLastTwoCommands": _assert_same_sessions,
+    "assertSessionDirty": _assertion(_is_dirty, expected=True),
+    "assertSessionNotDirty": _assertion(_is_dirty, expected=False),
+    "assertSessionPinned": _assertion(_is_pinned, expected=True),
+    "assertSessionTransactionState": _assert_transaction_state,
+    "assertSessionUnpinned": _assertion(_is_pinned, expected=False),
     "assertTopologyType": _assert_topology_type,
     "createEntities": _create_entities,
     "failPoint": _fail_point,
     "recordTopologyDescription": _record_topology,
     "runOnThread": _run_on_thread,
+    "targetedFailPoint": _targeted_fail_point,
     "wait": _wait,
     "waitForEvent": _wait_for_event,
     "waitForPrimaryChange": _wait_for_primary_change,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from copy import deepcopy
 from functools import partial
 from logging import LogRecord
 from typing import Any
 
-from greenmongo import timeout
 from tests.spec.unified.apis import Api
 from tests.spec.unified.arguments import Arguments
 from tests.spec.unified.deployments import Candidate, Deployment, choose
@@ -30,6 +29,7 @@ SCHEMA = (1, 28)
 SOON = 10.0
 """Seconds that the events of background work may take."""
 # Tests with fail points wait for monitors to find that a server is back.
+_FAIL_POINTS = ("failPoint", "targetedFailPoint")
 _QUICK_HEARTBEATS = {"heartbeatFrequencyMS": 500}
 
 
@@ -63,11 +63,13 @@ class Play:
         self._test = test
         self.api = api
         self.deployment = deployment
-        sets_fail_points = any(step["name"] == "failPoint" for step in test["operations"])
+        sets_fail_points = any(step["name"] in _FAIL_POINTS for step in _steps(test["operations"]))
         options = _QUICK_HEARTBEATS if sets_fail_points else {}
         self.entities = Entities(deployment, api, options)
-        self.matcher = Matcher(self.entities.value)
-        self.fail_points: list[str] = []
+        self.matcher = Matcher(self.entities.value, self.entities.session_id)
+        self.at_end: list[Callable[[], None]] = []
+        """What turns off the fail points."""
+        self._failures: list[Exception] = []
 
     def __enter__(self) -> Play:
         return self
@@ -77,14 +79,16 @@ class Play:
             if error is not None:
                 stack.callback(self.deployment.end_sessions)
             stack.callback(self.entities.close)
-            for fail_point in self.fail_points:
-                stack.callback(self.deployment.turn_off, fail_point)
+            for undo in self.at_end:
+                stack.callback(undo)
 
     def run(self) -> None:
         """Create the entities, perform the operations, check what was told."""
         with ExitStack() as stack:
             expects_messages = "expectLogMessages" in self._test
-            records = stack.enter_context(recorded_logs()) if expects_messages else []
+            records = (
+                stack.enter_context(recorded_logs(self.api.logger)) if expects_messages else []
+            )
             self.entities.create(self._file.get("createEntities", []))
             for step in self._test["operations"]:
                 self.perform(step, self.api)
@@ -101,8 +105,14 @@ class Play:
             observer = self.entities.observer(expected["client"])
             _soon(partial(check_messages, expected, observer, records, self.matcher))
 
-    def perform(self, step: Document, api: Api) -> None:
-        """Perform one operation, and check its result or error."""
+    def perform(self, step: Document, api: Api, *, passes_errors: bool = False) -> None:
+        """Perform one operation, and check its result or error.
+
+        Args:
+            step: the operation.
+            api: where the calls are made from.
+            passes_errors: raise the operation's error after it was checked.
+        """
         name = step["name"]
         if step["object"] == "testRunner":
             if name not in OWN_OPERATIONS:
@@ -115,17 +125,44 @@ class Play:
             raise Unsupported(f"{entity.kind}.{name}")
         arguments = Arguments(deepcopy(step.get("arguments", {})))
         if "session" in arguments:
-            raise Unsupported("argument session")
+            arguments["session"] = self.entities.session(arguments["session"])
+        if "callback" in arguments:
+            arguments["callback"] = self._callback(arguments["callback"], api)
         target = entity.it if entity.is_face else api.face(entity.it)
         try:
-            with api.enter(_time_limit(arguments)):
+            with api.enter(_time_limit(arguments, api)):
                 result = operation.perform(target, arguments)
         except (Mismatch, Unsupported):
             raise
         except Exception as error:
+            self._raise_failure()
             self._judge_error(step, error)
+            if passes_errors:
+                raise
             return
+        self._raise_failure()
         self._judge_result(step, result, operation.returns)
+
+    def _callback(self, steps: Sequence[Document], api: Api) -> Callable[[Any], Any]:
+        """Return what performs operations inside of `with_transaction`.
+
+        It passes errors on whatever is expected of them (Unified Test Format, "withTransaction").
+        """
+
+        def run() -> None:
+            try:
+                for step in steps:
+                    self.perform(step, api, passes_errors=True)
+            except (Mismatch, Unsupported) as error:
+                # Not for the driver to judge, whatever it makes of it.
+                self._failures.append(error)
+                raise
+
+        return api.callback(run)
+
+    def _raise_failure(self) -> None:
+        if self._failures:
+            raise self._failures[0]
 
     def _judge_error(self, step: Document, error: Exception) -> None:
         if step.get("ignoreResultAndError"):
@@ -145,10 +182,19 @@ class Play:
             self.entities.add(step["saveResultAsEntity"], Entity(kind, result, is_face=True))
 
 
-def _time_limit(arguments: Arguments) -> AbstractContextManager[None]:
+def _time_limit(arguments: Arguments, api: Api) -> AbstractContextManager[None]:
     if "timeoutMS" not in arguments:
         return nullcontext()
-    return timeout(arguments.pop("timeoutMS") / 1000)
+    return api.timeout(arguments.pop("timeoutMS") / 1000)
+
+
+def _steps(operations: Sequence[Document]) -> Iterator[Document]:
+    """Return operations, and those inside of them."""
+    for step in operations:
+        yield step
+        arguments = step.get("arguments", {})
+        yield from _steps(arguments.get("callback", ()))
+        yield from _steps([arguments["operation"]] if "operation" in arguments else ())
 
 
 def _soon(check: Callable[[], None]) -> None:
