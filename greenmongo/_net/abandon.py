@@ -144,6 +144,8 @@ class Abandoned:
         try:
             connection = self._connector.connect(address, PendingConnection(0, 0))
             connection.timeout = self._command_timeout
+            # As of checks of the deployment, listeners are not told: no caller has asked for it.
+            connection.monitoring = None
             try:
                 while sessions := self._to_end[address]:
                     self._to_end[address] = {}

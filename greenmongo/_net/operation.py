@@ -73,6 +73,7 @@ class Operation:
         "_holder",
         "_id",
         "_lease",
+        "_lost",
         "_preference",
         "_retry_policy",
         "_session",
@@ -104,6 +105,8 @@ class Operation:
         lease = command.lease
         self._lease = lease if isinstance(lease, CursorLease) else None
         """What the cursor lives on that is opened, read on or closed."""
+        self._lost: Connection | None = None
+        """On which a reply that nobody will read may have opened a cursor."""
 
     def run(self) -> Reply:
         """Run the command, and again where the specifications allow it.
@@ -114,6 +117,9 @@ class Operation:
         try:
             return self._run()
         except PyMongoError as error:
+            if self._lost is not None:
+                # Not before: whatever else runs in this session by then is the next attempt.
+                self._context.end_on_server(self._lost)
             if self._lease is not None and ends_cursor(error):
                 self._lease.end()
             limit = None if self._deadline is None else self._deadline.limit
@@ -277,8 +283,7 @@ class Operation:
             self._holder.primary = None
         if not isinstance(error, NotPrimaryError):
             if self._command.opens_cursor and isinstance(error, NetworkTimeout):
-                # The reply, which nobody will read, may open the cursor all the same.
-                self._context.end_on_server(connection)
+                self._lost = connection
             connection.close()
         if is_state_change(error):
             self._context.topology.report_error(server.address, error, connection)

@@ -17,6 +17,7 @@ from bson.int64 import Int64
 from bson.raw_bson import RawBSONDocument
 from gevent import Greenlet
 from pymongo.errors import NetworkTimeout
+from pymongo.monitoring import CommandStartedEvent
 from pymongo.server_api import ServerApi
 
 from bridge import AsyncMongoClient
@@ -25,6 +26,8 @@ from greenmongo._net.abandon import Abandoned
 from tests.support.fix_hub import Client, Connect
 from tests.support.fix_leaks import wait_until
 from tests.support.fix_scripted import Answer, Gate, Received, ScriptedServer
+from tests.support.listeners import Recorder
+from tests.support.peek import pool_of
 
 FILLER = "x" * 100_000
 """Makes a batch of several documents a large one."""
@@ -105,6 +108,7 @@ def test_a_cursor_whose_caller_is_killed_is_closed(
     leave(partial(call, client), gate)
     gate.open()
     assert_cursor_was_closed(server)
+    wait_until(lambda: pool_of(client).idle_count)
     assert client.admin.command("whoami")["connectionId"] == (
         server.commands("killCursors")[0].connection.number
     )
@@ -276,3 +280,42 @@ def test_a_later_batch_that_does_not_come_in_time_closes_the_cursor(
         cursor.next()
     assert_cursor_was_closed(server)
     gate.open()
+
+
+def test_what_a_find_without_an_answer_leaves_is_not_looked_for_while_it_is_tried_again(
+    server: ScriptedServer, client_of: Connect
+) -> None:
+    """F08: the next attempt runs in the same session, and is not to be ended."""
+    seen = Recorder("commands")
+    client = client_of(
+        server.uri, socketTimeoutMS=100, retryReads=True, event_listeners=seen.listeners
+    )
+    gate = Gate()
+
+    def answer_the_second(received: Received) -> Answer:
+        document = server.store.answer(received.document)
+        assert document is not None
+        return Answer(document, gate) if server.count("find") == 1 else Answer(document)
+
+    server.on("find", answer_the_second)
+    with client.db.c.find(batch_size=2) as cursor:
+        assert cursor.next()
+    client.admin.command("ping")
+    gate.open()
+    names = [event.command_name for event in seen.of(CommandStartedEvent)]
+    assert names == ["find", "find", "killCursors", "ping"]
+    assert not server.count("aggregate")
+
+
+def test_listeners_are_not_told_how_it_is_looked_for(
+    server: ScriptedServer, client_of: Connect
+) -> None:
+    """F08: it is nobody's operation."""
+    seen = Recorder("commands")
+    client = client_of(server.uri, socketTimeoutMS=100, event_listeners=seen.listeners)
+    gate = hold(server, "find")
+    with pytest.raises(NetworkTimeout):
+        client.db.c.find(batch_size=2).next()
+    server.wait_for(lambda: server.count("aggregate") == 1)
+    gate.open()
+    assert [event.command_name for event in seen.of(CommandStartedEvent)] == ["find"]
