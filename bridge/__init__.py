@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bridge._change_stream import AsyncChangeStream
 from bridge._client import AsyncMongoClient
 from bridge._collection import AsyncCollection
 from bridge._crossing.block_on import block_on
@@ -30,6 +31,7 @@ __all__ = [
     "AsyncRawBatchCommandCursor",
     "AsyncRequest",
     "AsyncClientSession",
+    "AsyncChangeStream",
     "AsyncConnection",
     "AsyncReplicaSetConnection",
     "AsyncLegacyDatabase",

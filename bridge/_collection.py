@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
+from bridge._change_stream import AsyncChangeStream
 from bridge._configured import ConfiguredFacade
 from bridge._cursor import (
     AsyncCommandCursor,
@@ -119,6 +120,7 @@ class AsyncCollection(WithoutTruth, ConfiguredFacade[Collection[DocT]], Generic[
     drop_index = awaits(Collection[DocT].drop_index)
     drop_indexes = awaits(Collection[DocT].drop_indexes)
     index_information = awaits(Collection[DocT].index_information)
+    watch = wraps_call(AsyncChangeStream._wrap_later)(Collection[DocT].watch)
     list_indexes = wraps_call(AsyncCommandCursor._wrap_later)(Collection[DocT].list_indexes)
     options = awaits(Collection[DocT].options)
     rename = awaits(Collection[DocT].rename)

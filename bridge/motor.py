@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from pymongo.errors import InvalidOperation
 
+from bridge._change_stream import AsyncChangeStream
 from bridge._client import AsyncMongoClient
 from bridge._collection import AsyncCollection
 from bridge._crossing.ports import on_behalf_of
@@ -27,12 +28,21 @@ from bridge._cursor import (
 from bridge._database import AsyncDatabase
 from bridge._delegate import Facade, is_optionally_awaited, wraps_awaited, wraps_call, wraps_result
 from bridge._session import AsyncClientSession
-from greenmongo import ClientSession, Collection, CommandCursor, Cursor, Database, MongoClient
+from greenmongo import (
+    ChangeStream,
+    ClientSession,
+    Collection,
+    CommandCursor,
+    Cursor,
+    Database,
+    MongoClient,
+)
 
 if TYPE_CHECKING:
     from greenmongo.lowlevel import Address, CursorInternals
 
 __all__ = [
+    "AsyncIOMotorChangeStream",
     "AsyncIOMotorClient",
     "AsyncIOMotorClientSession",
     "AsyncIOMotorCollection",
@@ -199,6 +209,17 @@ class AsyncIOMotorCommandCursor(_MotorCursor, AsyncCommandCursor[DocT], Generic[
         ) -> AsyncIOMotorCommandCursor[OtherT]: ...
 
 
+class AsyncIOMotorChangeStream(_EagerTasks[ChangeStream[DocT]], AsyncChangeStream[DocT]):
+    """Changes, one after another, for as long as it is open."""
+
+    if TYPE_CHECKING:
+
+        @classmethod
+        def _wrap_later(
+            cls, parent: Facade[Any], open_sync: Callable[[], ChangeStream[OtherT]]
+        ) -> AsyncIOMotorChangeStream[OtherT]: ...
+
+
 class AsyncIOMotorCollection(_EagerTasks[Collection[DocT]], AsyncCollection[DocT], Generic[DocT]):
     """A collection of a client with Motor's habits."""
 
@@ -221,6 +242,7 @@ class AsyncIOMotorCollection(_EagerTasks[Collection[DocT]], AsyncCollection[DocT
         list_indexes = wraps_call(AsyncIOMotorCommandCursor._wrap_later)(
             Collection[DocT].list_indexes
         )
+        watch = wraps_call(AsyncIOMotorChangeStream._wrap_later)(Collection[DocT].watch)
 
     def __getattr__(self, name: str) -> AsyncIOMotorCollection[DocT]:
         return cast("AsyncIOMotorCollection[DocT]", super().__getattr__(name))
@@ -258,6 +280,7 @@ class AsyncIOMotorDatabase(_EagerTasks[Database[DocT]], AsyncDatabase[DocT], Gen
         list_collections = wraps_call(AsyncIOMotorCommandCursor._wrap_later)(
             Database[DocT].list_collections
         )
+        watch = wraps_call(AsyncIOMotorChangeStream._wrap_later)(Database[DocT].watch)
 
     def __getattr__(self, name: str) -> AsyncIOMotorCollection[DocT]:
         return cast("AsyncIOMotorCollection[DocT]", super().__getattr__(name))
@@ -358,6 +381,7 @@ class AsyncIOMotorClient(_EagerTasks[MongoClient[DocT]], AsyncMongoClient[DocT],
         list_databases = wraps_call(AsyncIOMotorCommandCursor._wrap_later)(
             MongoClient[DocT].list_databases
         )
+        watch = wraps_call(AsyncIOMotorChangeStream._wrap_later)(MongoClient[DocT].watch)
 
     def __getattr__(self, name: str) -> AsyncIOMotorDatabase[DocT]:
         return cast("AsyncIOMotorDatabase[DocT]", super().__getattr__(name))
@@ -374,5 +398,6 @@ _EagerTasks._family = {
     AsyncCollection: AsyncIOMotorCollection,
     AsyncCursor: AsyncIOMotorCursor,
     AsyncCommandCursor: AsyncIOMotorCommandCursor,
+    AsyncChangeStream: AsyncIOMotorChangeStream,
     AsyncClientSession: AsyncIOMotorClientSession,
 }

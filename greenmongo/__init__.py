@@ -16,6 +16,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
+from greenmongo._api.change_stream import ChangeStream
 from greenmongo._api.client import MongoClient
 from greenmongo._api.client_session import ClientSession
 from greenmongo._api.collection import Collection
@@ -48,6 +49,7 @@ __all__ = [
     "HASHED",
     "TEXT",
     "ClientSession",
+    "ChangeStream",
     "Collection",
     "CommandCursor",
     "Connection",

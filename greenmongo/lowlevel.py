@@ -10,6 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from greenmongo._api.bulk.load import BulkLoad, begin_of
+from greenmongo._api.change_stream import (
+    abandon_changes,
+    look_for_change,
+    take_change,
+    wait_for_change,
+)
 from greenmongo._api.configured import WithoutTruth
 from greenmongo._api.cursor_internals import CursorInternals, internals_of
 from greenmongo._api.request import Request
@@ -41,10 +47,9 @@ if TYPE_CHECKING:
     from greenmongo._api.client import MongoClient
 
 __all__ = [
-    "NOTICE",
     "Address",
-    "BulkLoad",
     "BoundSession",
+    "BulkLoad",
     "Call",
     "CallAbandoned",
     "CallState",
@@ -55,6 +60,7 @@ __all__ = [
     "HubClosed",
     "HubThread",
     "MisuseError",
+    "NOTICE",
     "OneShot",
     "Port",
     "ReadMode",
@@ -66,6 +72,7 @@ __all__ = [
     "TopologyDescription",
     "TransactionBlock",
     "WithoutTruth",
+    "abandon_changes",
     "acquire",
     "begin_of",
     "carries_context",
@@ -76,11 +83,14 @@ __all__ = [
     "is_open",
     "leave_session",
     "leave_transaction",
+    "look_for_change",
     "native_sleep",
     "new_one_shot",
     "request_depth",
+    "take_change",
     "thread_of",
     "transaction_steps",
+    "wait_for_change",
     "wants_context",
 ]
 

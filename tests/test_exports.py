@@ -27,6 +27,7 @@ MODULES = [
     "bridge.motor",
     "greenmongo",
     "greenmongo.client_session",
+    "greenmongo.change_stream",
     "greenmongo.collection",
     "greenmongo.command_cursor",
     "greenmongo.cursor",

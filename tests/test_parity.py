@@ -39,11 +39,6 @@ THEIRS = {
 """The classes of PyMongo's API, and where the blocking ones are; `asynchronous` has the others."""
 
 TO_COME = {
-    # Change streams.
-    "ChangeStream",
-    "Collection.watch",
-    "Database.watch",
-    "MongoClient.watch",
     # GridFS.
     "GridFS",
     "GridFSBucket",
@@ -73,7 +68,7 @@ OURS = {"start_request", "end_request", "in_request", "auto_start_request", "use
 ONLY_ASYNC = {
     "MongoClient": {"aclose", "aconnect", "from_client", "run", "sync"},
     # What makes an event loop take them for coroutines.
-    **{name: {"send", "throw"} for name in CURSORS},
+    **{name: {"send", "throw"} for name in (*CURSORS, "ChangeStream")},
 }
 
 

@@ -14,6 +14,7 @@ from pymongo.errors import ConfigurationError
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
+from greenmongo._api.change_stream import ChangeStream, ClusterChangeStream
 from greenmongo._api.checked import run_checked
 from greenmongo._api.client_bulk import ClientBulkWrites
 from greenmongo._api.command_cursor import CommandCursor
@@ -21,6 +22,7 @@ from greenmongo._api.configured import name_of
 from greenmongo._api.database import Database
 from greenmongo._api.request import Request
 from greenmongo._api.start_session import SessionStarter
+from greenmongo._api.watching import Watching
 from greenmongo._core.commands.admin import drop_database, list_databases
 from greenmongo._core.namespace import Namespace
 from greenmongo._core.options import ClientOptions
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from pymongo.read_concern import ReadConcern
     from typing_extensions import Self
 
+    from greenmongo._api.collection import Collection
     from greenmongo._core.sessions.client_session import SessionLike
     from greenmongo._core.types import Named, ReadMode
 
@@ -47,7 +50,7 @@ _LOGGER = logging.getLogger("greenmongo.client")
 OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
 
 
-class MongoClient(SessionStarter, ClientBulkWrites, Generic[DocT]):
+class MongoClient(SessionStarter, ClientBulkWrites, Watching[DocT], Generic[DocT]):
     """A MongoDB deployment, for any thread, greenlet or event loop; `client.name` is a database."""
 
     HOST = "localhost"
@@ -57,6 +60,8 @@ class MongoClient(SessionStarter, ClientBulkWrites, Generic[DocT]):
     """What `client[name]` makes; a family of subclasses names its own."""
 
     _executor_class: ClassVar[type[Executor]] = Executor
+
+    _change_stream_class: ClassVar[type[ChangeStream[Any]]] = ClusterChangeStream
 
     def __init__(
         self,
@@ -288,6 +293,9 @@ class MongoClient(SessionStarter, ClientBulkWrites, Generic[DocT]):
     ) -> list[str]:
         """Return the names of the deployment's databases."""
         return [d["name"] for d in self.list_databases(session, comment, nameOnly=True)]
+
+    def _watched(self, codec_options: CodecOptions[Any]) -> tuple[Collection[Any], Namespace]:
+        return Database(self, "admin", codec_options)._watched(codec_options)
 
     def drop_database(
         self,

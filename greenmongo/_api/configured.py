@@ -10,6 +10,8 @@ from pymongo.write_concern import WriteConcern
 from greenmongo._core.commands.arguments import require_codec_options, require_read_mode
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from bson.codec_options import CodecOptions
 
     from greenmongo._core.bulk.batches import WriteLimits
@@ -30,6 +32,10 @@ class CommandExecutor(Protocol):
 
     def limits(self) -> WriteLimits:
         """Return what the deployment accepts in one write."""
+        ...
+
+    def as_one_operation(self) -> AbstractContextManager[None]:
+        """Have the commands of a block share the time that one operation may take."""
         ...
 
     def new_operation_id(self) -> int:

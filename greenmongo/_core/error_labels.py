@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NO_WRITES_PERFORMED",
+    "RESUMABLE_CHANGE_STREAM_ERROR",
     "RETRYABLE_ERROR",
     "RETRYABLE_WRITE_ERROR",
     "SYSTEM_OVERLOADED_ERROR",
@@ -26,6 +27,7 @@ SYSTEM_OVERLOADED_ERROR: Final = "SystemOverloadedError"
 RETRYABLE_ERROR: Final = "RetryableError"
 TRANSIENT_TRANSACTION_ERROR: Final = "TransientTransactionError"
 UNKNOWN_TRANSACTION_COMMIT_RESULT: Final = "UnknownTransactionCommitResult"
+RESUMABLE_CHANGE_STREAM_ERROR: Final = "ResumableChangeStreamError"
 _ALL = (
     RETRYABLE_WRITE_ERROR,
     NO_WRITES_PERFORMED,

@@ -40,9 +40,12 @@ from greenmongo._net.observers.publisher import Publisher
 from greenmongo._net.session_use import refuse_if_in_use
 from greenmongo._net.socks import import_socksio
 from greenmongo._net.statistics import ClientStatistics, gather_statistics
+from greenmongo._net.time_limit import as_one_operation
 from greenmongo._net.topology import initial_description
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from greenmongo._core.command import Command
     from greenmongo._core.options import ClientOptions
     from greenmongo._core.sdam.topology_description import TopologyDescription
@@ -125,6 +128,10 @@ class Executor:
         if engine.table.holders or self.options.auto_start_request:
             return self.identify()
         return None
+
+    def as_one_operation(self) -> AbstractContextManager[None]:
+        """Have the commands of a block share the time that one operation may take."""
+        return as_one_operation(self.options.timeout)
 
     # ---- sessions ---------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from math import inf
@@ -14,7 +14,7 @@ from greenmongo._core.deadline import Deadline
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["BLOCK", "deadline_of_caller", "has_timeout", "timeout"]
+__all__ = ["BLOCK", "as_one_operation", "deadline_of_caller", "has_timeout", "timeout"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,18 @@ def timeout(seconds: float | None) -> AbstractContextManager[None]:
     if seconds is not None and not seconds >= 0:
         raise ValueError(f"timeout cannot be negative, but was {seconds}")
     return _TimeLimit(None if seconds is None else float(seconds))
+
+
+def as_one_operation(default: float | None) -> AbstractContextManager[None]:
+    """Have commands share the time that one operation may take.
+
+    Args:
+        default: the client's timeoutMS, in seconds; 0.0 and None mean that there is none.
+    """
+    if not default:
+        return nullcontext()
+    block = BLOCK.get()
+    return _TimeLimit(default) if block is None or block.seconds is None else nullcontext()
 
 
 def deadline_of_caller(default: float | None) -> Deadline | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from greenmongo import Collection, Database, MongoClient
@@ -38,6 +39,9 @@ class FakeExecutor:
 
     def limits(self) -> WriteLimits:
         return self._limits
+
+    def as_one_operation(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def new_operation_id(self) -> int:
         return 1

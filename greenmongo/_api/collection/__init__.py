@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, overload
 
+from greenmongo._api.change_stream import ChangeStream, CollectionChangeStream
 from greenmongo._api.checked import run_checked
 from greenmongo._api.collection.bulk_writes import BulkWrites
 from greenmongo._api.collection.find_and_modify import FindAndModify
@@ -12,6 +13,7 @@ from greenmongo._api.collection.indexes import Indexes
 from greenmongo._api.collection.reads import Reads
 from greenmongo._api.collection.writes import Writes
 from greenmongo._api.dropping import drop
+from greenmongo._api.watching import Watching
 from greenmongo._core.commands.admin import rename_collection
 from greenmongo._core.types import DocT
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from pymongo.read_concern import ReadConcern
     from pymongo.write_concern import WriteConcern
 
+    from greenmongo._core.namespace import Namespace
     from greenmongo._core.sessions.client_session import SessionLike
     from greenmongo._core.types import ReadMode
 
@@ -34,12 +37,19 @@ class Collection(
     BulkWrites[DocT],
     FindAndModify[DocT],
     Indexes[DocT],
+    Watching[DocT],
     Generic[DocT],
 ):
     """A collection of documents. Creating one does no I/O; it may not exist on the server.
 
     `collection.name` and `collection["name"]` are the collection named `"collection.name"`.
     """
+
+    _change_stream_class: ClassVar[type[ChangeStream[Any]]] = CollectionChangeStream
+
+    def _watched(self, codec_options: CodecOptions[Any]) -> tuple[Collection[Any], Namespace]:
+        namespace = self._namespace.overridden(codec_options)
+        return self.with_options(codec_options), namespace
 
     @overload
     def with_options(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
 
+from greenmongo._api.change_stream import ChangeStream, DatabaseChangeStream
 from greenmongo._api.collection import Collection
 from greenmongo._api.database.collections import Collections
 from greenmongo._api.database.commands import Commands
+from greenmongo._api.watching import Watching
 from greenmongo._core.types import DocT
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from pymongo.read_concern import ReadConcern
     from pymongo.write_concern import WriteConcern
 
+    from greenmongo._core.namespace import Namespace
     from greenmongo._core.types import ReadMode
 
 __all__ = ["Database"]
@@ -22,8 +25,14 @@ __all__ = ["Database"]
 OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
 
 
-class Database(Commands[DocT], Collections[DocT], Generic[DocT]):
+class Database(Commands[DocT], Collections[DocT], Watching[DocT], Generic[DocT]):
     """A database. Creating one does no I/O; `database.name` is its collection `name`."""
+
+    _change_stream_class: ClassVar[type[ChangeStream[Any]]] = DatabaseChangeStream
+
+    def _watched(self, codec_options: CodecOptions[Any]) -> tuple[Collection[Any], Namespace]:
+        namespace = self._namespace.overridden(codec_options)
+        return self._collection("$cmd.aggregate", codec_options), namespace
 
     @overload
     def with_options(
