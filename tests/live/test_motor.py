@@ -35,7 +35,6 @@ TO_COME = {
     "drop_search_index",
     "list_search_indexes",
     "update_search_index",
-    "watch",
 }
 INSIDE = {"coroutine_annotation", "unwrap", "wrap"}
 """Without an underscore, but nobody's business."""
