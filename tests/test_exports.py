@@ -33,6 +33,7 @@ MODULES = [
     "greenmongo.cursor",
     "greenmongo.database",
     "greenmongo.embedded",
+    "greenmongo.gridfs",
     "greenmongo.hub",
     "greenmongo.legacy",
     "greenmongo.lowlevel",

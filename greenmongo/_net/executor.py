@@ -27,6 +27,7 @@ from greenmongo._hub.errors import HubClosed, MisuseError
 from greenmongo._hub.run_once import RunOnce
 from greenmongo._hub.thread import HubThread, acquire, process_generation
 from greenmongo._hub.upcall import may_wait_here
+from greenmongo._net.afterwards import do_afterwards
 from greenmongo._net.bound_session import BOUND_SESSION
 from greenmongo._net.caller_context import carries_context
 from greenmongo._net.closed_client import used_after_close
@@ -44,6 +45,7 @@ from greenmongo._net.time_limit import as_one_operation
 from greenmongo._net.topology import initial_description
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from greenmongo._core.command import Command
@@ -207,6 +209,12 @@ class Executor:
         """
         if state.use is not None:
             self.thread.call(refuse_if_in_use, state)
+
+    def do_afterwards(self, state: SessionState, fn: Callable[[], object], failure: str) -> None:
+        """Call `fn` on the hub when nothing runs in a session. Any side; never blocks or raises."""
+        engine = self._engine
+        if engine is not None and not self._is_closed:
+            do_afterwards(engine.thread, state, fn, failure)
 
     def pause(self, seconds: float) -> None:
         """Wait, in whatever way the caller waits."""

@@ -43,6 +43,7 @@ __all__ = [
     "require_list",
     "require_mapping",
     "require_read_mode",
+    "require_string",
 ]
 
 IndexKey: TypeAlias = str | tuple[str, int | str | Mapping[str, Any]]
@@ -82,6 +83,14 @@ def require_list(option: str, value: object) -> None:
     """Refuse anything but a list."""
     if not isinstance(value, list):
         raise TypeError(f"{option} must be a list, not {type(value)}")
+
+
+def require_string(option: str, value: object) -> None:
+    """Refuse what is no text, with PyMongo's message."""
+    if not isinstance(value, str):
+        raise TypeError(
+            f"Wrong type for {option}, value must be an instance of str, not {type(value)}"
+        )
 
 
 def require_codec_options(value: object) -> None:

@@ -1,0 +1,1 @@
+"""GridFS: files in two collections of a database."""
