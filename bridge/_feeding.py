@@ -39,7 +39,11 @@ def feeds(
 
     @functools.wraps(fn)
     async def method(self: Facade[S], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return await _feed(self._dispatcher, begin(self._sync, *args, **kwargs))
+        load = begin(self._sync, *args, **kwargs)
+        # A generator that nobody refers to is closed where it is left, and not when the traceback
+        # of a cancelled task goes, which holds this frame.
+        del args, kwargs
+        return await _feed(self._dispatcher, load)
 
     return method
 
@@ -51,11 +55,11 @@ async def _feed(dispatcher: HubDispatcher, load: BulkLoad[Any, R]) -> R:
             return await dispatcher.call(load.run)
         turns = _Turns(dispatcher, load)
         if isinstance(load.source, AsyncIterable):
-            async for item in load.source:
+            async for item in load.take_source():
                 if (load.add(item) or perf_counter() >= turns.end) and await turns.was_last():
                     break
         else:
-            for item in load.source:
+            for item in load.take_source():
                 if (load.add(item) or perf_counter() >= turns.end) and await turns.was_last():
                     break
         return await dispatcher.call(load.finish)
@@ -77,6 +81,7 @@ class _Turns:
         """Send what is complete, or let others have their turn; tell whether that is enough."""
         if self._load.is_full:
             await self._dispatcher.call(self._load.send)
+            self._load.release()
         else:
             await checkpoint()
         self.end = perf_counter() + TURN

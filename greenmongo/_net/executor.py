@@ -280,7 +280,9 @@ class Executor:
 
     def limits(self) -> WriteLimits:
         """Return what the deployment's servers accept in one write."""
-        writable = self.description.writable
+        # Not `self.description`: every bulk write comes here.
+        engine = self._engine
+        writable = () if engine is None else engine.topology.description.writable
         if not writable:
             return WriteLimits()
         # Of several mongos the smallest of each: nobody knows which one will be asked.

@@ -91,6 +91,10 @@ class ClientLoad(BulkLoad[ClientBatch, ClientBulkWriteResult]):
             "ordered": ordered,
             **options,
         }
+        # Here, because it may run code of the user's.
+        self._command_size = len(
+            bson.encode(self._body, codec_options=self._namespace.codec_options)
+        )
         self._operations: list[ClientOperation] = []
 
     def _is_users(self, items: list[Any]) -> bool:
@@ -123,7 +127,7 @@ class ClientLoad(BulkLoad[ClientBatch, ClientBulkWriteResult]):
             operations,
             self._first,
             limits,
-            len(bson.encode(self._body, codec_options=self._namespace.codec_options)),
+            self._command_size,
             acknowledged=self._write_concern.acknowledged,
         )
 

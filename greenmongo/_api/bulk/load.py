@@ -17,7 +17,11 @@ from pymongo.errors import InvalidOperation, OperationFailure
 
 from greenmongo._core.bulk.partial import remember_progress
 from greenmongo._core.bulk.progress import BulkProgress, UnacknowledgedProgress
-from greenmongo._core.cursors.undecoded_batch import DECODE_CHUNK, ENCODE_OVERHEAD
+from greenmongo._core.cursors.undecoded_batch import (
+    DECODE_CHUNK,
+    DECODE_CHUNK_DOCUMENTS,
+    ENCODE_OVERHEAD,
+)
 from greenmongo._hub.checkpoint import checkpoint
 from greenmongo._hub.upcall import upcall
 
@@ -111,6 +115,7 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
         """The source is a list, which `run` may take from any side."""
         # A copy, as the caller's may change meanwhile.
         self.source = list(source) if self.is_whole else source
+        """None once somebody iterates over it."""
         self._total = len(source) if isinstance(source, Sized) else None
         self._first = 0
         """The index of the window's first operation."""
@@ -118,6 +123,7 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
         self._size = 0
         """Of the window: operations and bytes."""
         self._operation_id: int | None = None
+        self._sent: Sequence[BatchT] = ()
 
     # ---- what a kind of bulk write says ------------------------------------------------------
 
@@ -157,9 +163,10 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
             if self.is_whole:
                 self._take_whole(self.source)
             else:
-                items = iterator_of(self.source)
+                items = iterator_of(self.take_source())
                 while upcall(lambda: self._fill(items)):
                     self.send()
+                    self.release()
             return self.finish()
         except BaseException as error:
             self.remember(error)
@@ -180,13 +187,28 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
 
     def _fill(self, items: Iterator[Any]) -> bool:
         """Fill the window; False when the source is exhausted, or nothing more is wanted."""
-        if not self.progress.is_halted:
-            for item in items:
-                if self.add(item):
-                    return True
+        if self.progress.is_halted:
+            return False
+        next_checkpoint = DECODE_CHUNK_DOCUMENTS
+        for item in items:
+            if self.add(item):
+                return True
+            if self._count >= next_checkpoint:
+                next_checkpoint += DECODE_CHUNK_DOCUMENTS
+                # Of the caller's own hub, if he is a greenlet.
+                checkpoint()
         return False
 
     # ---- for who iterates himself --------------------------------------------------------------
+
+    def take_source(self) -> Any:
+        """Return what is to be iterated over, and forget it.
+
+        Python closes a generator where the last reference to it is dropped, and that is to be in
+        the caller's place, whatever the hub still holds of this.
+        """
+        source, self.source = self.source, None
+        return source
 
     def add(self, item: Any) -> bool:
         """Take one operation, in the caller's place; return whether it is time to send."""
@@ -202,6 +224,10 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
     def send(self) -> None:
         """Send what is in the window. Any side."""
         self._send_all()
+
+    def release(self) -> None:
+        """Let go of what has been sent. In the caller's place: it may be much, and the user's."""
+        self._sent = ()
 
     def finish(self) -> ResultT:
         """Send the rest, and return the result. Any side.
@@ -227,6 +253,7 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
         # bulk write.
         if self._operation_id is None:
             self._operation_id = self._executor.new_operation_id()
+        self._sent = batches
         last = batches[-1] if are_last else None
         for batch in batches:
             try:
