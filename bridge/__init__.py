@@ -13,6 +13,7 @@ from bridge._cursor import (
     AsyncRawBatchCursor,
 )
 from bridge._database import AsyncDatabase
+from bridge._legacy.bulk import AsyncBulkOperationBuilder
 from bridge._legacy.client import AsyncConnection, AsyncReplicaSetConnection
 from bridge._legacy.collection import AsyncLegacyCollection
 from bridge._legacy.cursor import AsyncLegacyCursor
@@ -37,6 +38,7 @@ __all__ = [
     "AsyncLegacyDatabase",
     "AsyncLegacyCollection",
     "AsyncLegacyCursor",
+    "AsyncBulkOperationBuilder",
     "block_on",
     "run",
 ]

@@ -8,7 +8,7 @@ crosses as it is.
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterable, Callable, Coroutine
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bridge._delegate import Facade
     from greenmongo.lowlevel import BulkLoad
 
-__all__ = ["feeds"]
+__all__ = ["feeds", "lists"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,6 +46,27 @@ def feeds(
         return await _feed(self._dispatcher, load)
 
     return method
+
+
+def lists(
+    fn: Callable[Concatenate[S, P], R],
+) -> Callable[Concatenate[Facade[S], P], Coroutine[Any, Any, R]]:
+    """Borrow a method of documents, whose first argument the task makes a list of if need be."""
+
+    @functools.wraps(fn)
+    async def method(self: Facade[S], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        given: tuple[Any, ...] = args
+        if given and isinstance(given[0], AsyncIterable):
+            given = ([item async for item in given[0]], *given[1:])
+        elif given and isinstance(given[0], Iterable) and not isinstance(given[0], _CROSS):
+            given = (list(given[0]), *given[1:])
+        return await self._dispatcher.call(fn, self._sync, *given, **kwargs)
+
+    return method
+
+
+_CROSS = (list, tuple, Mapping)
+"""What crosses as it is."""
 
 
 async def _feed(dispatcher: HubDispatcher, load: BulkLoad[Any, R]) -> R:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from greenmongo._legacy.bulk import (
+    BulkOperationBuilder,
+    BulkUpsertOperation,
+    BulkWriteOperation,
+)
 from greenmongo._legacy.collection import LegacyCollection
 from greenmongo._legacy.connection import Connection
 from greenmongo._legacy.cursor import LegacyCursor
@@ -19,6 +24,9 @@ from greenmongo._legacy.replica_set_connection import MongoReplicaSetClient, Rep
 
 __all__ = [
     "AutoReference",
+    "BulkOperationBuilder",
+    "BulkUpsertOperation",
+    "BulkWriteOperation",
     "Connection",
     "LegacyCollection",
     "LegacyCursor",

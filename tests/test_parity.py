@@ -272,6 +272,7 @@ LEGACY = {
     "LegacyDatabase": ("LegacyDatabase", "AsyncLegacyDatabase"),
     "LegacyCollection": ("LegacyCollection", "AsyncLegacyCollection"),
     "LegacyCursor": ("LegacyCursor", "AsyncLegacyCursor"),
+    "BulkOperationBuilder": ("BulkOperationBuilder", "AsyncBulkOperationBuilder"),
 }
 ONLY_BLOCKING = {"LegacyDatabase": {"system_js"}}
 """Assigning to its attributes asks the server, which no coroutine can wait for."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 from bridge._collection import AsyncCollection
 from bridge._cursor import AsyncCommandCursor, AsyncCursor
 from bridge._delegate import Facade, awaits, of_subclass, wraps_awaited, wraps_result
+from bridge._feeding import lists
+from bridge._legacy.bulk import AsyncBulkOperationBuilder
 from bridge._legacy.cursor import AsyncLegacyCursor
 from bridge._legacy.settings import LegacySettings
 from greenmongo import Collection, CommandCursor
@@ -83,7 +85,13 @@ class AsyncLegacyCollection(LegacySettings, AsyncCollection[DocT], Generic[DocT]
     # Writes
 
     find_and_modify = awaits(of_subclass(LegacyCollection[DocT].find_and_modify))
-    insert = awaits(of_subclass(LegacyCollection[DocT].insert))
+    insert = lists(of_subclass(LegacyCollection[DocT].insert))
+    initialize_ordered_bulk_op = wraps_result(AsyncBulkOperationBuilder._wrap)(
+        of_subclass(LegacyCollection[DocT].initialize_ordered_bulk_op)
+    )
+    initialize_unordered_bulk_op = wraps_result(AsyncBulkOperationBuilder._wrap)(
+        of_subclass(LegacyCollection[DocT].initialize_unordered_bulk_op)
+    )
     remove = awaits(of_subclass(LegacyCollection[DocT].remove))
     save = awaits(of_subclass(LegacyCollection[DocT].save))
     update = awaits(of_subclass(LegacyCollection[DocT].update))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic
 
 from greenmongo._core.types import DocT
+from greenmongo._legacy.collection.bulk import LegacyBulk
 from greenmongo._legacy.collection.indexes import LegacyIndexes
 from greenmongo._legacy.collection.map_reduce import MapReduce
 from greenmongo._legacy.collection.reads import LegacyReads
@@ -21,7 +22,12 @@ __all__ = ["LegacyCollection"]
 
 
 class LegacyCollection(
-    LegacyReads[DocT], LegacyWrites[DocT], LegacyIndexes[DocT], MapReduce[DocT], Generic[DocT]
+    LegacyReads[DocT],
+    LegacyWrites[DocT],
+    LegacyBulk[DocT],
+    LegacyIndexes[DocT],
+    MapReduce[DocT],
+    Generic[DocT],
 ):
     """A `Collection` that also has what collections of PyMongo 2.x had.
 
