@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gevent
 from pymongo.errors import PyMongoError
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from greenmongo._core.sessions.client_session import SessionState
-    from greenmongo._hub.thread import HubThread
 
-__all__ = ["do_afterwards"]
+__all__ = ["Afterwards"]
 
 logger = logging.getLogger("greenmongo")
 
@@ -29,19 +28,32 @@ LOOK_AGAIN = 0.005
 """Seconds until it is looked again whether the operation of who left has been taken over."""
 
 
-def do_afterwards(
-    thread: HubThread, state: SessionState, fn: Callable[[], object], failure: str
-) -> None:
-    """Call `fn` on the hub when nothing runs in a session any more. Any side; does not wait.
+class Afterwards:
+    """What is still to be done for those of one client who have left. Hub side."""
 
-    Args:
-        thread: the hub.
-        state: the session.
-        fn: uses the driver, in no session but its own, and runs none of the user's code.
-        failure: what to log if it fails, before the error.
-    """
-    # Behind the call that was left, if one was.
-    thread.try_submit(lambda: spawn(_do, state, fn, failure))
+    def __init__(self) -> None:
+        self._under_way: set[gevent.Greenlet[..., Any]] = set()
+
+    def add(self, state: SessionState, fn: Callable[[], object], failure: str) -> None:
+        """Call `fn` when nothing runs in a session any more. Does not wait.
+
+        Args:
+            state: the session.
+            fn: uses the driver, in no session but its own, and runs none of the user's code.
+            failure: what to log if it fails, before the error.
+        """
+        greenlet: gevent.Greenlet[..., Any] = spawn(_do, state, fn, failure)
+        self._under_way.add(greenlet)
+        greenlet.rawlink(self._under_way.discard)
+
+    def wait(self, timeout: float) -> None:
+        """Wait until all of it has begun to be written, for so many seconds at most."""
+        gevent.joinall(list(self._under_way), timeout)
+
+    def close(self) -> None:
+        """Do no more of it. Does not wait."""
+        for greenlet in list(self._under_way):
+            greenlet.kill(block=False)
 
 
 def _do(state: SessionState, fn: Callable[[], object], failure: str) -> None:

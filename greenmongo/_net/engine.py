@@ -17,6 +17,7 @@ from greenmongo._hub.context import current_context
 from greenmongo._hub.upcall import spawn
 from greenmongo._hub.workers import Worker
 from greenmongo._net.abandon import Abandoned
+from greenmongo._net.afterwards import Afterwards
 from greenmongo._net.closed_client import used_after_close
 from greenmongo._net.connector import Connector
 from greenmongo._net.deadlock import break_deadlock
@@ -75,6 +76,7 @@ class Engine:
         self._connector = Connector(thread.hub, options, self.command_monitoring, metadata)
         self._abandoned = Abandoned(self._connector)
         self.late_writes = LateWrites(self.execute)
+        self.afterwards = Afterwards()
         self._is_closed = False
         self.topology = Topology(
             self._connector,
@@ -281,6 +283,7 @@ class Engine:
         self.thread.forget_on_stop(self.close)
         self._housekeeper.stop()
         self._abandoned.close()
+        self.afterwards.close()
         self.late_writes.close()
         self.topology.close()
         self.table.clear()

@@ -27,7 +27,6 @@ from greenmongo._hub.errors import HubClosed, MisuseError
 from greenmongo._hub.run_once import RunOnce
 from greenmongo._hub.thread import HubThread, acquire, process_generation
 from greenmongo._hub.upcall import may_wait_here
-from greenmongo._net.afterwards import do_afterwards
 from greenmongo._net.bound_session import BOUND_SESSION
 from greenmongo._net.caller_context import carries_context
 from greenmongo._net.closed_client import used_after_close
@@ -60,7 +59,7 @@ LISTENERS_TIMEOUT = 1.0
 """Seconds to wait, when a client is closed, for listeners that still have to hear of something."""
 
 LATE_WRITES_TIMEOUT = 2.0
-"""Seconds to wait, when a client is closed, for what finalisers have written last."""
+"""Seconds to wait, when a client is closed, for what those write who have left: finalisers too."""
 
 NOWHERE: Address = ("", 0)
 """Whose reply it is that has not come yet."""
@@ -213,8 +212,11 @@ class Executor:
     def do_afterwards(self, state: SessionState, fn: Callable[[], object], failure: str) -> None:
         """Call `fn` on the hub when nothing runs in a session. Any side; never blocks or raises."""
         engine = self._engine
-        if engine is not None and not self._is_closed:
-            do_afterwards(engine.thread, state, fn, failure)
+        # In a forked child it is the parent's business, who may not have left at all.
+        if engine is None or self._is_closed or state.process != process_generation():
+            return
+        # Behind the call that was left, if one was.
+        engine.thread.try_submit(lambda: engine.afterwards.add(state, fn, failure))
 
     def pause(self, seconds: float) -> None:
         """Wait, in whatever way the caller waits."""
@@ -416,6 +418,7 @@ def _close_and_wait(engine: Engine) -> None:
 
 def _close(engine: Engine) -> None:
     try:
+        engine.afterwards.wait(LATE_WRITES_TIMEOUT)
         engine.late_writes.wait(LATE_WRITES_TIMEOUT)
         engine.end_sessions()
     except PyMongoError:

@@ -66,6 +66,8 @@ class Upload:
         self._has_sent = False
         self._unsure: list[ObjectId] = []
         """The `_id`s of chunks that may have been stored, or not."""
+        self._first: ObjectId | None = None
+        """The `_id` of the first chunk: all of this file's are higher."""
         self._has_document = False
         """Whether the file's document may have been stored."""
         self._is_removed = False
@@ -172,7 +174,7 @@ class Upload:
         chunks = self._chunks
         if max(map(len, documents)) > DEFAULT_LIMITS.max_bson_size:
             check_sizes(documents, chunks._executor.limits(), acknowledged=True)
-        self._unsure = ids
+        self._unsure, self._first = ids, self._first or ids[0]
         chunks._write(insert(chunks._namespace, documents, chunks.write_concern), session)
         self._unsure, self._has_sent = [], True
 
@@ -194,9 +196,10 @@ class Upload:
         files, chunks, file = self.files, self._chunks, self.file
         of_file = {**by_id(file["_id"]), "uploadDate": file.get("uploadDate")}
         of_chunks = chunks_of(file["_id"])
-        if self._is_id_given and not self._has_sent:
-            # Another file may have this id: nobody has said yet that it has not.
-            of_chunks["_id"] = {"$in": self._unsure}
+        if self._is_id_given:
+            # Another file may have this id: nobody has said yet that it has not, and without the
+            # unique index nobody ever does.
+            of_chunks["_id"] = {"$gte": self._first} if self._has_sent else {"$in": self._unsure}
         has_document, has_chunks = self._has_document, self._has_sent or bool(self._unsure)
 
         def remove(session: SessionLike | None) -> None:
