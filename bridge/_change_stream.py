@@ -11,6 +11,7 @@ from greenmongo import ChangeStream
 from greenmongo.errors import MisuseError
 from greenmongo.lowlevel import (
     abandon_changes,
+    is_leaving,
     is_open,
     look_for_change,
     take_change,
@@ -134,7 +135,7 @@ class AsyncChangeStream(Facade[ChangeStream[DocT]], Pending[Any], Generic[DocT])
         return None if stream is None else stream.resume_token
 
     async def close(self) -> None:
-        """Close this stream, on the server as well."""
+        """Close this stream, on the server as well. Whoever waits for a change gets none."""
         self._is_closed = True
         stream = self._opened_sync
         if stream is None:
@@ -154,8 +155,8 @@ class AsyncChangeStream(Facade[ChangeStream[DocT]], Pending[Any], Generic[DocT])
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if isinstance(exc, GeneratorExit):
-            # The coroutine is being thrown away and may wait for nothing.
+        if is_leaving(exc):
+            # Cancelled, or a coroutine that is being thrown away: it waits for nothing.
             self._is_closed = True
             if self._opened_sync is not None:
                 abandon_changes(self._opened_sync)

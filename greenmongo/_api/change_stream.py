@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 import bson
+from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 from pymongo.errors import InvalidOperation, PyMongoError
 
 from greenmongo._api.command_cursor import CommandCursor
 from greenmongo._api.open_cursor import open_aggregation
-from greenmongo._core.change_stream_plan import ChangeStreamPlan, is_resumable
+from greenmongo._api.session_blocks import is_leaving
+from greenmongo._core.change_stream_plan import ChangeStreamPlan, check_await_time, is_resumable
 from greenmongo._core.types import DocT
 from greenmongo._core.user_code import codecs_are_users
 from greenmongo._hub.native import RLock
 from greenmongo._hub.turn import Turn
+from greenmongo._hub.upcall import upcall
+from greenmongo._net.time_limit import deadline_of_caller
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from bson.codec_options import CodecOptions
     from bson.timestamp import Timestamp
     from typing_extensions import Self
 
@@ -39,6 +43,14 @@ __all__ = [
     "take_change",
     "wait_for_change",
 ]
+
+
+_LENIENT: CodecOptions[Any] = CodecOptions(
+    document_class=RawBSONDocument,
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+    unicode_decode_error_handler="replace",
+)
+"""To find a token beside values that may be anything."""
 
 
 class ChangeStream(Generic[DocT]):
@@ -71,6 +83,10 @@ class ChangeStream(Generic[DocT]):
     ) -> None:
         """Prepare to watch; use the method `watch` of what is to be watched."""
         self._is_closed = True
+        # To copy what somebody else may change runs code of its classes.
+        pipeline, resume_after, start_after = upcall(
+            partial(deepcopy, (pipeline, resume_after, start_after))
+        )
         self._plan = ChangeStreamPlan.build(
             pipeline,
             full_document=full_document,
@@ -107,6 +123,10 @@ class ChangeStream(Generic[DocT]):
     def _open(self) -> Self:
         """Open the stream, or open it again where it was."""
         with self._executor.as_one_operation():
+            if self._cursor is None:
+                deadline = deadline_of_caller(None)
+                limit = None if deadline is None else deadline.limit
+                check_await_time(self._plan.options.get("maxAwaitTimeMS"), limit)
             plan = self._plan.command(self._namespace)
             cursor: CommandCursor[Any] = open_aggregation(
                 self._collection, plan, self._session, CommandCursor
@@ -129,15 +149,12 @@ class ChangeStream(Generic[DocT]):
                 return None
             change = cursor._buffer.popleft()
             before = self._plan.resume_token
-            try:
-                token = change["_id"]
-            except KeyError:
+            token = _token_of(change, is_raw=self._codec_options is not None)
+            if token is None:
                 self._abandon()
                 raise InvalidOperation(
                     "Cannot provide resume functionality when the resume token is missing."
-                ) from None
-            if self._codec_options is not None:
-                token = bson.decode(token.raw)
+                )
             if not _holds_documents(cursor):
                 token = cursor._plan.post_batch_resume_token or token
                 self._is_closed = cursor._plan.is_exhausted
@@ -177,6 +194,9 @@ class ChangeStream(Generic[DocT]):
         try:
             self._advance(cursor)
         except PyMongoError as error:
+            if self._is_closed:
+                # Whoever has closed the stream has ended on the server what was under way.
+                return
             if not is_resumable(error):
                 self._close_after(error)
                 raise
@@ -260,7 +280,7 @@ class ChangeStream(Generic[DocT]):
     # ---- the end ----------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Close this stream, on the server as well."""
+        """Close this stream, on the server as well. Whoever waits for a change gets none."""
         self._is_closed = True
         if self._cursor is not None:
             self._cursor.close()
@@ -280,7 +300,10 @@ class ChangeStream(Generic[DocT]):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close()
+        if is_leaving(exc):
+            self._abandon()
+        else:
+            self.close()
 
 
 class CollectionChangeStream(ChangeStream[DocT]):
@@ -299,6 +322,14 @@ class ClusterChangeStream(DatabaseChangeStream[DocT]):
 
 def _holds_documents(cursor: CommandCursor[Any]) -> bool:
     return bool(cursor._buffer) or bool(cursor._undecoded)
+
+
+def _token_of(change: Any, *, is_raw: bool) -> Any:
+    """Return the `_id` of a change; None if it has none. Runs no code of the user's."""
+    if not is_raw:
+        return change.get("_id")
+    token = RawBSONDocument(change.raw, _LENIENT).get("_id")
+    return bson.decode(token.raw) if isinstance(token, RawBSONDocument) else token
 
 
 def _needs_resuming(cursor: CommandCursor[Any]) -> bool:

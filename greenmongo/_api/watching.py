@@ -68,6 +68,7 @@ class Watching(Configured, Generic[DocT]):
             show_expanded_events: also changes of indexes and the like.
 
         Raises:
+            ConfigurationError: `max_await_time_ms` is not less than the timeout.
             OperationFailure: this is no replica set, or the server does not know the token.
         """
         stream: ChangeStream[DocT] = self._change_stream_class(

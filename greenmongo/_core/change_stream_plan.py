@@ -6,16 +6,22 @@ Pure: nothing is sent here. Section names are those of the Change Streams specif
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pymongo.collation import validate_collation_or_none
-from pymongo.errors import ConnectionFailure, CursorNotFound, OperationFailure, PyMongoError
+from pymongo.errors import (
+    ConfigurationError,
+    ConnectionFailure,
+    CursorNotFound,
+    OperationFailure,
+    PyMongoError,
+)
 
 from greenmongo._core.commands.aggregate import Aggregation, aggregate, batch_size_of
 from greenmongo._core.commands.arguments import CollationIn, Pipeline, require_list
-from greenmongo._core.error_labels import RESUMABLE_CHANGE_STREAM_ERROR
+from greenmongo._core.error_labels import RESUMABLE_CHANGE_STREAM_ERROR, with_labels
+from greenmongo._core.server_codes import RESUMABLE_CODES, SERVER_4_4_WIRE_VERSION
 
 if TYPE_CHECKING:
     from bson.timestamp import Timestamp
@@ -23,7 +29,13 @@ if TYPE_CHECKING:
     from greenmongo._core.namespace import Namespace
     from greenmongo._core.types import Document
 
-__all__ = ["ChangeStreamPlan", "ResumeToken", "is_resumable"]
+__all__ = [
+    "ChangeStreamPlan",
+    "ResumeToken",
+    "check_await_time",
+    "is_resumable",
+    "labelled_as_resumable",
+]
 
 ResumeToken = Mapping[str, Any]
 """What a server calls a place in its history by."""
@@ -64,7 +76,7 @@ class ChangeStreamPlan:
         comment: Any,
         whole_cluster: bool,
     ) -> ChangeStreamPlan:
-        """Check the arguments of `watch` and return what they come to.
+        """Check the arguments of `watch` and return what they come to; it keeps them.
 
         Raises:
             TypeError: the pipeline is no list, or `full_document` no string.
@@ -73,7 +85,10 @@ class ChangeStreamPlan:
         stages = [] if pipeline is None else pipeline
         require_list("pipeline", stages)
         if full_document is not None and not isinstance(full_document, str):
-            raise TypeError(f"full_document must be an instance of str, not {type(full_document)}")
+            raise TypeError(
+                "Wrong type for full_document, value must be an instance of str, "
+                f"not {type(full_document)}"
+            )
         validate_collation_or_none(collation)
         batch_size_of(batch_size)
         stage = {
@@ -89,11 +104,11 @@ class ChangeStreamPlan:
         }
         token = resume_after if start_after is None else start_after
         return cls(
-            deepcopy(list(stages)),
+            list(stages),
             {name: value for name, value in stage.items() if value is not None},
             {name: value for name, value in options.items() if value is not None},
             comment,
-            deepcopy(token),
+            token,
             start_at_operation_time,
             starts_after=start_after is not None,
             has_start=token is not None or start_at_operation_time is not None,
@@ -146,10 +161,40 @@ class ChangeStreamPlan:
         self.starts_after, self.has_start = False, True
 
 
+def labelled_as_resumable(error: PyMongoError, wire_version: int) -> PyMongoError:
+    """Return the error of a `getMore` with the label that a server before 4.4 does not give it.
+
+    Args:
+        error: the server's.
+        wire_version: of the connection that it came over, not of the server as it is now.
+    """
+    code = getattr(error, "code", None)
+    if wire_version >= SERVER_4_4_WIRE_VERSION or code not in RESUMABLE_CODES:
+        return error
+    return with_labels(error, RESUMABLE_CHANGE_STREAM_ERROR)
+
+
+def check_await_time(max_await_time_ms: int | None, limit: float | None) -> None:
+    """Refuse to have the server wait for as long as the caller, or longer (CSOT, "Change Streams").
+
+    Args:
+        max_await_time_ms: of the stream.
+        limit: the seconds of timeoutMS; 0 and None are no limit.
+
+    Raises:
+        ConfigurationError: it is not less.
+    """
+    if limit and isinstance(max_await_time_ms, int) and max_await_time_ms >= limit * 1000:
+        raise ConfigurationError(
+            f"max_await_time_ms must be less than the timeout: {max_await_time_ms} ms is not less "
+            f"than {limit * 1000:g} ms"
+        )
+
+
 def is_resumable(error: Exception) -> bool:
     """Tell whether a stream can be resumed after an error ("Resumable Error").
 
-    All supported servers label their errors themselves, but for a cursor that they do not know.
+    Servers label theirs, but for a cursor that they do not know; for old ones the driver does.
     """
     if isinstance(error, (ConnectionFailure, CursorNotFound)):
         return True

@@ -21,7 +21,8 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
 )
 
-from greenmongo._core.command import Command, Reply, Retryability
+from greenmongo._core.change_stream_plan import labelled_as_resumable
+from greenmongo._core.command import Command, Reply, ReplyShape, Retryability
 from greenmongo._core.configured_timeouts import with_configured_timeouts
 from greenmongo._core.cursors.opened import kill_command_for
 from greenmongo._core.error_labels import RETRYABLE_WRITE_ERROR
@@ -307,7 +308,7 @@ class Operation:
             self._context.reauthenticate(connection, left)
             document = self._round_trip(server, connection)
         if not document.get("ok"):
-            raise command_error(document)
+            raise self._error_of(document, connection)
         if not self._command.acknowledged:
             return document
         if document.get("writeConcernError"):
@@ -315,6 +316,14 @@ class Operation:
         if self._command.opens_cursor or self._lease is not None:
             self._follow_cursor(document, server, connection)
         return document
+
+    def _error_of(self, document: Document, connection: Connection) -> PyMongoError:
+        """Return what a reply that is no success says, with the labels that it should have."""
+        error = command_error(document)
+        known = connection.description
+        if known is None or self._command.shape is not ReplyShape.NEXT_BATCH:
+            return error
+        return labelled_as_resumable(error, known.max_wire_version)
 
     def _follow_cursor(self, document: Document, server: Server, connection: Connection) -> None:
         """Grant a lease to a cursor that was opened, end that of one which is exhausted."""

@@ -245,3 +245,38 @@ def test_a_database_is_watched_as_a_whole() -> None:
     fake_collection(executor).database.watch()
 
     assert [(c.db, c.body["aggregate"]) for c in executor.commands] == [("db", 1)]
+
+
+def test_what_the_caller_does_to_his_pipeline_later_does_not_matter() -> None:
+    stages = [{"$match": {"x": 1}}]
+    executor = FakeExecutor(batch(first=True, after=1), AutoReconnect("lost"), batch(first=True))
+    stream = fake_collection(executor).watch(stages)
+    stages[0]["$match"]["x"] = 2
+    stream.try_next()
+    assert [body["pipeline"][1] for body in executor.bodies if "aggregate" in body] == [
+        {"$match": {"x": 1}}
+    ] * 2
+
+
+def test_a_block_that_is_left_by_who_was_killed_waits_for_nothing() -> None:
+    stream, executor = watched(batch(first=True, after=1))
+    with pytest.raises(KeyboardInterrupt), stream:
+        raise KeyboardInterrupt
+    assert not stream.alive
+    assert names(executor) == ["aggregate"]
+    assert len(executor.killed) == 1
+
+
+def test_whoever_waits_when_a_stream_is_closed_gets_no_change() -> None:
+    killed = OperationFailure("killed", 237)
+    stream, executor = watched(batch(first=True, after=1), {"ok": 1.0}, killed)
+    execute = executor.execute
+
+    def close_meanwhile(command: Any, session: Any = None) -> Any:
+        if command.name == "getMore":
+            stream.close()
+        return execute(command, session)
+
+    setattr(executor, "execute", close_meanwhile)  # noqa: B010
+    with pytest.raises(StopIteration):
+        stream.next()
