@@ -13,6 +13,11 @@ from bridge._cursor import (
     AsyncRawBatchCursor,
 )
 from bridge._database import AsyncDatabase
+from bridge._gridfs.bucket import AsyncGridFSBucket
+from bridge._gridfs.cursor import AsyncGridOutCursor
+from bridge._gridfs.filesystem import AsyncGridFS
+from bridge._gridfs.grid_in import AsyncGridIn
+from bridge._gridfs.grid_out import AsyncGridOut
 from bridge._legacy.bulk import AsyncBulkOperationBuilder
 from bridge._legacy.client import AsyncConnection, AsyncReplicaSetConnection
 from bridge._legacy.collection import AsyncLegacyCollection
@@ -30,6 +35,11 @@ __all__ = [
     "AsyncCommandCursor",
     "AsyncRawBatchCursor",
     "AsyncRawBatchCommandCursor",
+    "AsyncGridFS",
+    "AsyncGridFSBucket",
+    "AsyncGridIn",
+    "AsyncGridOut",
+    "AsyncGridOutCursor",
     "AsyncRequest",
     "AsyncClientSession",
     "AsyncChangeStream",

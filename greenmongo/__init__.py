@@ -23,6 +23,11 @@ from greenmongo._api.collection import Collection
 from greenmongo._api.command_cursor import CommandCursor
 from greenmongo._api.cursor import Cursor
 from greenmongo._api.database import Database
+from greenmongo._api.gridfs.bucket import GridFSBucket
+from greenmongo._api.gridfs.cursor import GridOutCursor
+from greenmongo._api.gridfs.filesystem import GridFS
+from greenmongo._api.gridfs.grid_in import GridIn
+from greenmongo._api.gridfs.grid_out import GridOut
 from greenmongo._api.raw_batches import RawBatchCommandCursor, RawBatchCursor
 from greenmongo._api.request import Request
 from greenmongo._core.constants import (
@@ -58,6 +63,11 @@ __all__ = [
     "Database",
     "DeleteMany",
     "DeleteOne",
+    "GridFS",
+    "GridFSBucket",
+    "GridIn",
+    "GridOut",
+    "GridOutCursor",
     "IndexModel",
     "InsertOne",
     "MongoClient",

@@ -18,6 +18,17 @@ from greenmongo._api.change_stream import (
 )
 from greenmongo._api.configured import WithoutTruth
 from greenmongo._api.cursor_internals import CursorInternals, internals_of
+from greenmongo._api.gridfs.download import Download
+from greenmongo._api.gridfs.fields import grid_in_field, grid_out_field
+from greenmongo._api.gridfs.internals import (
+    download_of,
+    file_of,
+    one_operation_of,
+    steps_of,
+    upload_of,
+)
+from greenmongo._api.gridfs.sources import as_bytes
+from greenmongo._api.gridfs.upload import Upload, add_context
 from greenmongo._api.request import Request
 from greenmongo._api.session_blocks import BoundSession, TransactionBlock, is_leaving
 from greenmongo._api.session_internals import (
@@ -26,6 +37,7 @@ from greenmongo._api.session_internals import (
     leave_transaction,
     transaction_steps,
 )
+from greenmongo._core.gridfs.reader import ReadSteps
 from greenmongo._core.options import ClientOptions
 from greenmongo._core.sdam.topology_description import TopologyDescription
 from greenmongo._core.sessions.client_session import SessionLike
@@ -92,6 +104,18 @@ __all__ = [
     "transaction_steps",
     "wait_for_change",
     "wants_context",
+    "Download",
+    "ReadSteps",
+    "Upload",
+    "add_context",
+    "as_bytes",
+    "download_of",
+    "file_of",
+    "grid_in_field",
+    "grid_out_field",
+    "one_operation_of",
+    "steps_of",
+    "upload_of",
 ]
 
 

@@ -39,12 +39,6 @@ THEIRS = {
 """The classes of PyMongo's API, and where the blocking ones are; `asynchronous` has the others."""
 
 TO_COME = {
-    # GridFS.
-    "GridFS",
-    "GridFSBucket",
-    "GridIn",
-    "GridOut",
-    "GridOutCursor",
     # Search indexes.
     "Collection.create_search_index",
     "Collection.create_search_indexes",
@@ -64,11 +58,22 @@ MISSING = TO_COME | NEVER
 NAMES = [name for name in THEIRS if name not in MISSING]
 CURSORS = ("Cursor", "CommandCursor", "RawBatchCursor", "RawBatchCommandCursor")
 
-OURS = {"start_request", "end_request", "in_request", "auto_start_request", "use_greenlets"}
+OURS = {
+    "start_request",
+    "end_request",
+    "in_request",
+    "auto_start_request",
+    "use_greenlets",
+    # Of buckets: GridFS, "Drop".
+    "drop",
+    # Of files: PyMongo's async ones have it on the instance.
+    "closed",
+}
 ONLY_ASYNC = {
     "MongoClient": {"aclose", "aconnect", "from_client", "run", "sync"},
     # What makes an event loop take them for coroutines.
-    **{name: {"send", "throw"} for name in (*CURSORS, "ChangeStream")},
+    **{name: {"send", "throw"} for name in (*CURSORS, "ChangeStream", "GridOutCursor")},
+    "GridOut": {"to_list"},
 }
 
 
@@ -218,7 +223,7 @@ def test_a_method_of_pymongos_is_a_method_here(name: str, side: str) -> None:
 
 def kind_of(member: Any) -> str:
     """Tell methods, which are called, from what is only looked at."""
-    if inspect.isfunction(member):
+    if inspect.isroutine(member):  # io's are not functions
         return "method"
     return "attribute"
 

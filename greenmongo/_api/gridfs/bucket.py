@@ -16,7 +16,6 @@ from greenmongo._api.gridfs.roots import Indexes, chunks_in, files_in, root_of
 from greenmongo._api.gridfs.streaming import all_of, find_revision
 from greenmongo._core.commands.arguments import require_string
 from greenmongo._core.gridfs.layout import DEFAULT_CHUNK_SIZE
-from greenmongo._net.time_limit import as_one_operation
 
 if TYPE_CHECKING:
     from bson.objectid import ObjectId
@@ -67,7 +66,6 @@ class GridFSBucket(BucketChanges):
         )
         self._files, self._chunks = files_in(self._root), chunks_in(self._root)
         self._chunk_size = chunk_size_bytes
-        self._timeout = db.client.options.timeout
         self._indexes = Indexes()
 
     # Writing
@@ -148,7 +146,7 @@ class GridFSBucket(BucketChanges):
             TypeError: `filename` is no string, or `source` cannot be written.
         """
         with (
-            as_one_operation(self._timeout),
+            self._files._executor.as_one_operation(),
             self.open_upload_stream(filename, chunk_size_bytes, metadata, session) as grid_in,
         ):
             grid_in.write(source)
@@ -180,7 +178,7 @@ class GridFSBucket(BucketChanges):
             TypeError: `filename` is no string, or `source` cannot be written.
         """
         with (
-            as_one_operation(self._timeout),
+            self._files._executor.as_one_operation(),
             self.open_upload_stream_with_id(
                 file_id, filename, chunk_size_bytes, metadata, session
             ) as grid_in,
@@ -236,7 +234,7 @@ class GridFSBucket(BucketChanges):
             CorruptGridFile: chunks are missing, too many, or of a wrong size.
         """
         with (
-            as_one_operation(self._timeout),
+            self._files._executor.as_one_operation(),
             self.open_download_stream(file_id, session) as grid_out,
         ):
             _pour(grid_out, destination)
@@ -262,7 +260,7 @@ class GridFSBucket(BucketChanges):
             CorruptGridFile: chunks are missing, too many, or of a wrong size.
         """
         with (
-            as_one_operation(self._timeout),
+            self._files._executor.as_one_operation(),
             self.open_download_stream_by_name(filename, revision, session) as grid_out,
         ):
             _pour(grid_out, destination)

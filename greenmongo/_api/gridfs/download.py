@@ -65,6 +65,11 @@ class Download:
         return bool(self.file)
 
     @property
+    def has_cursor(self) -> bool:
+        """Whether there is a cursor, which the server may hold."""
+        return self._cursor is not None and self._cursor.alive
+
+    @property
     def reader(self) -> FileReader:
         """The position in the file, which must be open."""
         if self._reader is None:
@@ -116,44 +121,52 @@ class Download:
         """
         refuse_transaction(self._session)
         most = max(1, WINDOW // int((self.file or {}).get("chunkSize", WINDOW)))
-        try:
-            if self._cursor is None or n != self._next:
-                self._open_cursor(n, min(most, ahead))
-            else:
-                # Who reads on gets more at once each time.
-                self._batch = min(most, max(ahead, self._batch * 2))
-                self._cursor._plan.batch_size = self._batch
-                try:
-                    self._cursor._refill()
-                except CursorNotFound:
-                    # Two reads may lie further apart than a cursor lives.
-                    self._open_cursor(n, self._batch)
-        except BaseException:
-            # Another read begins with another cursor.
-            self.abandon()
-            raise
+        cursor = self._cursor
+        if cursor is not None and n == self._next:
+            # Who reads on gets more at once each time.
+            self._batch = min(most, max(ahead, self._batch * 2))
+            cursor._plan.batch_size = self._batch
+            try:
+                self._refill(cursor)
+            except CursorNotFound:
+                # Two reads may lie further apart than a cursor lives.
+                self._open_cursor(n, self._batch)
+        else:
+            self._open_cursor(n, min(most, ahead))
 
     def _open_cursor(self, n: int, batch: int) -> None:
         self.close()
         query = chunks_from((self.file or {})["_id"], n)
         self._batch, self._next = batch, n
-        self._cursor = self._chunks.find(
+        self._cursor = cursor = self._chunks.find(
             query, sort=[("n", 1)], batch_size=batch, session=self._session
         )
-        self._cursor._refill()
+        self._refill(cursor)
 
-    def run(self, steps: ReadSteps) -> Any:
+    def _refill(self, cursor: Cursor[Any]) -> None:
+        try:
+            cursor._refill()
+            # All of it, as whoever reads may be on the other side.
+            while cursor._undecoded:
+                cursor._advance()
+        except BaseException:
+            # Another read begins with another cursor, or may have begun already.
+            if self._cursor is cursor:
+                self._cursor = None
+            cursor._abandon()
+            raise
+
+    def run(self, steps: ReadSteps[T]) -> T:
         """Drive steps, and block where a chunk has to be fetched; return their result."""
-        chunk: Chunk | None = None
         try:
             n, ahead = next(steps)
             while True:
                 if not self.knows(n):
                     self.fetch(n, ahead)
-                chunk = self.take()
-                n, ahead = steps.send(chunk)
+                n, ahead = steps.send(self.take())
         except StopIteration as end:
-            return end.value
+            result: T = end.value
+            return result
         finally:
             steps.close()
 

@@ -10,7 +10,7 @@ from greenmongo._api.collection import Collection
 from greenmongo._api.gridfs.fields import grid_in_field
 from greenmongo._api.gridfs.roots import Indexes, check_acknowledged, refuse_transaction, root_of
 from greenmongo._api.gridfs.sources import pieces_of
-from greenmongo._api.gridfs.upload import Upload, new_file
+from greenmongo._api.gridfs.upload import Upload, add_context, new_file
 from greenmongo._api.session_blocks import is_leaving
 from greenmongo._core.gridfs.layout import DEFAULT_CHUNK_SIZE
 
@@ -192,21 +192,24 @@ class GridIn:
 
 def _end_upload(upload: Upload, error: BaseException) -> None:
     """Remove what is stored of a file after an error, which the caller goes on to raise."""
-    if upload.is_closed:
-        return
     if is_leaving(error):
         upload.leave()
-        return
-    try:
-        upload.abort()
-    except Exception as abort_error:
-        # GridFS, "Aborting an upload": the original error should be raised.
-        abort_error.__context__ = error.__context__
-        error.__context__ = abort_error
+    elif not upload.is_closed:
+        try:
+            upload.abort()
+        except Exception as abort_error:
+            add_context(error, abort_error)
+        except BaseException:
+            upload.leave()
+            raise
 
 
 def begin(
-    root: Collection[Any], indexes: Indexes, session: SessionLike | None, **options: Any
+    root: Collection[Any],
+    indexes: Indexes,
+    /,
+    session: SessionLike | None = None,
+    **options: Any,
 ) -> GridIn:
     """Return a new file of a bucket, which sees to its indexes but once."""
     grid_in = GridIn(root, session, **options)

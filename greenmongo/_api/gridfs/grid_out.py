@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
 from greenmongo._api.collection import Collection
 from greenmongo._api.gridfs.download import Download
@@ -19,9 +21,29 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from greenmongo._core.gridfs.reader import ReadSteps
     from greenmongo._core.sessions.client_session import SessionLike
 
 __all__ = ["GridOut"]
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+GridOutT = TypeVar("GridOutT", bound="GridOut")
+
+
+def blocking(
+    steps: Callable[Concatenate[GridOutT, P], ReadSteps[T]],
+) -> Callable[Concatenate[GridOutT, P], T]:
+    """Make a method that blocks of one whose steps are to be driven, once the file is open."""
+
+    @functools.wraps(steps)
+    def method(self: GridOutT, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        self._download.open()
+        return self._download.run(steps(self, *args, **kwargs))
+
+    method.__dict__["_steps"] = steps
+    return method
 
 
 class GridOut(io.IOBase):
@@ -97,38 +119,29 @@ class GridOut(io.IOBase):
         """
         self._download.open()
 
-    def read(self, size: int = -1) -> bytes:
+    @blocking
+    def read(self, size: int = -1) -> ReadSteps[bytes]:
         """Read up to `size` bytes, or all the rest.
 
         Raises:
             CorruptGridFile: chunks are missing, too many, or of a wrong size.
         """
-        self.open()
-        data: bytes = self._download.run(self._download.reader.steps(size))
-        return data
+        return self._download.reader.steps(size)
 
-    def readline(self, size: int | None = -1) -> bytes:
+    @blocking
+    def readline(self, size: int | None = -1) -> ReadSteps[bytes]:
         """Read up to the end of the line, but no more than `size` bytes."""
-        self.open()
-        most = -1 if size is None else size
-        line: bytes = self._download.run(self._download.reader.steps(most, is_line=True))
-        return line
+        return self._download.reader.steps(-1 if size is None else size, is_line=True)
 
-    def readlines(self, size: int | None = -1) -> list[bytes]:
+    @blocking
+    def readlines(self, size: int | None = -1) -> ReadSteps[list[bytes]]:
         """Read all lines, or as many as have `size` bytes together."""
-        lines, total = [], 0
-        while line := self.readline():
-            lines.append(line)
-            total += len(line)
-            if size is not None and 0 < size < total:
-                break
-        return lines
+        return self._download.reader.lines_steps(-1 if size is None else size)
 
-    def readchunk(self) -> bytes:
+    @blocking
+    def readchunk(self) -> ReadSteps[bytes]:
         """Read the rest of the chunk that the position is in; nothing at the end."""
-        self.open()
-        data: bytes = self._download.run(self._download.reader.chunk_steps())
-        return data
+        return self._download.reader.chunk_steps()
 
     def __next__(self) -> bytes:
         if line := self.readline():

@@ -8,7 +8,6 @@ from gridfs.errors import NoFile
 
 from greenmongo._api.gridfs.roots import refuse_transaction
 from greenmongo._core.gridfs.layout import by_id, chunks_of
-from greenmongo._net.time_limit import as_one_operation
 
 if TYPE_CHECKING:
     from greenmongo._api.collection import Collection
@@ -22,8 +21,6 @@ class BucketChanges:
 
     _files: Collection[Any]
     _chunks: Collection[Any]
-    _timeout: float | None
-    """The client's timeoutMS, in seconds."""
 
     def delete(self, file_id: Any, session: SessionLike | None = None) -> None:
         """Delete a file.
@@ -36,7 +33,7 @@ class BucketChanges:
             NoFile: there is none. Its chunks, if there are any, were deleted.
         """
         refuse_transaction(session)
-        with as_one_operation(self._timeout):
+        with self._files._executor.as_one_operation():
             # GridFS, "File Deletion": in this order, and without a look first.
             result = self._files.delete_one(by_id(file_id), session=session)
             self._chunks.delete_many(chunks_of(file_id), session=session)
@@ -54,7 +51,7 @@ class BucketChanges:
             NoFile: there is none.
         """
         refuse_transaction(session)
-        with as_one_operation(self._timeout):
+        with self._files._executor.as_one_operation():
             found = self._files.find({"filename": filename}, {"_id": 1}, session=session)
             ids = [file["_id"] for file in found]
             result = self._files.delete_many({"_id": {"$in": ids}}, session=session)
@@ -110,7 +107,7 @@ class BucketChanges:
             session: the session to run in.
         """
         refuse_transaction(session)
-        with as_one_operation(self._timeout):
+        with self._files._executor.as_one_operation():
             self._files.drop(session)
             self._chunks.drop(session)
         self._forget_indexes()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from greenmongo._api.collection import Collection
     from greenmongo._core.sessions.client_session import SessionLike
 
-__all__ = ["Upload", "new_file"]
+__all__ = ["Upload", "add_context", "new_file"]
 
 
 class Upload:
@@ -70,6 +70,8 @@ class Upload:
         """The `_id` of the first chunk: all of this file's are higher."""
         self._has_document = False
         """Whether the file's document may have been stored."""
+        self._is_settled = False
+        """Whether what was stored stays, or is gone: nothing is left to be done about it."""
         self._is_removed = False
 
     def __del__(self) -> None:
@@ -114,18 +116,21 @@ class Upload:
             FileExists: there is a file with this `_id`.
         """
         self._run(self._finish)
-        self._close()
+        self._settle()
 
     def abort(self) -> None:
         """Remove what has been stored of the file. Idempotent."""
         if self._is_removed:
             return
-        self.is_closed = True
+        self.is_closed, self._is_settled = True, False
+        remove = self._removal()
         try:
-            self._removal()(self._session)
+            remove(self._session)
             self._is_removed = True
-        finally:
-            self._close()
+        except Exception:
+            self._settle()
+            raise
+        self._settle()
 
     def set_late(self, name: str, value: Any) -> None:
         """Change a field of the document that has been stored."""
@@ -136,9 +141,9 @@ class Upload:
 
         What was left under way comes to its end before.
         """
-        if self.is_closed:
+        if self._is_settled:
             return
-        self.is_closed = self._is_removed = True
+        self.is_closed = self._is_settled = self._is_removed = True
         session = self._session or self._own_session
         if session is not None and (self._has_sent or self._unsure or self._has_document):
             remove, name = self._removal(), self.files.full_name
@@ -152,15 +157,15 @@ class Upload:
         try:
             step()
         except DuplicateKeyError as error:
-            self._close()
+            self._settle()
             raise FileExists(f"file with _id {self.file['_id']!r} already exists") from error
         except Exception:
             # GridFS, "Operation Failure": orphaned chunks are left as they are.
-            self._close()
+            self._settle()
             raise
 
-    def _close(self) -> None:
-        self.is_closed = True
+    def _settle(self) -> None:
+        self.is_closed = self._is_settled = True
         if self._own_session is not None:
             self._own_session.end_session()
 
@@ -223,3 +228,12 @@ def new_file(options: dict[str, Any], default_chunk_size: int) -> tuple[dict[str
         options["_id"] = ObjectId()
     options.setdefault("chunkSize", default_chunk_size)
     return options, is_id_given
+
+
+def add_context(error: BaseException, abort_error: BaseException) -> None:
+    """Keep with the error that ended an upload that it could not be aborted either.
+
+    GridFS, "Aborting an upload": the original error should be raised.
+    """
+    abort_error.__context__ = error.__context__
+    error.__context__ = abort_error

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from bson.objectid import ObjectId
+
 from greenmongo._core.constants import ASCENDING, DESCENDING
 
 __all__ = [
@@ -39,13 +41,22 @@ def size_of_chunk(n: int, length: int, chunk_size: int) -> int:
 
 
 def by_id(file_id: Any) -> dict[str, Any]:
-    """Return the query for a file; GridFS, "TFileId Queries": an id is no query itself."""
-    return {"_id": {"$eq": file_id}}
+    """Return the query for a file."""
+    return {"_id": _exactly(file_id)}
 
 
 def chunks_of(file_id: Any) -> dict[str, Any]:
     """Return the query for all chunks of a file."""
-    return {"files_id": {"$eq": file_id}}
+    return {"files_id": _exactly(file_id)}
+
+
+def _exactly(file_id: Any) -> Any:
+    """Return a condition that only this id fulfils.
+
+    GridFS, "TFileId Queries": a document or regular expression would match others. An ObjectId
+    would not, and the tests of the specifications expect it as it is.
+    """
+    return file_id if isinstance(file_id, ObjectId) else {"$eq": file_id}
 
 
 def chunks_from(file_id: Any, n: int) -> dict[str, Any]:

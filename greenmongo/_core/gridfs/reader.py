@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from io import SEEK_CUR, SEEK_END, SEEK_SET
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from gridfs.errors import CorruptGridFile
 
@@ -16,8 +16,10 @@ from greenmongo._core.gridfs.layout import count_of_chunks, size_of_chunk
 
 __all__ = ["Chunk", "FileReader", "ReadSteps"]
 
+T = TypeVar("T")
+
 Chunk: TypeAlias = Mapping[str, Any]
-ReadSteps: TypeAlias = Generator[tuple[int, int], Chunk | None, Any]
+ReadSteps: TypeAlias = Generator[tuple[int, int], Chunk | None, T]
 """Yields the number of the chunk that is needed, and how many from there on will be."""
 
 NEWLINE = b"\n"
@@ -56,7 +58,7 @@ class FileReader:
         """How many chunks there are from the position on, at least one."""
         return max(1, self._count - self.position // self._chunk_size) if self._count else 1
 
-    def end_steps(self) -> ReadSteps:
+    def end_steps(self) -> ReadSteps[None]:
         """Look for chunks behind the last, which there must not be, when all was read."""
         if self.is_at_end:
             yield from self._check_end()
@@ -78,7 +80,7 @@ class FileReader:
         self.position = offset
         return offset
 
-    def chunk_steps(self, ahead: int = 1) -> ReadSteps:
+    def chunk_steps(self, ahead: int = 1) -> ReadSteps[bytes]:
         """Read the rest of the chunk that the position is in; no bytes at the end.
 
         Args:
@@ -91,7 +93,7 @@ class FileReader:
         self.position += len(data)
         return data
 
-    def steps(self, size: int, *, is_line: bool = False) -> ReadSteps:
+    def steps(self, size: int, *, is_line: bool = False) -> ReadSteps[bytes]:
         """Read `size` bytes, or all if it is negative, or up to the end of the line.
 
         If it is given up, nothing was read.
@@ -113,6 +115,16 @@ class FileReader:
             raise
         return b"".join(pieces)
 
+    def lines_steps(self, size: int) -> ReadSteps[list[bytes]]:
+        """Read lines, all of them or until they have more than `size` bytes together."""
+        lines: list[bytes] = []
+        total = 0
+        while not self.is_at_end and not 0 < size < total:
+            line = yield from self.steps(-1, is_line=True)
+            lines.append(line)
+            total += len(line)
+        return lines
+
     def _take(self, size: int, *, is_line: bool) -> tuple[memoryview, bool]:
         """Take bytes of the chunk that is here; also tell whether a line ends with them."""
         start = self.position % self._chunk_size
@@ -123,7 +135,7 @@ class FileReader:
         self.position += end - start
         return memoryview(self._data)[start:end], newline >= 0
 
-    def _have_chunk(self, ahead: int) -> ReadSteps:
+    def _have_chunk(self, ahead: int) -> ReadSteps[None]:
         n = self.position // self._chunk_size
         if n == self._n:
             return
@@ -152,7 +164,7 @@ class FileReader:
             )
         return data
 
-    def _check_end(self) -> ReadSteps:
+    def _check_end(self) -> ReadSteps[None]:
         """Look for chunks behind the last, once; empty ones do not count."""
         if not self._has_read:
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from bson.objectid import ObjectId
 
 from greenmongo._core.gridfs.layout import (
     FILES_INDEX,
@@ -31,6 +32,7 @@ def test_revisions_count_from_either_end(revision: int, expected: tuple[int, int
 def test_an_id_is_compared_and_never_taken_for_a_query() -> None:
     assert by_id({"$gt": 0}) == {"_id": {"$eq": {"$gt": 0}}}
     assert chunks_from({"$gt": 0}, 0) == {"files_id": {"$eq": {"$gt": 0}}}
+    assert by_id(ObjectId(bytes(12))) == {"_id": ObjectId(bytes(12))}
     assert chunks_from(1, 5) == {"files_id": {"$eq": 1}, "n": {"$gte": 5}}
 
 

@@ -25,7 +25,7 @@ class Store:
         }
         self.asked: list[tuple[int, int]] = []
 
-    def run(self, steps: ReadSteps) -> Any:
+    def run(self, steps: ReadSteps[Any]) -> Any:
         try:
             need = next(steps)
             while True:
