@@ -18,9 +18,7 @@ TESTS = Path(__file__).parent
 # Faults from the field, differences from the specifications and from PyMongo.
 COUNTS = {"F": 18, "D": 13}
 
-PENDING = {
-    "F09",
-}
+PENDING: set[str] = set()
 """Cases that are not mended yet. Whoever mends one takes it out of here."""
 
 

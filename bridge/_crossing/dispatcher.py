@@ -54,6 +54,9 @@ class HubDispatcher:
             thread.submit(call.begin)
             result: R = await call.outcome()
         finally:
+            if thread.standby is not None:
+                # The process ends; the hub must stand still when it does.
+                thread.wait_at_exit()
             # An exception's traceback holds this frame, and the call may hold the exception.
             del call
         return result

@@ -68,7 +68,11 @@ class Lane:
                 else:
                     waiter: Waiter[None] = Waiter()
                     self._waiter = waiter
-                    waiter.get()
+                    worker.is_resting = True
+                    try:
+                        waiter.get()
+                    finally:
+                        worker.is_resting = False
         finally:
             # Whatever comes now, after the lane has retired, is served by another worker.
             self._own_call = None

@@ -1,9 +1,9 @@
 """The hub thread: one native thread running one gevent hub, unpatched, for everybody.
 
 Life: `acquire()` leases the process's hub thread and starts it if need be; the thread stops when
-the last lease is given back, when the process ends (an `atexit` hook stops and joins it: a
-native thread that still runs a hub at interpreter exit crashes), or when it dies of a bug. In
-each case every call still waiting gets `HubClosed`; the next `acquire()` starts a new thread.
+the last lease is given back, or when it dies of a bug. Then every call still waiting gets
+`HubClosed`; the next `acquire()` starts a new thread. When the process ends, an `atexit` hook has
+it stand still: a native thread that still runs a hub at interpreter exit crashes it.
 
 After a fork the child has the objects but not the thread. It must not touch the parent's event
 loop (its epoll descriptor is shared), so the old objects are kept alive, unused, and a new
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -33,6 +34,7 @@ from greenmongo._hub.log_handlers import flush_log_handlers
 from greenmongo._hub.native import RLock, allocate_lock, get_ident, start_new_thread
 from greenmongo._hub.offload import end_computing
 from greenmongo._hub.outbox import Outbox
+from greenmongo._hub.standby import Standby
 from greenmongo._hub.waiter import run_and_wait
 from greenmongo._hub.watchdog import Watchdog
 from greenmongo._hub.workers import Workers
@@ -49,12 +51,6 @@ __all__ = ["HubThread", "acquire", "process_generation"]
 
 STOP_GRACE = 2.0
 """Seconds that running calls get to unwind when the hub stops."""
-
-LOOK = 0.05
-"""Seconds between two looks at a hub that is to stop because the process ends."""
-
-LOOKS = 16
-"""Looks at a hub that does not get on after which the process ends without it."""
 
 
 class HubThread:
@@ -77,8 +73,11 @@ class HubThread:
         self.generation = _state.generation
         self.is_usable = True
         """Whether calls can still be submitted from this process."""
+        self.standby: Standby | None = None
+        """From the moment on at which the process ends."""
         # No global name later on: it may be needed while the interpreter takes its modules apart.
         self._getpid = os.getpid
+        self._is_finalizing = sys.is_finalizing
         self._pid = os.getpid()
         self._leases: list[None] = []
         """One for each. The hub, which takes some, needs no lock for it: whoever holds that one may
@@ -89,6 +88,7 @@ class HubThread:
         self._exited.acquire()
         self._stop_requested: Waiter[None] | None = None
         self._on_stop: list[Callable[[], object]] = []
+        self._on_exit: list[Callable[[], object]] = []
         self._problem: BaseException | None = None
         """Why it could not start."""
         try:
@@ -108,8 +108,9 @@ class HubThread:
     def submit(self, job: Callable[[], object]) -> None:
         """Have `job()` called on the hub; it must not block or raise.
 
-        While the interpreter exits, the job of a daemon thread is dropped: nobody can use its
-        result any more, and an error would only be printed.
+        While the interpreter exits, the hub takes those of the thread in which it does. The job of
+        a daemon thread is dropped: nobody can use its result any more, and an error would only be
+        printed.
 
         Raises:
             HubClosed: the hub has stopped, or belongs to the parent process.
@@ -119,6 +120,8 @@ class HubThread:
         try:
             self.inbox.put(job)
         except HubClosed:
+            if self._submit_at_exit(job):
+                return
             if _state.exiting_thread in {None, get_ident()}:
                 raise
 
@@ -131,7 +134,15 @@ class HubThread:
         try:
             self.inbox.put(job)
         except HubClosed:
+            # Nobody waits for it; and the next line may be the process's last.
+            return self._submit_at_exit(job) and self.wait_at_exit()
+        return True
+
+    def _submit_at_exit(self, job: Callable[[], object]) -> bool:
+        """Wake the hub for a job; False if it must not be, or is not there."""
+        if self.standby is None or self._is_finalizing() or _state.exiting_thread != get_ident():
             return False
+        self.standby.submit(job)
         return True
 
     def is_current(self) -> bool:
@@ -178,6 +189,7 @@ class HubThread:
         """Give a lease back; the last one stops the thread. Any side."""
         with _state.lock:
             self._leases.pop()
+            # At exit there is always one left.
             is_last = not self._leases and self.generation == _state.generation
             if is_last and _state.current is self:
                 _state.current = None
@@ -192,26 +204,22 @@ class HubThread:
             self._exited.release()
         return ended
 
-    def stop_and_join_at_exit(self) -> bool:
-        """Stop the thread because the process ends; True if it did in time. Any other thread.
+    def stand_by(self) -> bool:
+        """Stand still because the process ends; True if it does in time. Any other thread.
 
-        It may be held by something that does not return: nobody wants to wait for that, or to be
-        told of it.
+        The calling thread may still call: it wakes the hub, which stands still again behind it.
         """
+        self._leases.append(None)
         self.watchdog.keep_still()
+        self.standby = Standby(self.workers, self.outbox, self._interrupt)
         self.try_submit(self._stop)
-        seen, looks = -1, 0
-        deadline = monotonic() + STOP_GRACE + 1.0
-        while looks < LOOKS and monotonic() < deadline:
-            if self._exited.acquire(True, LOOK):
-                self._exited.release()
-                return True
-            # Looks and not seconds: on a busy machine neither thread gets on.
-            last, seen = seen, self.outbox.iterations
-            looks = looks + 1 if seen == last else 0
-            if looks == LOOKS // 2:
-                self._interrupt()
-        return False
+        return self.wait_at_exit()
+
+    def wait_at_exit(self) -> bool:
+        """Wait until the hub stands still, in the thread in which the process ends; True if so."""
+        if self.standby is None or self._is_finalizing() or _state.exiting_thread != get_ident():
+            return False
+        return self.standby.wait(STOP_GRACE + 1.0)
 
     def _interrupt(self) -> None:
         """Throw what computes on the hub out: a hub at work crashes an interpreter that ends.
@@ -228,6 +236,15 @@ class HubThread:
     def on_stop(self, action: Callable[[], object]) -> None:
         """Have `action()` called, once, when the hub is about to stop."""
         self._on_stop.append(action)
+
+    def on_exit(self, action: Callable[[], object]) -> None:
+        """Have `action()`, which may wait, called when the process ends and the hub goes on."""
+        self._on_exit.append(action)
+
+    def forget_on_exit(self, action: Callable[[], object]) -> None:
+        """Undo `on_exit`."""
+        if action in self._on_exit:
+            self._on_exit.remove(action)
 
     def forget_on_stop(self, action: Callable[[], object]) -> None:
         """Undo `on_stop`."""
@@ -263,6 +280,9 @@ class HubThread:
         except BaseException as error:
             # Not `_report`, which for the gravest errors would raise them here once more.
             self._print(error)
+        else:
+            if self.standby is not None:
+                self._serve_at_exit(self.standby)
         finally:
             self._shut_down()
 
@@ -278,6 +298,19 @@ class HubThread:
         waiter: Waiter[None] = Waiter(hub)
         self._stop_requested = waiter
         return waiter
+
+    def _serve_at_exit(self, standby: Standby) -> None:
+        self.inbox.close()
+        self._unwind_workers(is_exiting=True)
+        self.workers.is_exiting = False
+        for action in list(self._on_exit):
+            try:
+                action()
+            except BaseException as error:
+                self._print(error)
+        self.watchdog.stop(STOP_GRACE)
+        run_callback: Any = self.loop.run_callback
+        standby.serve(run_callback)
 
     def _shut_down(self) -> None:
         with _state.lock:
@@ -328,9 +361,11 @@ class HubThread:
 
 
 def _not_started(error: BaseException) -> HubStartError:
-    return HubStartError(
-        f"the driver's hub thread cannot start: {str(error) or type(error).__name__}"
-    )
+    text = str(error) or type(error).__name__
+    if "interpreter shutdown" in text:
+        # Since Python 3.12 no thread can be started once the process begins to end.
+        text += "; use the client before the process ends, and do not close it"
+    return HubStartError(f"the driver's hub thread cannot start: {text}")
 
 
 def _refuse(jobs: list[Callable[[], object]]) -> None:
@@ -371,14 +406,19 @@ def acquire() -> HubThread:
     with _state.lock:
         if _state.exiting_thread is None:
             return _lease()
+        current = _state.current
+        if current is not None and _state.exiting_thread == get_ident():
+            current._leases.append(None)
+            return current
         # The hub thread, too, if some worker goes on after it was told to end: who waits for it to
         # stop would wait in vain.
         may_wait = get_ident() not in {_state.exiting_thread, *(hub.ident for hub in _state.all)}
     if may_wait:
         _park()
     raise HubClosed(
-        "the interpreter is exiting, and the driver has ended: what uses a client then has to be "
-        "registered with atexit after greenmongo is imported"
+        "the interpreter is exiting, and no thread can be started for the driver: use the client "
+        "before that, and do not close it; or register what uses it with atexit after greenmongo "
+        "is imported"
     )
 
 
@@ -402,11 +442,11 @@ def _park() -> NoReturn:
 def _stop_all() -> None:
     with _state.lock:
         _state.exiting_thread = get_ident()
-        _state.current = None
         running = list(_state.all)
     for thread in running:
-        if thread.generation == _state.generation:
-            thread.stop_and_join_at_exit()
+        if thread.generation == _state.generation and not thread.stand_by():
+            # It is held. Nobody is to wait for it.
+            _state.current = None
 
 
 def _forget_after_fork() -> None:

@@ -61,6 +61,10 @@ def run_and_wait(thread: HubThread, fn: partial[Any], context: Context | None) -
     except BaseException:
         call.abandon(thread)
         raise
+    finally:
+        if thread.standby is not None:
+            # The process ends, and perhaps with the next line.
+            thread.wait_at_exit()
     if error is None:
         return value
     try:

@@ -29,6 +29,8 @@ class Worker(greenlet):
     call: Call | None = None
     caller: Call | None = None
     """Whose place the user's code runs in; None while it is the user's own code that runs here."""
+    is_resting = False
+    """Its call goes on only with another, which will be submitted."""
     is_driving = False
     """It is inside of an operation: code of the user's that comes to run here is a finaliser's."""
 

@@ -51,6 +51,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine"]
 
+LATE_WRITES_TIMEOUT = 1.0
+"""Seconds to wait, when the process ends, for what finalisers have written last."""
+
 END_SESSIONS_TIMEOUT = 1.0
 """Seconds to wait for the server's answer to endSessions when a client closes."""
 
@@ -88,6 +91,7 @@ class Engine:
         self.sessions = Sessions(self.topology)
         self._housekeeper = Housekeeper(self.topology, options)
         thread.on_stop(self.close)
+        thread.on_exit(self._finish)
 
     def _take_options(self, options: ClientOptions) -> None:
         """Go on with what the DNS has added to the options."""
@@ -281,6 +285,7 @@ class Engine:
             return
         self._is_closed = True
         self.thread.forget_on_stop(self.close)
+        self.thread.forget_on_exit(self._finish)
         self._housekeeper.stop()
         self._abandoned.close()
         self.afterwards.close()
@@ -288,6 +293,10 @@ class Engine:
         self.topology.close()
         self.table.clear()
         self.thread.release()
+
+    def _finish(self) -> None:
+        """Do what must be done before the process ends. May wait."""
+        self.late_writes.wait(LATE_WRITES_TIMEOUT)
 
     def abandon_after_fork(self) -> None:
         """Close the sockets inherited from the parent process, without a word on the wire.
