@@ -30,6 +30,7 @@ SOON = 10.0
 """Seconds that the events of background work may take."""
 # Tests with fail points wait for monitors to find that a server is back.
 _FAIL_POINTS = ("failPoint", "targetedFailPoint")
+_TRANSACTIONS = ("startTransaction", "withTransaction")
 _QUICK_HEARTBEATS = {"heartbeatFrequencyMS": 500}
 
 
@@ -76,7 +77,9 @@ class Play:
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         with ExitStack() as stack:
-            if error is not None:
+            names = {step["name"] for step in _steps(self._test["operations"])}
+            if error is not None or names.intersection(_TRANSACTIONS):
+                # "Terminating Open Transactions": they would lock the collections of the next test.
                 stack.callback(self.deployment.end_sessions)
             stack.callback(self.entities.close)
             for undo in self.at_end:
