@@ -122,6 +122,13 @@ class AsyncCollection(WithoutTruth, ConfiguredFacade[Collection[DocT]], Generic[
     index_information = awaits(Collection[DocT].index_information)
     watch = wraps_call(AsyncChangeStream._wrap_later)(Collection[DocT].watch)
     list_indexes = wraps_call(AsyncCommandCursor._wrap_later)(Collection[DocT].list_indexes)
+    create_search_index = awaits(Collection[DocT].create_search_index)
+    create_search_indexes = awaits(Collection[DocT].create_search_indexes)
+    drop_search_index = awaits(Collection[DocT].drop_search_index)
+    update_search_index = awaits(Collection[DocT].update_search_index)
+    list_search_indexes = wraps_call(AsyncCommandCursor._wrap_later)(
+        Collection[DocT].list_search_indexes
+    )
     options = awaits(Collection[DocT].options)
     rename = awaits(Collection[DocT].rename)
     drop = awaits(Collection[DocT].drop)

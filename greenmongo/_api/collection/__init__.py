@@ -11,6 +11,7 @@ from greenmongo._api.collection.bulk_writes import BulkWrites
 from greenmongo._api.collection.find_and_modify import FindAndModify
 from greenmongo._api.collection.indexes import Indexes
 from greenmongo._api.collection.reads import Reads
+from greenmongo._api.collection.search_indexes import SearchIndexes
 from greenmongo._api.collection.writes import Writes
 from greenmongo._api.dropping import drop
 from greenmongo._api.watching import Watching
@@ -37,6 +38,7 @@ class Collection(
     BulkWrites[DocT],
     FindAndModify[DocT],
     Indexes[DocT],
+    SearchIndexes[DocT],
     Watching[DocT],
     Generic[DocT],
 ):
