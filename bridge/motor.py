@@ -8,25 +8,28 @@ what no running loop has called is run.
 from __future__ import annotations
 
 import asyncio
-import functools
-import inspect
-import warnings
-from collections.abc import Callable, Coroutine, Mapping
-from contextvars import copy_context
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
-
-from pymongo.errors import InvalidOperation
 
 from bridge._change_stream import AsyncChangeStream
 from bridge._client import AsyncMongoClient
 from bridge._collection import AsyncCollection
-from bridge._crossing.ports import on_behalf_of
 from bridge._cursor import (
     AsyncCommandCursor,
     AsyncCursor,
 )
 from bridge._database import AsyncDatabase
-from bridge._delegate import Facade, is_optionally_awaited, wraps_awaited, wraps_call, wraps_result
+from bridge._delegate import Facade, wraps_awaited, wraps_call, wraps_result
+from bridge._gridfs.cursor import AsyncGridOutCursor
+from bridge._gridfs.grid_in import AsyncGridIn
+from bridge._gridfs.grid_out import AsyncGridOut
+from bridge._motor.gridfs import (
+    AsyncIOMotorGridFSBucket,
+    AsyncIOMotorGridIn,
+    AsyncIOMotorGridOut,
+    AsyncIOMotorGridOutCursor,
+)
+from bridge._motor.habits import EagerTasks, MotorCursor
 from bridge._session import AsyncClientSession
 from greenmongo import (
     ChangeStream,
@@ -39,7 +42,7 @@ from greenmongo import (
 )
 
 if TYPE_CHECKING:
-    from greenmongo.lowlevel import Address, CursorInternals
+    from greenmongo.lowlevel import Address
 
 __all__ = [
     "AsyncIOMotorChangeStream",
@@ -49,54 +52,14 @@ __all__ = [
     "AsyncIOMotorCommandCursor",
     "AsyncIOMotorCursor",
     "AsyncIOMotorDatabase",
+    "AsyncIOMotorGridFSBucket",
+    "AsyncIOMotorGridIn",
+    "AsyncIOMotorGridOut",
+    "AsyncIOMotorGridOutCursor",
 ]
 
 DocT = TypeVar("DocT", bound=Mapping[str, Any])
 OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
-T = TypeVar("T")
-S_co = TypeVar("S_co", covariant=True)
-
-
-class _EagerTasks(Facade[S_co]):
-    """What is borrowed as a coroutine function returns a future instead."""
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        for name in dir(cls):
-            member = inspect.getattr_static(cls, name)
-            if name.startswith("_") or is_optionally_awaited(member):
-                continue
-            if inspect.iscoroutinefunction(member):
-                setattr(cls, name, _as_task(member))
-
-    @property
-    def delegate(self) -> S_co:
-        """The blocking object behind this one."""
-        return self._sync
-
-    def get_io_loop(self) -> asyncio.AbstractEventLoop:
-        """Return the client's `io_loop`."""
-        loop: asyncio.AbstractEventLoop = self._parent.get_io_loop()
-        return loop
-
-    def _start(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Run a coroutine in the caller's name: in its request, if it is in one."""
-        loop, variables = self.get_io_loop(), copy_context()
-        try:
-            task = on_behalf_of.get() or asyncio.current_task()
-        except RuntimeError:
-            # No loop runs yet.
-            task = None
-        variables.run(on_behalf_of.set, task)
-        return variables.run(loop.create_task, coroutine)
-
-
-def _as_task(method: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., asyncio.Task[T]]:
-    @functools.wraps(method)
-    def start(self: _EagerTasks[Any], /, *args: Any, **kwargs: Any) -> asyncio.Task[T]:
-        return self._start(method(self, *args, **kwargs))
-
-    return start
 
 
 if TYPE_CHECKING:
@@ -112,79 +75,7 @@ if TYPE_CHECKING:
     ) -> AsyncIOMotorDatabase[OtherT]: ...
 
 
-class _MotorCursor(_EagerTasks[Any]):
-    """What Motor's cursors have besides."""
-
-    if TYPE_CHECKING:
-        _internals: CursorInternals
-
-        async def _opened(self) -> CursorInternals: ...
-        async def __anext__(self) -> Any: ...
-
-    async def to_list(self, length: int | None = None) -> list[Any]:
-        """Return the next `length` documents, or all the rest.
-
-        Raises:
-            InvalidOperation: the cursor is tailable: there is no rest.
-            ValueError: `length` is negative.
-        """
-        if length is not None and length < 0:
-            raise ValueError(f"length must not be negative: {length}")
-        internals = await self._opened()
-        if internals.waits_for_more():
-            raise InvalidOperation("to_list of a tailable cursor would never end")
-        if length == 0:
-            return []
-        result: list[Any] = await self._dispatcher.call(self._sync.to_list, length)
-        return result
-
-    @property
-    def fetch_next(self) -> asyncio.Future[bool]:
-        """Whether `next_object` has another document; fetches some if need be. Deprecated."""
-        warnings.warn("fetch_next is deprecated: use `async for`", DeprecationWarning, stacklevel=2)
-        return self._start(self._has_next())
-
-    async def _has_next(self) -> bool:
-        internals = await self._opened()
-        if internals.buffer:
-            return True
-        return bool(self._sync.alive and await self._dispatcher.call(internals.refill))
-
-    def next_object(self) -> Any:
-        """Return a document that has been fetched, None if all were taken. Deprecated."""
-        warnings.warn(
-            "next_object is deprecated: use `async for`", DeprecationWarning, stacklevel=2
-        )
-        buffer = self._internals.buffer
-        return buffer.popleft() if buffer else None
-
-    def each(self, callback: Callable[[Any, Exception | None], object]) -> None:
-        """Call `callback(document, None)` for each document, and `callback(None, None)` at the end.
-
-        If it returns False, no more are fetched. After an error it is called with that.
-
-        Raises:
-            TypeError: `callback` is none.
-        """
-        if not callable(callback):
-            raise TypeError(f"callback must be callable: {callback!r}")
-        self._start(self._each(callback))
-
-    async def _each(self, callback: Callable[[Any, Exception | None], object]) -> None:
-        while True:
-            try:
-                document = await self.__anext__()
-            except StopAsyncIteration:
-                callback(None, None)
-                return
-            except Exception as error:
-                callback(None, error)
-                return
-            if callback(document, None) is False:
-                return
-
-
-class AsyncIOMotorCursor(_MotorCursor, AsyncCursor[DocT], Generic[DocT]):
+class AsyncIOMotorCursor(MotorCursor, AsyncCursor[DocT], Generic[DocT]):
     """The documents of one query."""
 
     if TYPE_CHECKING:
@@ -198,7 +89,7 @@ class AsyncIOMotorCursor(_MotorCursor, AsyncCursor[DocT], Generic[DocT]):
         return cast("AsyncIOMotorCollection[DocT]", self._parent)
 
 
-class AsyncIOMotorCommandCursor(_MotorCursor, AsyncCommandCursor[DocT], Generic[DocT]):
+class AsyncIOMotorCommandCursor(MotorCursor, AsyncCommandCursor[DocT], Generic[DocT]):
     """What `aggregate`, `list_indexes` and their kin return, awaited or not."""
 
     if TYPE_CHECKING:
@@ -209,7 +100,7 @@ class AsyncIOMotorCommandCursor(_MotorCursor, AsyncCommandCursor[DocT], Generic[
         ) -> AsyncIOMotorCommandCursor[OtherT]: ...
 
 
-class AsyncIOMotorChangeStream(_EagerTasks[ChangeStream[DocT]], AsyncChangeStream[DocT]):
+class AsyncIOMotorChangeStream(EagerTasks[ChangeStream[DocT]], AsyncChangeStream[DocT]):
     """Changes, one after another, for as long as it is open."""
 
     if TYPE_CHECKING:
@@ -220,7 +111,7 @@ class AsyncIOMotorChangeStream(_EagerTasks[ChangeStream[DocT]], AsyncChangeStrea
         ) -> AsyncIOMotorChangeStream[OtherT]: ...
 
 
-class AsyncIOMotorCollection(_EagerTasks[Collection[DocT]], AsyncCollection[DocT], Generic[DocT]):
+class AsyncIOMotorCollection(EagerTasks[Collection[DocT]], AsyncCollection[DocT], Generic[DocT]):
     """A collection of a client with Motor's habits."""
 
     @property
@@ -251,7 +142,7 @@ class AsyncIOMotorCollection(_EagerTasks[Collection[DocT]], AsyncCollection[DocT
         return self._wrap(self, self._sync[name])
 
 
-class AsyncIOMotorDatabase(_EagerTasks[Database[DocT]], AsyncDatabase[DocT], Generic[DocT]):
+class AsyncIOMotorDatabase(EagerTasks[Database[DocT]], AsyncDatabase[DocT], Generic[DocT]):
     """A database of a client with Motor's habits."""
 
     @property
@@ -289,7 +180,7 @@ class AsyncIOMotorDatabase(_EagerTasks[Database[DocT]], AsyncDatabase[DocT], Gen
         return AsyncIOMotorCollection._wrap(self, self._sync[name])
 
 
-class AsyncIOMotorClientSession(_EagerTasks[ClientSession], AsyncClientSession):
+class AsyncIOMotorClientSession(EagerTasks[ClientSession], AsyncClientSession):
     """A session of a client with Motor's habits."""
 
     @property
@@ -298,7 +189,7 @@ class AsyncIOMotorClientSession(_EagerTasks[ClientSession], AsyncClientSession):
         return cast("AsyncIOMotorClient[Any]", self._parent)
 
 
-class AsyncIOMotorClient(_EagerTasks[MongoClient[DocT]], AsyncMongoClient[DocT], Generic[DocT]):
+class AsyncIOMotorClient(EagerTasks[MongoClient[DocT]], AsyncMongoClient[DocT], Generic[DocT]):
     """A deployment, with the constructor and the properties of Motor's client."""
 
     def __init__(
@@ -393,11 +284,14 @@ class AsyncIOMotorClient(_EagerTasks[MongoClient[DocT]], AsyncMongoClient[DocT],
         return f"{type(self).__name__}({self._sync!r})"
 
 
-_EagerTasks._family = {
+EagerTasks._family = {
     AsyncDatabase: AsyncIOMotorDatabase,
     AsyncCollection: AsyncIOMotorCollection,
     AsyncCursor: AsyncIOMotorCursor,
     AsyncCommandCursor: AsyncIOMotorCommandCursor,
     AsyncChangeStream: AsyncIOMotorChangeStream,
     AsyncClientSession: AsyncIOMotorClientSession,
+    AsyncGridIn: AsyncIOMotorGridIn,
+    AsyncGridOut: AsyncIOMotorGridOut,
+    AsyncGridOutCursor: AsyncIOMotorGridOutCursor,
 }

@@ -51,7 +51,7 @@ def reads(
 
     @functools.wraps(fn)
     async def method(self: AsyncGridOut, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        await self.open()
+        await self._open()
         return await self._drive(steps(self._sync, *args, **kwargs))
 
     return method
@@ -144,6 +144,9 @@ class AsyncGridOut(Facade[GridOut]):
         Raises:
             NoFile: there is none.
         """
+        await self._open()
+
+    async def _open(self) -> None:
         if not self._download.is_open:
             await self._dispatcher.call(self._download.open)
 
@@ -205,11 +208,14 @@ class AsyncGridOut(Facade[GridOut]):
         Raises:
             OSError: there is no such position.
         """
-        await self.open()
+        await self._open()
         return self._sync.seek(pos, whence)
 
     async def close(self) -> None:
         """Close this file, and its cursor on the server."""
+        await self._close()
+
+    async def _close(self) -> None:
         self._is_closed = True
         if self._download.has_cursor and is_open(self._dispatcher.client):
             await self._dispatcher.call_exactly_once(self._download.close)
@@ -244,4 +250,4 @@ class AsyncGridOut(Facade[GridOut]):
             self._is_closed = True
             self._download.abandon()
         else:
-            await self.close()
+            await self._close()

@@ -18,6 +18,7 @@ from bridge import block_on
 
 theirs = pytest.importorskip("motor.motor_asyncio")
 core = pytest.importorskip("motor.core")
+files = pytest.importorskip("motor.motor_gridfs")
 
 pytestmark = pytest.mark.live
 
@@ -28,6 +29,10 @@ CLASSES = {
     "AsyncIOMotorCollection": core.AgnosticCollection,
     "AsyncIOMotorCursor": core.AgnosticCursor,
     "AsyncIOMotorCommandCursor": core.AgnosticCommandCursor,
+    "AsyncIOMotorGridFSBucket": files.AgnosticGridFSBucket,
+    "AsyncIOMotorGridIn": files.AgnosticGridIn,
+    "AsyncIOMotorGridOut": files.AgnosticGridOut,
+    "AsyncIOMotorGridOutCursor": files.AgnosticGridOutCursor,
 }
 INSIDE = {"coroutine_annotation", "unwrap", "wrap"}
 """Without an underscore, but nobody's business."""
