@@ -20,6 +20,7 @@ from greenmongo.lowlevel import (
     is_open,
     leave_session,
     leave_transaction,
+    limit_of_transaction,
     transaction_steps,
 )
 
@@ -184,17 +185,18 @@ class AsyncClientSession(Facade[ClientSession]):
         options = (read_concern, write_concern, read_preference, max_commit_time_ms)
         steps = transaction_steps(self._sync, *options)
         try:
-            step = next(steps)
-            while True:
-                try:
-                    if step is None:
-                        result: Any = await callback(self)
+            with limit_of_transaction(self._sync):
+                step = next(steps)
+                while True:
+                    try:
+                        if step is None:
+                            result: Any = await callback(self)
+                        else:
+                            result = await self._dispatcher.call(step)
+                    except Exception as error:
+                        step = steps.throw(error)
                     else:
-                        result = await self._dispatcher.call(step)
-                except Exception as error:
-                    step = steps.throw(error)
-                else:
-                    step = steps.send(result)
+                        step = steps.send(result)
         except StopIteration as end:
             value: T = end.value
             return value

@@ -35,6 +35,7 @@ from greenmongo._api.session_internals import (
     ends_at_once,
     leave_session,
     leave_transaction,
+    limit_of_transaction,
     transaction_steps,
 )
 from greenmongo._core.gridfs.reader import ReadSteps
@@ -96,6 +97,7 @@ __all__ = [
     "leave_session",
     "leave_transaction",
     "look_for_change",
+    "limit_of_transaction",
     "native_sleep",
     "new_one_shot",
     "request_depth",

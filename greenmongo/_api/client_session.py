@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -19,7 +20,7 @@ from greenmongo._core.sessions.convenient import Pause, Step, with_transaction_s
 from greenmongo._core.sessions.options import SessionOptions, TransactionOptions
 from greenmongo._core.sessions.transaction import TransactionEvent
 from greenmongo._net.session_use import used_at_once
-from greenmongo._net.time_limit import deadline_of_caller
+from greenmongo._net.time_limit import as_one_operation, deadline_of_caller
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -163,9 +164,7 @@ class ClientSession:
             ConfigurationError: the write concern is unacknowledged.
         """
         self._check_ended()
-        if self._state.use is not None:
-            # Who else it is the hub would have to ask; this must not wait for that.
-            raise used_at_once()
+        self._require_unused()
         options = TransactionOptions(
             read_concern, write_concern, read_preference, max_commit_time_ms
         )
@@ -206,11 +205,16 @@ class ClientSession:
         self._check_ended()
         transaction = self._state.transaction
         if transaction is not None and not transaction.must_tell(event):
-            if self._state.use is not None:
-                raise used_at_once()
+            self._require_unused()
             transaction.apply(event)
             return
         self._executor.execute(end_transaction(event, max_commit_time_ms=limit), self)
+
+    def _require_unused(self) -> None:
+        """Object to an operation under way; to one whose caller has just left, see its end."""
+        if self._state.use is not None and self._executor.is_in_use(self._state):
+            # Who it is the hub would have to ask him: an event loop must not wait for that.
+            raise used_at_once()
 
     def with_transaction(
         self,
@@ -245,20 +249,25 @@ class ClientSession:
             read_concern, write_concern, read_preference, max_commit_time_ms
         )
         try:
-            step = next(steps)
-            while True:
-                try:
-                    result = callback(self) if step is None else step()
-                except Exception as error:
-                    step = steps.throw(error)
-                else:
-                    step = steps.send(result)
+            with self._limit_of_whole():
+                step = next(steps)
+                while True:
+                    try:
+                        result = callback(self) if step is None else step()
+                    except Exception as error:
+                        step = steps.throw(error)
+                    else:
+                        step = steps.send(result)
         except StopIteration as end:
             value: T = end.value
             return value
         finally:
             # Of who was killed or interrupted.
             self._leave_transaction()
+
+    def _limit_of_whole(self) -> AbstractContextManager[None]:
+        """Return the block in which `with_transaction` does all that it does."""
+        return as_one_operation(self._client.options.timeout)
 
     def _transaction_steps(self, *options: Any) -> Generator[Callable[[], object] | None, Any, Any]:
         """Yield what `with_transaction` does: functions that block, and None for the callback.

@@ -6,10 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
 
     from greenmongo._api.client_session import ClientSession
 
-__all__ = ["ends_at_once", "leave_session", "leave_transaction", "transaction_steps"]
+__all__ = [
+    "ends_at_once",
+    "leave_session",
+    "leave_transaction",
+    "limit_of_transaction",
+    "transaction_steps",
+]
 
 
 def ends_at_once(session: ClientSession) -> bool:
@@ -32,3 +39,8 @@ def transaction_steps(
 ) -> Generator[Callable[[], object] | None, Any, Any]:
     """Return what `with_transaction` does: functions that block, and None for the callback."""
     return session._transaction_steps(*options)
+
+
+def limit_of_transaction(session: ClientSession) -> AbstractContextManager[None]:
+    """Return the block in which all steps of `transaction_steps` are taken."""
+    return session._limit_of_whole()

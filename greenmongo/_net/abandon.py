@@ -26,6 +26,8 @@ from greenmongo._hub.upcall import notify_caller, spawn
 from greenmongo._net.observers.publisher import log
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bson.binary import Binary
 
     from greenmongo._core.types import Address, Document
@@ -68,6 +70,7 @@ class Abandoned:
         self._draining: set[gevent.Greenlet[[Pool, Connection], None]] = set()
         self._to_end: dict[Address, dict[Binary, bool]] = {}
         """The sessions whose operations are to be ended, and whether their cursors are."""
+        self._when_ended: dict[Address, list[Callable[[], object]]] = {}
 
     def __len__(self) -> int:
         return len(self._draining)
@@ -126,23 +129,36 @@ class Abandoned:
         finally:
             connection.timeout = usual
 
-    def end_on_server(self, connection: Connection) -> None:
+    def end_on_server(
+        self, connection: Connection, when_ended: Callable[[], object] | None = None
+    ) -> None:
         """Have an operation and what it leaves ended on the server. Does not wait.
 
         Several on one server are ended together.
+
+        Args:
+            connection: what it was sent on.
+            when_ended: called when nothing will be ended any more, at once if there is nothing.
         """
-        exchange = connection.pending
+        exchange, address = connection.pending, connection.address
         if exchange is None or exchange.lsid is None:
+            if when_ended is not None:
+                when_ended()
             return
-        waiting = self._to_end.get(connection.address)
+        waiting = self._to_end.get(address)
         if waiting is None:
-            waiting = self._to_end[connection.address] = {}
-            spawn(self._end_operations, connection.address)
+            waiting = self._to_end[address] = {}
+            self._when_ended[address] = []
+            spawn(self._end_operations, address)
         waiting[exchange.lsid["id"]] = exchange.is_exclusive
+        if when_ended is not None:
+            self._when_ended[address].append(when_ended)
 
     def _end_operations(self, address: Address) -> None:
         try:
-            connection = self._connector.connect(address, PendingConnection(0, 0))
+            # Not for ever: an operation may wait for this.
+            with gevent.Timeout(self._command_timeout, NetworkTimeout("no connection in time")):
+                connection = self._connector.connect(address, PendingConnection(0, 0))
             connection.timeout = self._command_timeout
             # As of checks of the deployment, listeners are not told: no caller has asked for it.
             connection.monitoring = None
@@ -161,6 +177,8 @@ class Abandoned:
             notify_caller(partial(log, logger, logging.WARNING, text, place, error))
         finally:
             del self._to_end[address]
+            for tell in self._when_ended.pop(address):
+                tell()
 
 
 def _finish(connection: Connection, timeout: float) -> tuple[bytes | memoryview | None, bool]:

@@ -34,6 +34,8 @@ from greenmongo._net.sessions import Sessions
 from greenmongo._net.topology import Topology
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bson.codec_options import CodecOptions
 
     from greenmongo._core.command import Command, Reply
@@ -175,9 +177,11 @@ class Engine:
             self.sessions.transaction_ended(state.transaction)
         self.sessions.release(state)
 
-    def end_on_server(self, connection: Connection) -> None:
+    def end_on_server(
+        self, connection: Connection, when_ended: Callable[[], object] | None = None
+    ) -> None:
         """Have the operation of a connection that is given up ended on the server."""
-        self._abandoned.end_on_server(connection)
+        self._abandoned.end_on_server(connection, when_ended)
 
     def _holder_of_caller(self) -> RequestHolder | None:
         current = getcurrent()

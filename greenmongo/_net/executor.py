@@ -200,6 +200,13 @@ class Executor:
         if engine is not None and left is not None:
             engine.thread.try_submit(lambda: engine.roll_back(state, left))
 
+    def is_in_use(self, state: SessionState) -> bool:
+        """Tell whether an operation of a session is under way that somebody waits for.
+
+        Crosses, and so comes behind the news that a caller has left.
+        """
+        return bool(self.thread.call(lambda: state.use is not None))
+
     def refuse_if_in_use(self, state: SessionState) -> None:
         """Object to a session that is in use.
 

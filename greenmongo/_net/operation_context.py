@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bson.codec_options import CodecOptions
 
     from greenmongo._core.command import Command
@@ -39,7 +41,9 @@ class OperationContext(Protocol):
         """Have a transaction aborted that nobody else ends. Does not wait."""
         ...
 
-    def end_on_server(self, connection: Connection) -> None:
+    def end_on_server(
+        self, connection: Connection, when_ended: Callable[[], object] | None = None
+    ) -> None:
         """Have the operation of a connection that is given up ended on the server."""
         ...
 

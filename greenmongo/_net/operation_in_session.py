@@ -12,6 +12,7 @@ from greenlet import GreenletExit
 from pymongo.errors import ConfigurationError, NetworkTimeout, PyMongoError
 
 from greenmongo._core.command import Reply, Retryability
+from greenmongo._core.deadline import Deadline
 from greenmongo._core.reply import check_write_concern
 from greenmongo._core.sessions.command_fields import (
     check_in_transaction,
@@ -70,6 +71,10 @@ class OperationInSession(Operation):
         """
         state = self._state
         deadline = self._deadline
+        if deadline is not None and self._command.ends is TransactionEvent.ABORT:
+            # CSOT, "Convenient Transactions API": it has as much time as that had which has
+            # failed for want of it.
+            deadline = self._deadline = Deadline.after(deadline.limit or 0.0, monotonic())
         claim(state, None if deadline is None else deadline.remaining(monotonic()))
         try:
             self._context.sessions.make_own(state)
@@ -112,8 +117,8 @@ class OperationInSession(Operation):
         except PyMongoError as error:
             if event is TransactionEvent.COMMIT:
                 raise
-            if error.timeout:
-                # The caller has no more time. The transaction must not stay open for that.
+            if error.timeout and not self._tries:
+                # There was no time to send it. The transaction must not stay open for that.
                 context.roll_back(self._state, transaction)
             else:
                 context.sessions.transaction_ended(transaction)
@@ -188,7 +193,9 @@ class OperationInSession(Operation):
     def _on_connection_error(
         self, server: Server, connection: Connection, error: AutoReconnect
     ) -> None:
-        if self._transaction is not None and isinstance(error, NetworkTimeout):
-            # What still runs holds the transaction's locks, and lets it not be aborted.
-            self._context.end_on_server(connection)
+        is_part = self._transaction is not None and self._command.ends is None
+        if is_part and isinstance(error, NetworkTimeout):
+            # What still runs holds the transaction's locks, and lets it not be aborted. What ends
+            # it knows only the session, and must not hit what comes next.
+            self._context.end_on_server(connection, leave_behind(self._state).end)
         super()._on_connection_error(server, connection, error)
