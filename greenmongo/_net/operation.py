@@ -120,7 +120,7 @@ class Operation:
         except PyMongoError as error:
             if self._lost is not None:
                 # Not before: whatever else runs in this session by then is the next attempt.
-                self._context.end_on_server(self._lost)
+                self._end_lost(self._lost)
             if self._lease is not None and ends_cursor(error):
                 self._lease.end()
             limit = None if self._deadline is None else self._deadline.limit
@@ -283,12 +283,20 @@ class Operation:
             # The caller learns of it now, so a strict request has nothing left to tell.
             self._holder.primary = None
         if not isinstance(error, NotPrimaryError):
-            if self._command.opens_cursor and isinstance(error, NetworkTimeout):
+            if isinstance(error, NetworkTimeout) and self._may_leave_something():
                 self._lost = connection
             connection.close()
         if is_state_change(error):
             self._context.topology.report_error(server.address, error, connection)
         absorb_error(self._session, error)
+
+    def _may_leave_something(self) -> bool:
+        """Tell whether a command whose reply nobody will read leaves something on the server."""
+        return self._command.opens_cursor
+
+    def _end_lost(self, connection: Connection) -> None:
+        """Have what was sent over a connection ended on the server. Does not wait."""
+        self._context.end_on_server(connection)
 
     def _explicit(self) -> SessionLike | None:
         """Return the session that the caller has given."""

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from greenlet import GreenletExit
-from pymongo.errors import ConfigurationError, NetworkTimeout, PyMongoError
+from pymongo.errors import ConfigurationError, PyMongoError
 
 from greenmongo._core.command import Reply, Retryability
 from greenmongo._core.deadline import Deadline
@@ -28,8 +28,6 @@ from greenmongo._net.session_use import claim, release
 from greenmongo._net.time_limit import has_timeout
 
 if TYPE_CHECKING:
-    from pymongo.errors import AutoReconnect
-
     from greenmongo._core.command import Command
     from greenmongo._core.sessions.client_session import SessionLike, SessionState
     from greenmongo._core.types import Address
@@ -190,12 +188,11 @@ class OperationInSession(Operation):
             # Nothing is sent in this session until it is over.
             exchange.on_over = leave_behind(self._state).end
 
-    def _on_connection_error(
-        self, server: Server, connection: Connection, error: AutoReconnect
-    ) -> None:
+    def _may_leave_something(self) -> bool:
+        # What still runs holds the transaction's locks, and lets it not be aborted.
         is_part = self._transaction is not None and self._command.ends is None
-        if is_part and isinstance(error, NetworkTimeout):
-            # What still runs holds the transaction's locks, and lets it not be aborted. What ends
-            # it knows only the session, and must not hit what comes next.
-            self._context.end_on_server(connection, leave_behind(self._state).end)
-        super()._on_connection_error(server, connection, error)
+        return is_part or super()._may_leave_something()
+
+    def _end_lost(self, connection: Connection) -> None:
+        # What ends it knows only the session, and must not hit what comes next.
+        self._context.end_on_server(connection, leave_behind(self._state).end)
