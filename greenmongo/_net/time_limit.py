@@ -76,16 +76,42 @@ def timeout(seconds: float | None) -> AbstractContextManager[None]:
     return _TimeLimit(None if seconds is None else float(seconds))
 
 
+class _OneOperation(AbstractContextManager[None]):
+    """The block of `as_one_operation`. It may be left, and entered again."""
+
+    def __init__(self, seconds: float) -> None:
+        outer = BLOCK.get()
+        ends_at = monotonic() + seconds
+        if outer is not None:
+            ends_at = min(ends_at, outer.ends_at)
+        self._block = _Block(seconds, ends_at)
+        self._token: Token[_Block | None] | None = None
+
+    def __enter__(self) -> None:
+        self._token = BLOCK.set(self._block)
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        token, self._token = self._token, None
+        if token is not None:
+            BLOCK.reset(token)
+
+
 def as_one_operation(default: float | None) -> AbstractContextManager[None]:
-    """Have commands share the time that one operation may take.
+    """Have commands share the time that one operation may take, from now on.
 
     Args:
         default: the client's timeoutMS, in seconds; 0.0 and None mean that there is none.
     """
-    if not default:
-        return nullcontext()
     block = BLOCK.get()
-    return _TimeLimit(default) if block is None or block.seconds is None else nullcontext()
+    if block is None or block.seconds is None:
+        return _OneOperation(default) if default else nullcontext()
+    # The caller's own limit holds for all of them already.
+    return nullcontext()
 
 
 def deadline_of_caller(default: float | None) -> Deadline | None:

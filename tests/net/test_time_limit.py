@@ -8,6 +8,7 @@ from pymongo.errors import PyMongoError
 
 from bridge import AsyncMongoClient
 from greenmongo import run, timeout
+from greenmongo._net.time_limit import BLOCK, as_one_operation, deadline_of_caller
 from tests.support.fix_doors import Door
 from tests.support.fix_hub import Connect
 from tests.support.fix_scripted import ScriptedServer
@@ -132,3 +133,34 @@ def test_only_numbers_are_taken(seconds: Any) -> None:
 def test_nothing_ends_before_it_begins(seconds: float) -> None:
     with pytest.raises(ValueError, match="timeout cannot be negative"):
         timeout(seconds)
+
+
+def test_the_commands_of_one_operation_share_its_time() -> None:
+    limit = as_one_operation(30.0)
+    seen = []
+    for _ in range(2):
+        with limit:
+            seen.append(deadline_of_caller(50.0))
+        assert BLOCK.get() is None
+
+    assert seen[0] == seen[1]
+    assert seen[0] is not None
+    assert seen[0].limit == 30.0
+
+
+def test_the_callers_own_limit_comes_before_that_of_an_operation() -> None:
+    with timeout(10):
+        own = deadline_of_caller(None)
+        with as_one_operation(30.0):
+            assert deadline_of_caller(30.0) == own
+    with timeout(10), timeout(None), as_one_operation(30.0):
+        found = deadline_of_caller(50.0)
+        assert own is not None
+        assert found is not None
+        assert found.at < own.at + 5
+
+
+@pytest.mark.parametrize("none", [None, 0.0])
+def test_without_a_limit_an_operation_has_as_much_time_as_it_takes(none: float | None) -> None:
+    with as_one_operation(none):
+        assert deadline_of_caller(none) is None

@@ -109,6 +109,8 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
     ) -> None:
         self._executor = executor
         self._session = session
+        # CSOT, "Bulk Writes": for all messages together.
+        self._limit = executor.as_one_operation()
         self._on_progress = on_progress
         self.progress = progress
         self.is_whole = isinstance(source, (list, tuple))
@@ -258,7 +260,8 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
         for batch in batches:
             try:
                 command = self._build(batch, self._operation_id, is_last=batch is last)
-                self._execute(command, batch)
+                with self._limit:
+                    self._execute(command, batch)
             except OperationFailure as error:
                 progress.record_failure(error)
             if self._on_progress is not None:
