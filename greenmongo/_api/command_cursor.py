@@ -43,6 +43,7 @@ class CommandCursor(BufferedCursor[DocT], Generic[DocT]):
             namespace.codec_options,
             namespace.read_preference,
             max_await_time_ms=max_await_time_ms,
+            awaits_data=max_await_time_ms is not None,
             comment=comment,
             address=address,
         )

@@ -37,7 +37,7 @@ def open_aggregation(
     Raises:
         WriteConcernError: the pipeline wrote, and the write concern was not met.
     """
-    return open_cursor(
+    cursor = open_cursor(
         collection,
         plan.command,
         session,
@@ -46,6 +46,8 @@ def open_aggregation(
         max_await_time_ms=plan.max_await_time_ms,
         comment=plan.comment,
     )
+    cursor._plan.awaits_data = cursor._plan.awaits_data or plan.awaits_data
+    return cursor
 
 
 def open_cursor(

@@ -131,6 +131,8 @@ class Command(NamedTuple):
     """Set for getMore and killCursors: what their cursor lives on."""
     opens_cursor: bool = False
     """The reply may leave a cursor open on the server, for somebody to read on."""
+    awaits_data: bool = False
+    """The server may wait for news before it answers, and the connection with it."""
     closes_cursor: bool = False
     """Whatever comes of it, nobody reads on."""
     is_sensitive: bool = False

@@ -105,7 +105,11 @@ class Abandoned:
 
     def _late_reply(self, connection: Connection) -> bytes | memoryview | None:
         """Wait for the outstanding reply; None if it does not come."""
-        body, is_here = _finish(connection, self._grace)
+        grace = self._grace
+        if connection.awaits is not None:
+            # It ends by itself. Servers do not end a wait for news early, whatever they are told.
+            grace += connection.awaits.seconds
+        body, is_here = _finish(connection, grace)
         # Again and again: the server may not even have begun it the first time.
         for _ in range(self._attempts):
             if is_here:

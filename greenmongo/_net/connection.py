@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from greenmongo._core.options.credentials import Credentials
     from greenmongo._core.sdam.server_description import ServerDescription
     from greenmongo._core.types import Address, Conversation, Document
+    from greenmongo._net.awaiting import Await
     from greenmongo._net.holder import Holder
     from greenmongo._net.observers.command import CommandMonitoring
     from greenmongo._net.stream import Stream
@@ -70,6 +71,7 @@ class Connection:
 
     __slots__ = (
         "_received",
+        "awaits",
         "checkout_published",
         "compressor",
         "credentials",
@@ -110,6 +112,8 @@ class Connection:
         self.idle_since = monotonic()
         self.holder: Holder | None = None
         """What this connection is bound to."""
+        self.awaits: Await | None = None
+        """The wait for news that it is used for now."""
         self.pending: Exchange | None = None
         """Whose reply has not been read."""
         self._received: Message | None = None

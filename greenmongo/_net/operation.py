@@ -35,6 +35,7 @@ from greenmongo._core.server_codes import (
     SERVER_5_0_WIRE_VERSION,
     STATE_CHANGE_CODES,
 )
+from greenmongo._net.await_checkout import checkout_to_await
 from greenmongo._net.connection import next_request_id
 from greenmongo._net.cursor_lease import CursorLease, ends_cursor
 from greenmongo._net.holder import CursorHolder
@@ -232,7 +233,10 @@ class Operation:
             holder.follow_primary(server.pool)
         lease = self._lease
         kept_by = holder if lease is None or lease.holder is None else lease.holder
-        connection = server.pool.checkout(kept_by, timeout)
+        if command.awaits_data:
+            connection, self._command = checkout_to_await(server.pool, command, kept_by, timeout)
+        else:
+            connection = server.pool.checkout(kept_by, timeout)
         server.operation_count += 1
         try:
             if self._session is None:

@@ -34,6 +34,7 @@ from greenmongo._core.pool_rules import (
     wait_queue_timeout,
 )
 from greenmongo._core.types import format_address
+from greenmongo._net.awaiting import AwaitTurns
 from greenmongo._net.observers.pool import PoolObserver
 from greenmongo._net.observers.publisher import Publisher
 from greenmongo._net.pool_filler import PoolFiller
@@ -89,6 +90,7 @@ class Pool:
         self.limits = limits
         self.generation = 0
         self.state = PoolState.PAUSED
+        self.await_turns = AwaitTurns(hub, address, limits.max_size)
         self._drain = drain
         self._break_deadlock = break_deadlock
         self._all: set[Connection] = set()
@@ -182,6 +184,9 @@ class Pool:
 
     def _finish(self, connection: Connection, *, was_left: bool = False) -> None:
         """Take a connection back; whoever left it has not been told how that ended."""
+        if connection.awaits is not None:
+            connection.awaits.end()
+            connection.awaits = None
         holder = connection.holder
         if holder is not None:
             holder.wake_those_who_wait()

@@ -33,6 +33,8 @@ class Aggregation:
     batch_size: int
     max_await_time_ms: int | None
     comment: Any
+    awaits_data: bool = False
+    """It watches changes."""
 
 
 def aggregate(
@@ -81,7 +83,8 @@ def aggregate(
         acknowledged=not writes or body.get("writeConcern", {}).get("w") != 0,
         opens_cursor=True,
     )
-    return Aggregation(command, batch_size or 0, max_await_time_ms, body.get("comment"))
+    watches = bool(pipeline) and "$changeStream" in pipeline[0]
+    return Aggregation(command, batch_size or 0, max_await_time_ms, body.get("comment"), watches)
 
 
 def refuse_reserved(options: Mapping[str, Any]) -> None:

@@ -213,6 +213,7 @@ def get_more(
     read_preference: ReadMode,
     batch_size: int = 0,
     max_await_time_ms: int | None = None,
+    awaits_data: bool = False,
     comment: Any = None,
 ) -> Command:
     """Fetch a cursor's next batch from the server that holds it."""
@@ -233,6 +234,7 @@ def get_more(
         user_documents=True,
         address=address,
         lease=lease,
+        awaits_data=awaits_data,
         takes_max_time=False,
     )
 

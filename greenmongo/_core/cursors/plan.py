@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from greenmongo._core.commands.find import FindSpec, find, get_more, kill_cursor
+from greenmongo._core.constants import QueryFlag
 
 if TYPE_CHECKING:
     from bson.codec_options import CodecOptions
@@ -30,6 +31,8 @@ class CursorPlan:
     batch_size: int = 0
     limit: int = 0
     max_await_time_ms: int | None = None
+    awaits_data: bool = False
+    """The server waits for news before it says that there are none."""
     comment: Any = None
     cursor_id: int | None = None
     """None until the first reply; 0 once the server has nothing more."""
@@ -55,6 +58,7 @@ class CursorPlan:
             spec.batch_size,
             spec.limit,
             spec.max_await_time_ms,
+            bool(spec.flags & QueryFlag.AWAIT_DATA),
             spec.comment,
         )
 
@@ -117,6 +121,7 @@ class CursorPlan:
             read_preference=self.read_preference,
             batch_size=batch_size,
             max_await_time_ms=self.max_await_time_ms,
+            awaits_data=self.awaits_data,
             comment=self.comment,
         )
 
