@@ -6,7 +6,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, overload
 
 from greenmongo._api.change_stream import ChangeStream, CollectionChangeStream
-from greenmongo._api.checked import run_checked
+from greenmongo._api.checked import field_of, run_checked
 from greenmongo._api.collection.bulk_writes import BulkWrites
 from greenmongo._api.collection.find_and_modify import FindAndModify
 from greenmongo._api.collection.indexes import Indexes
@@ -92,7 +92,9 @@ class Collection(
             session=session, filter={"name": self._name}, comment=comment
         )
         information: Mapping[str, Any] = next(found, {})
-        options: dict[str, Any] = dict(information.get("options", {}))
+        options: dict[str, Any] = (
+            dict(field_of(information, "options", dict)) if "options" in information else {}
+        )
         options.pop("create", None)
         return options
 

@@ -9,7 +9,7 @@ from pymongo.errors import OperationFailure
 from pymongo.operations import IndexModel
 from pymongo.read_preferences import ReadPreference
 
-from greenmongo._api.checked import run_checked
+from greenmongo._api.checked import field_of, run_checked
 from greenmongo._api.collection.base import CollectionBase
 from greenmongo._api.command_cursor import CommandCursor
 from greenmongo._api.open_cursor import empty_cursor, open_cursor
@@ -131,6 +131,7 @@ class Indexes(CollectionBase[DocT], Generic[DocT]):
         information: dict[str, Any] = {}
         for index in self.list_indexes(session, comment):
             entry = dict(index)
-            entry["key"] = list(entry["key"].items())
-            information[entry.pop("name")] = entry
+            entry["key"] = list(field_of(index, "key", dict).items())
+            information[field_of(index, "name", str)] = entry
+            del entry["name"]
         return information

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic
 
 from bson.codec_options import DEFAULT_CODEC_OPTIONS
-from pymongo.errors import OperationFailure
+from pymongo.errors import OperationFailure, ProtocolError
 from pymongo.operations import SearchIndexModel
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
-from greenmongo._api.checked import run_checked
+from greenmongo._api.checked import field_of, run_checked
 from greenmongo._api.collection.base import CollectionBase
 from greenmongo._api.command_cursor import CommandCursor
 from greenmongo._api.open_cursor import open_aggregation
@@ -80,7 +80,10 @@ class SearchIndexes(CollectionBase[DocT], Generic[DocT]):
         """
         command = create_search_indexes(self._namespace, models, comment=comment, options=kwargs)
         reply = run_checked(self._executor, command, session).document
-        return [index["name"] for index in reply["indexesCreated"]]
+        created = field_of(reply, "indexesCreated", list)
+        if len(created) != len(models):
+            raise ProtocolError(f"indexesCreated in a reply cannot be {created!r:.100}")
+        return [field_of(index, "name", str) for index in created]
 
     def drop_search_index(
         self,

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from bson.codec_options import DEFAULT_CODEC_OPTIONS
 from bson.dbref import DBRef
-from pymongo.errors import CollectionInvalid, ProtocolError
+from pymongo.errors import CollectionInvalid
 from pymongo.read_preferences import ReadPreference
 
-from greenmongo._api.checked import run_checked
+from greenmongo._api.checked import field_of, run_checked
 from greenmongo._api.command_cursor import CommandCursor
 from greenmongo._api.configured import name_of
 from greenmongo._api.database.base import DatabaseBase
@@ -154,7 +154,7 @@ class Collections(DatabaseBase[DocT], Generic[DocT]):
         """
         options = {**kwargs, **names_only(filter)}
         found = self.list_collections(session, comment=comment, **options)
-        return [name_in(description) for description in found]
+        return [field_of(description, "name", str) for description in found]
 
     def drop_collection(
         self,
@@ -207,8 +207,8 @@ class Collections(DatabaseBase[DocT], Generic[DocT]):
         )
         report = self._executor.execute(command, session).document
         # A sharded cluster reports for each shard.
-        parts = report["raw"].values() if "raw" in report else (report,)
-        if not all(part.get("valid", False) for part in parts):
+        parts = field_of(report, "raw", dict).values() if "raw" in report else (report,)
+        if not all(isinstance(part, Mapping) and part.get("valid") for part in parts):
             raise CollectionInvalid(f"{name} invalid: {report!r}")
         return report
 
@@ -235,15 +235,3 @@ class Collections(DatabaseBase[DocT], Generic[DocT]):
             )
         collection: Collection[DocT] = self._collection(dbref.collection)
         return collection.find_one({"_id": dbref.id}, session=session, comment=comment, **kwargs)
-
-
-def name_in(description: Mapping[str, Any]) -> str:
-    """Return the name in a description that a server gave.
-
-    Raises:
-        ProtocolError: it has none.
-    """
-    name = description.get("name")
-    if not isinstance(name, str):
-        raise ProtocolError(f"name in a reply cannot be {name!r:.100}")
-    return name

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic
 
+from greenmongo._api.checked import field_of
 from greenmongo._core.types import DocT
 from greenmongo._legacy.collection.base import LegacyCollectionBase
 
@@ -41,8 +42,9 @@ class MapReduce(LegacyCollectionBase[DocT], Generic[DocT]):
             return reply
         result = reply["result"]
         if isinstance(result, Mapping):
-            return self.database.client[result["db"]][result["collection"]]
-        return self.database[result]
+            database = self.database.client[field_of(result, "db", str)]
+            return database[field_of(result, "collection", str)]
+        return self.database[field_of(reply, "result", str)]
 
     def inline_map_reduce(
         self, /, map: Any, reduce: Any, full_response: bool = False, **options: Any
@@ -60,5 +62,5 @@ class MapReduce(LegacyCollectionBase[DocT], Generic[DocT]):
         reply = self.database.command(
             "mapReduce", self._name, map=map, reduce=reduce, out={"inline": 1}, **options
         )
-        results: list[Any] = reply["results"]
+        results: list[Any] = field_of(reply, "results", list)
         return reply if full_response else results
