@@ -195,9 +195,8 @@ class Executor(SessionExecutor):
         # Of several mongos the smallest of each: nobody knows which one will be asked.
         return WriteLimits(*map(min, zip(*map(_SIZES, writable), strict=True)))
 
-    def new_operation_id(self) -> int:
-        """Return a number that ties the commands of one operation together, for listeners."""
-        return next_request_id()
+    new_operation_id = staticmethod(next_request_id)
+    """Return a number that ties the commands of one operation together, for listeners."""
 
     def select_address(self, preference: ReadMode | None) -> Address:
         """Wait for a server that suits and return its address.

@@ -347,3 +347,22 @@ def test_a_greenlet_that_is_killed_knows_how_many_were_inserted(
     gate.open()
     assert client.admin.command("ping")["ok"]
     assert server.count("insert") == 2
+
+
+# ---- timeoutMS -----------------------------------------------------------------------------------
+
+
+def test_the_time_of_a_list_is_for_all_its_messages(
+    server: ScriptedServer, connect_through: Connect
+) -> None:
+    def slowly(received: Received) -> dict[str, Any]:
+        received.connection.wait(0.05)
+        return inserted(received)
+
+    server.hello["maxWriteBatchSize"] = 2
+    server.on("insert", slowly)
+    client = connect_through(server.uri, timeoutMS=60_000)
+    client.admin.command("ping")
+    client.db.things.insert_many([{"_id": n} for n in range(6)])
+    first, _, last = (each.document["maxTimeMS"] for each in server.commands("insert"))
+    assert first - last >= 90

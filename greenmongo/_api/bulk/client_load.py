@@ -62,6 +62,8 @@ class ClientLoad(BulkLoad[ClientBatch, ClientBulkWriteResult]):
         options: of the command, beside these.
     """
 
+    _has_cursors = True
+
     def __init__(
         self,
         cursors: Collection[Any],
@@ -96,9 +98,8 @@ class ClientLoad(BulkLoad[ClientBatch, ClientBulkWriteResult]):
             bson.encode(self._body, codec_options=self._namespace.codec_options)
         )
         self._operations: list[ClientOperation] = []
-
-    def _is_users(self, items: list[Any]) -> bool:
-        return reading_is_users(self._namespace.codec_options, items)
+        if self.is_whole:
+            self._runs_users_code = reading_is_users(self._namespace.codec_options, self.source)
 
     def _prepare(self, item: Any) -> bytes:
         model, options = read_model(item), self._namespace.codec_options

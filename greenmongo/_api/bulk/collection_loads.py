@@ -99,9 +99,8 @@ class InsertLoad(CollectionLoad[InsertManyResult]):
         self._sources: list[Any] = []
         self._ids: list[Any] | None = [] if return_ids else None
         self._codec_options = self._namespace.codec_options
-
-    def _is_users(self, items: list[Any]) -> bool:
-        return encoding_is_users(self._codec_options, items)
+        if self.is_whole:
+            self._runs_users_code = encoding_is_users(self._codec_options, self.source)
 
     def _prepare(self, item: Any) -> bytes:
         if type(item) is dict:  # as nearly all are: `give_id`, without the call
@@ -146,9 +145,8 @@ class OperationsLoad(CollectionLoad[BulkWriteResult]):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._statements: list[Statement] = []
-
-    def _is_users(self, items: list[Any]) -> bool:
-        return reading_is_users(self._namespace.codec_options, items)
+        if self.is_whole:
+            self._runs_users_code = reading_is_users(self._namespace.codec_options, self.source)
 
     def _prepare(self, item: Any) -> bytes:
         model = read_model(item)

@@ -11,7 +11,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Sequence, Sized
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, cast
+from contextlib import nullcontext
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Generic,
+    ParamSpec,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    cast,
+)
 
 from pymongo.errors import InvalidOperation, OperationFailure
 
@@ -56,6 +67,9 @@ AnyIterable: TypeAlias = Iterable[T] | AsyncIterable[T]
 OnProgress: TypeAlias = Callable[[int, int | None], object]
 """Called with how many operations are done, and how many there are, if that is known."""
 
+_ALONE = nullcontext()
+"""Around what is one command."""
+
 WINDOW_COUNT = 10_000
 WINDOW_SIZE = 8 * 1024 * 1024
 """Operations, and bytes of them, that are held of a source which is no list."""
@@ -99,6 +113,12 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
         progress: adds the replies up.
     """
 
+    _runs_users_code: bool
+    """Encoding what is in the list does; of no account for other sources."""
+
+    _has_cursors: ClassVar[bool] = False
+    """A message is not all: its results are read from a cursor."""
+
     def __init__(
         self,
         executor: CommandExecutor,
@@ -109,14 +129,12 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
     ) -> None:
         self._executor = executor
         self._session = session
-        # CSOT, "Bulk Writes": for all messages together.
-        self._limit = executor.as_one_operation()
         self._on_progress = on_progress
         self.progress = progress
         self.is_whole = isinstance(source, (list, tuple))
         """The source is a list, which `run` may take from any side."""
         # A copy, as the caller's may change meanwhile.
-        self.source = list(source) if self.is_whole else source
+        self.source: Any = list(source) if self.is_whole else source
         """None once somebody iterates over it."""
         self._total = len(source) if isinstance(source, Sized) else None
         self._first = 0
@@ -132,10 +150,6 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
     @abstractmethod
     def _prepare(self, item: Any) -> bytes:
         """Check and encode one operation, and add it to the window. In the caller's place."""
-
-    @abstractmethod
-    def _is_users(self, items: list[Any]) -> bool:
-        """Tell whether encoding these runs code of the user's."""
 
     @abstractmethod
     def _take_batches(self, limits: WriteLimits) -> Sequence[BatchT]:
@@ -175,7 +189,7 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
             raise
 
     def _take_whole(self, items: list[Any]) -> None:
-        if self._is_users(items):
+        if self._runs_users_code:
             upcall(lambda: [self._prepare(item) for item in items])
         else:
             # As `with_checkpoints`, without its calls for each of a few.
@@ -249,18 +263,21 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
         remember_progress(error, self.progress.result)
 
     def _send_all(self, *, are_last: bool = False) -> None:
-        progress = self.progress
-        batches = self._take_batches(self._executor.limits())
+        progress, batches = self.progress, self._take_batches(self._executor.limits())
+        self._sent = batches
+        last = batches[-1] if are_last else None
         # Command Logging and Monitoring, CommandStartedEvent: operationId links the events of a
         # bulk write.
         if self._operation_id is None:
             self._operation_id = self._executor.new_operation_id()
-        self._sent = batches
-        last = batches[-1] if are_last else None
+        # CSOT, "Bulk Writes": of a list the time is for all messages together. How long another
+        # source takes is not ours, so that each window of it has the whole time.
+        several = len(batches) > 1 or self._has_cursors
+        limit = self._executor.as_one_operation() if several else _ALONE
         for batch in batches:
             try:
                 command = self._build(batch, self._operation_id, is_last=batch is last)
-                with self._limit:
+                with limit:
                     self._execute(command, batch)
             except OperationFailure as error:
                 progress.record_failure(error)
