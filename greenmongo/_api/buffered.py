@@ -233,7 +233,7 @@ class BufferedCursor(Generic[DocT]):
         try:
             return self._executor.execute(command, self._session)
         except OperationFailure as error:
-            if error.code in CURSOR_GONE_CODES:
+            if error.code in CURSOR_GONE_CODES or self._plan.streams:
                 self._killed = True
                 if self._waits_for_more():
                     # The capped collection overtook its reader: the end, not a failure.

@@ -133,6 +133,8 @@ class Command(NamedTuple):
     """The reply may leave a cursor open on the server, for somebody to read on."""
     awaits_data: bool = False
     """The server may wait for news before it answers, and the connection with it."""
+    streams: bool = False
+    """The server may send further batches without being asked: OP_MSG, "exhaustAllowed"."""
     closes_cursor: bool = False
     """Whatever comes of it, nobody reads on."""
     is_sensitive: bool = False

@@ -105,6 +105,9 @@ class Abandoned:
 
     def _late_reply(self, connection: Connection) -> bytes | memoryview | None:
         """Wait for the outstanding reply; None if it does not come."""
+        if connection.pending is not None and connection.pending.streams:
+            # It may go on for as long as there are documents.
+            self.end_on_server(connection)
         grace = self._grace
         if connection.awaits is not None:
             # It ends by itself. Servers do not end a wait for news early, whatever they are told.

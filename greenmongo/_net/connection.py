@@ -7,13 +7,13 @@ use it until `finish` has read that reply. `_net.abandon` sees to it.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import bson
 from bson.errors import BSONError
-from pymongo.errors import ProtocolError
+from pymongo.errors import NetworkTimeout, ProtocolError
 
 from greenmongo._core.command import ReplyShape
 from greenmongo._core.damaged_reply import decode_own
@@ -57,11 +57,14 @@ def next_request_id() -> int:
 class Exchange:
     """A command that was sent and whose reply has not been read."""
 
-    request_id: int
+    request_id: int | None
+    """None if the reply is one that was not asked for singly."""
     lsid: Document | None
     """The session it runs in, by which the server can be told to end it."""
     is_exclusive: bool
     """Nothing else is in that session, no open cursor either."""
+    streams: bool = False
+    """Further replies may follow without being asked for."""
     on_over: Callable[[], object] | None = None
     """To be called when nobody waits for the reply, and it has come or was given up."""
 
@@ -87,6 +90,7 @@ class Connection:
         "service_id",
         "state",
         "stream",
+        "streaming",
         "timeout",
     )
 
@@ -116,6 +120,8 @@ class Connection:
         """The wait for news that it is used for now."""
         self.pending: Exchange | None = None
         """Whose reply has not been read."""
+        self.streaming: Exchange | None = None
+        """Whose next reply is on its way, and nobody waits for it now."""
         self._received: Message | None = None
         """The message of the pending reply, once it is here."""
         self.state = ConnectionState.PENDING
@@ -146,9 +152,12 @@ class Connection:
         *,
         lsid: Document | None = None,
         is_exclusive: bool = False,
+        streams: bool = False,
         timeout: float | None = None,
     ) -> bytes | memoryview:
         """Send a message and return the BSON body of its reply, where it lies if it is large.
+
+        With `streams` further replies may follow: then this is `streaming`.
 
         Raises:
             AutoReconnect: the connection broke.
@@ -157,9 +166,25 @@ class Connection:
         """
         if timeout is None:
             timeout = self.timeout
-        self.pending = Exchange(request_id, lsid, is_exclusive)
+        self.pending = exchange = Exchange(request_id, lsid, is_exclusive, streams)
         self.stream.send(message, timeout)
-        return self._read_reply(request_id, timeout)
+        return self._read_reply(exchange, timeout)
+
+    def read_on(self, timeout: float | None) -> bytes | memoryview:
+        """Return the body of the next reply of one that is `streaming`.
+
+        Raises:
+            AutoReconnect, NetworkTimeout, ProtocolError: as `exchange`.
+        """
+        exchange = self.leave_stream()
+        assert exchange is not None
+        return self._read_reply(exchange, self.timeout if timeout is None else timeout)
+
+    def leave_stream(self) -> Exchange | None:
+        """Make a stream, if there is one, an exchange that must be finished; return that."""
+        if self.streaming is not None:
+            self.pending, self.streaming = self.streaming, None
+        return self.pending
 
     def send_only(self, message: bytes) -> None:
         """Send a message that is never answered (moreToCome)."""
@@ -168,12 +193,19 @@ class Connection:
     def finish(self, timeout: float | None) -> bytes | memoryview | None:
         """Read the reply that nobody waits for any more, if there is one, and return its body.
 
+        Of a stream it is the last one.
+
         Raises:
             AutoReconnect, NetworkTimeout, ProtocolError: as `exchange`.
         """
-        if self.pending is None:
-            return None
-        return self._read_reply(self.pending.request_id, timeout)
+        deadline = None if timeout is None else monotonic() + timeout
+        body = None
+        while (exchange := self.leave_stream()) is not None:
+            left = None if deadline is None else deadline - monotonic()
+            if left is not None and left <= 0 and body is not None:
+                raise NetworkTimeout(f"{format_address(self.address)}: the stream has not ended")
+            body = self._read_reply(exchange, left)
+        return body
 
     def command(
         self, document: Document, *, db: str = "admin", timeout: float | None = None
@@ -228,10 +260,11 @@ class Connection:
         """Close the socket. Idempotent."""
         self.stream.close()
 
-    def _read_reply(self, request_id: int, timeout: float | None) -> bytes | memoryview:
+    def _read_reply(self, exchange: Exchange, timeout: float | None) -> bytes | memoryview:
+        request_id = exchange.request_id
         received = self._received or self.stream.read_message(timeout)
         response_to, op_code, payload = received
-        if response_to != request_id:
+        if request_id not in (None, response_to):
             raise self.refuse(
                 WireError(
                     f"got the reply to request {response_to} while waiting for the reply to "
@@ -244,12 +277,16 @@ class Connection:
                 message = self._read_elsewhere(received, limit)
             else:
                 message = read_reply(op_code, payload, max_message_size=limit)
-            if message.flags & MORE_TO_COME:
+            more = bool(message.flags & MORE_TO_COME)
+            if more and not exchange.streams:
                 raise WireError("the server announces more replies than were asked for")
         except WireError as error:
             raise self.refuse(error) from error
         self.pending = self._received = None
-        if self.stream.has_input():
+        if more:
+            # It answers the server's own last reply: there is no request to compare it with.
+            self.streaming = replace(exchange, request_id=None)
+        elif self.stream.has_input():
             # Nobody asked for more: what came would be taken for the reply to the next command.
             self.close()
         return message.body

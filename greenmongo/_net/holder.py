@@ -137,9 +137,10 @@ class RequestHolder(Holder):
 
 
 class CursorHolder(Holder):
-    """An open cursor behind a load balancer: only its own connection leads to its server.
+    """An open cursor that has a connection of its own.
 
-    Load Balancer Support, "Behaviour With Cursors".
+    Behind a load balancer no other leads to its server (Load Balancer Support, "Behaviour With
+    Cursors"); and an exhaust cursor's batches come over it without being asked for.
     """
 
     __slots__ = ()
@@ -147,6 +148,12 @@ class CursorHolder(Holder):
     def __init__(self, pool: Pool, connection: Connection) -> None:
         super().__init__(HolderKind.CURSOR)
         self.bind(pool, connection)
+
+    def leave_stream(self) -> None:
+        """Have a stream of batches ended on the server and read to its end. Does not wait."""
+        for pool, connection in list(self.bound.items()):
+            if connection.leave_stream() is not None:
+                pool.checkin(connection)
 
     def raise_if_broken(self) -> None:
         """Refuse any other connection.

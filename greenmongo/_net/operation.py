@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from greenmongo._core.sessions.client_session import SessionLike, SessionState
     from greenmongo._core.types import Address, Document, ReadMode
     from greenmongo._net.connection import Connection
-    from greenmongo._net.holder import RequestHolder
+    from greenmongo._net.holder import Holder, RequestHolder
     from greenmongo._net.operation_context import OperationContext
     from greenmongo._net.server import Server
 
@@ -232,7 +232,11 @@ class Operation:
         if holder is not None and holder.strict and self._needs_primary():
             holder.follow_primary(server.pool)
         lease = self._lease
-        kept_by = holder if lease is None or lease.holder is None else lease.holder
+        kept_by: Holder | None = holder
+        if lease is not None and lease.holder is not None:
+            kept_by = lease.holder
+            if command.closes_cursor:
+                lease.holder.leave_stream()
         if command.awaits_data:
             connection, self._command = checkout_to_await(server.pool, command, kept_by, timeout)
         else:
@@ -342,6 +346,8 @@ class Operation:
         cursor = document.get("cursor")
         is_open = isinstance(cursor, dict) and bool(cursor.get("id"))
         if self._lease is not None:
+            if connection.streaming is not None and connection.holder is None:
+                self._lease.holder = CursorHolder(server.pool, connection)
             if not is_open:
                 self._lease.end()
         elif is_open:

@@ -203,7 +203,8 @@ class Pool:
         """Take a connection back at the end of what it was bound to."""
         connection.holder = None
         if connection.state is _HELD:
-            self._take_back(connection)
+            connection.leave_stream()
+            self.checkin(connection)
 
     def ready(self) -> None:
         """Let callers in (CMAP "Marking a Connection Pool as Ready")."""
@@ -404,6 +405,7 @@ class Pool:
             return
         if (
             not connection.is_usable
+            or connection.streaming is not None
             or connection.generation != self.generation
             or self.state is PoolState.CLOSED
         ):
@@ -419,7 +421,9 @@ class Pool:
 
     def _on_break(self, connection: Connection) -> None:
         """The server hung up, or spoke out of turn, while nobody waited for it. In the hub."""
-        if connection.state is not _AVAILABLE and connection.state is not _HELD:
+        # What streams brings batches that a cursor will ask for.
+        brings = connection.streaming is not None and connection.stream.is_open
+        if brings or (connection.state is not _AVAILABLE and connection.state is not _HELD):
             return
         if connection.holder is not None:
             connection.holder.unbind(self, broken=True)

@@ -23,6 +23,7 @@ from greenmongo._core.command_body import (
 )
 from greenmongo._core.cursors.undecoded_batch import DECODE_CHUNK
 from greenmongo._core.damaged_reply import DamagedReply
+from greenmongo._core.pool_rules import HolderKind
 from greenmongo._core.reply_shape import ShapeError, check_reply_shape
 from greenmongo._core.sdam.kinds import ServerKind
 from greenmongo._core.sdam.server_description import ServerDescription
@@ -36,7 +37,7 @@ from greenmongo._net.operation_session import absorb_reply
 from greenmongo._net.time_limit import has_timeout
 from greenmongo._wire.compression import compress_message
 from greenmongo._wire.errors import WireError
-from greenmongo._wire.op_msg import MORE_TO_COME, encode_op_msg
+from greenmongo._wire.op_msg import EXHAUST_ALLOWED, MORE_TO_COME, encode_op_msg
 
 if TYPE_CHECKING:
     from greenmongo._core.command import Command, Requirement
@@ -149,17 +150,11 @@ def round_trip(
     Raises:
         PyMongoError: it was not sent, or no reply came, or none that makes sense.
     """
-    known = connection.description
-    if command.requires is not None:
-        _check_requirement(command.requires, known)
-    message = _encode(context, command, body, request_id)
-    if known is not None and command.operation_id is None:
-        # Whether one of many documents is too large, the server judges better.
-        check_message_size(command.name, len(message), known.max_bson_size)
-        if not command.acknowledged:
-            _check_unacknowledged(command, len(message), known)
-    if connection.compressor is not None and command.may_compress:
-        message = _compress(message, connection.compressor)
+    if connection.streaming is None:
+        message = _message_for(context, connection, command, body, request_id, session)
+    else:
+        # Nothing is sent. PyMongo's listeners see it as a command with this number.
+        message, request_id = b"", 0
     monitoring = context.command_monitoring
     if not monitoring.is_wanted():
         return _send_and_receive(
@@ -186,12 +181,54 @@ def round_trip(
     return reply
 
 
+def _message_for(
+    context: OperationContext,
+    connection: Connection,
+    command: Command,
+    body: Document,
+    request_id: int,
+    session: SessionState | None,
+) -> bytes:
+    """Return what is sent, if the server may be sent it."""
+    known = connection.description
+    if command.requires is not None:
+        _check_requirement(command.requires, known)
+    streams = command.streams and _may_stream(connection, session)
+    message = _encode(context, command, body, request_id, streams=streams)
+    if known is not None and command.operation_id is None:
+        # Whether one of many documents is too large, the server judges better.
+        check_message_size(command.name, len(message), known.max_bson_size)
+        if not command.acknowledged:
+            _check_unacknowledged(command, len(message), known)
+    if connection.compressor is not None and command.may_compress:
+        return _compress(message, connection.compressor)
+    return message
+
+
 def _check_requirement(required: Requirement, server: ServerDescription | None) -> None:
     if server is not None and server.max_wire_version < required.wire_version:
         raise required.error(required.message)
 
 
-def _encode(context: OperationContext, command: Command, body: Document, request_id: int) -> bytes:
+def _may_stream(connection: Connection, session: SessionState | None) -> bool:
+    """Tell whether a cursor may have a connection for itself.
+
+    Not that of a request or a transaction, whose other operations need it; nor is a session of
+    the caller's for it alone.
+    """
+    holder = connection.holder
+    is_own = session is None or session.is_implicit
+    return is_own and (holder is None or holder.kind is HolderKind.CURSOR)
+
+
+def _encode(
+    context: OperationContext,
+    command: Command,
+    body: Document,
+    request_id: int,
+    *,
+    streams: bool,
+) -> bytes:
     options = command.codec_options
     if options is context.plain_options or not codecs_are_users(options):
         encoded = bson.encode(body, codec_options=options)
@@ -200,7 +237,7 @@ def _encode(context: OperationContext, command: Command, body: Document, request
     return encode_op_msg(
         request_id,
         encoded,
-        flags=0 if command.acknowledged else MORE_TO_COME,
+        flags=EXHAUST_ALLOWED if streams else 0 if command.acknowledged else MORE_TO_COME,
         sequences=command.sequences,
     )
 
@@ -237,13 +274,17 @@ def _send_and_receive(
     if not command.acknowledged:
         connection.send_only(message)
         return {"ok": 1.0}
-    body = connection.exchange(
-        message,
-        request_id,
-        lsid=None if session is None else session.server_session.lsid,
-        is_exclusive=session is None or session.is_implicit,
-        timeout=timeout,
-    )
+    if connection.streaming is not None:
+        body = connection.read_on(timeout)
+    else:
+        body = connection.exchange(
+            message,
+            request_id,
+            lsid=None if session is None else session.server_session.lsid,
+            is_exclusive=session is None or session.is_implicit,
+            streams=command.streams and _may_stream(connection, session),
+            timeout=timeout,
+        )
     sequences = command.sequences
     try:
         if len(body) > DECODE_CHUNK and command.user_documents:

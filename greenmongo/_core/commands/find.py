@@ -215,8 +215,9 @@ def get_more(
     max_await_time_ms: int | None = None,
     awaits_data: bool = False,
     comment: Any = None,
+    streams: bool = False,
 ) -> Command:
-    """Fetch a cursor's next batch from the server that holds it."""
+    """Fetch a cursor's next batch, or all that follow, from the server that holds it."""
     body: Document = {"getMore": cursor_id, "collection": collection}
     if batch_size:
         body["batchSize"] = batch_size
@@ -236,6 +237,7 @@ def get_more(
         lease=lease,
         awaits_data=awaits_data,
         takes_max_time=False,
+        streams=streams,
     )
 
 

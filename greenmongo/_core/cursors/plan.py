@@ -34,6 +34,8 @@ class CursorPlan:
     awaits_data: bool = False
     """The server waits for news before it says that there are none."""
     comment: Any = None
+    streams: bool = False
+    """It is an exhaust cursor: batches come without being asked for, where that is possible."""
     cursor_id: int | None = None
     """None until the first reply; 0 once the server has nothing more."""
     address: Address | None = None
@@ -60,6 +62,7 @@ class CursorPlan:
             spec.max_await_time_ms,
             bool(spec.flags & QueryFlag.AWAIT_DATA),
             spec.comment,
+            bool(spec.flags & QueryFlag.EXHAUST),
         )
 
     @staticmethod
@@ -123,6 +126,7 @@ class CursorPlan:
             max_await_time_ms=self.max_await_time_ms,
             awaits_data=self.awaits_data,
             comment=self.comment,
+            streams=self.streams,
         )
 
     def kill_command(self) -> Command:
