@@ -21,7 +21,6 @@ from tests.chaos.verdict import Finding, judge_data
 
 __all__ = ["Calls"]
 
-GREENLETS, THREADS, ASYNCIO_TASKS, TRIO_TASKS = 200, 20, 100, 50
 FAULT_EVERY = 20.0
 
 
@@ -29,6 +28,13 @@ class Calls(Storm):
     """Callers that write and read tokens."""
 
     options: ClassVar[dict[str, Any]] = {"maxPoolSize": 20}
+    callers: ClassVar[dict[str, int]] = {
+        "greenlet": 200,
+        "thread": 20,
+        "asyncio-one": 100,
+        "asyncio-two": 100,
+        "trio": 50,
+    }
 
     def faults(self, seconds: float) -> Plan:
         """Step the primary down now and again, and crash it once half-way."""
@@ -92,6 +98,5 @@ class Calls(Storm):
 
 def slots() -> list[str]:
     """Return the names of all slots."""
-    kinds = {"greenlet": GREENLETS, "thread": THREADS, "trio": TRIO_TASKS}
-    kinds |= {"asyncio-one": ASYNCIO_TASKS, "asyncio-two": ASYNCIO_TASKS}
-    return [f"{kind}-{number}" for kind, count in kinds.items() for number in range(count)]
+    counts = Calls.callers.items()
+    return [f"{kind}-{number}" for kind, count in counts for number in range(count)]

@@ -22,6 +22,8 @@ class Storm(ABC):
 
     options: ClassVar[dict[str, Any]]
     """Of the client."""
+    callers: ClassVar[dict[str, int]]
+    """How many of each kind."""
 
     def __init__(self, driver: Driver, ledger: Ledger, seed: int) -> None:
         self.driver = driver

@@ -30,7 +30,6 @@ from tests.chaos.verdict import Finding, judge_closings
 
 __all__ = ["Bank"]
 
-CALLERS = {"greenlet": 30, "thread": 20, "asyncio": 30, "trio": 20}
 FAULT_EVERY = 15.0
 ENDS_WITHIN = 2.0
 """Seconds until no member has a transaction open."""
@@ -46,10 +45,11 @@ class Bank(Storm):
         "connectTimeoutMS": 4000,
     }
 
+    callers: ClassVar[dict[str, int]] = {"greenlet": 30, "thread": 20, "asyncio": 30, "trio": 20}
+
     def __init__(self, driver: Driver, ledger: Ledger, seed: int) -> None:
         super().__init__(driver, ledger, seed)
         self.book = Book()
-        self._callers = dict(CALLERS)
 
     def faults(self, seconds: float) -> Plan:
         """Step the primary down, freeze it, crash it, and again."""
@@ -101,7 +101,7 @@ class Bank(Storm):
         ]
 
     def _callers_of(self, kind: str) -> list[tuple[Clerk, Random]]:
-        slots = [f"{kind}-{number}" for number in range(self._callers[kind])]
+        slots = [f"{kind}-{number}" for number in range(self.callers[kind])]
         return [
             (
                 Clerk(self.book, self.ledger, slot, has_requests=self.driver.has_requests),

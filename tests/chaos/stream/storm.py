@@ -30,7 +30,6 @@ from tests.chaos.verdict import Finding, judge_closings
 
 __all__ = ["Streams"]
 
-WRITERS = {"greenlet": 30, "thread": 20, "asyncio": 30, "trio": 20}
 FAULT_EVERY = 15.0
 ENDS_WITHIN = 30.0
 
@@ -44,10 +43,11 @@ class Streams(Storm):
         "connectTimeoutMS": 4000,
     }
 
+    callers: ClassVar[dict[str, int]] = {"greenlet": 30, "thread": 20, "asyncio": 30, "trio": 20}
+
     def __init__(self, driver: Driver, ledger: Ledger, seed: int) -> None:
         super().__init__(driver, ledger, seed)
         self.record = Record()
-        self._writers = dict(WRITERS)
         self._since = Timestamp(0, 0)
 
     @property
@@ -123,7 +123,7 @@ class Streams(Storm):
             gevent.get_hub().destroy(destroy_loop=True)
 
     def _authors(self, kind: str, client: Any) -> list[Author]:
-        slots = [f"{kind}-{number}" for number in range(self._writers[kind])]
+        slots = [f"{kind}-{number}" for number in range(self.callers[kind])]
         return [
             Author(client, self.record, self.ledger, Random(f"{self.seed} {slot}"), slot)
             for slot in slots
