@@ -14,7 +14,7 @@ from pymongo.errors import AutoReconnect, CursorNotFound, OperationFailure, PyMo
 if TYPE_CHECKING:
     from tests.chaos.steps import Step
 
-__all__ = ["Deliberate", "Ledger"]
+__all__ = ["SNAPSHOT_UNAVAILABLE", "Deliberate", "Ledger"]
 
 GRACE = 5.0
 """Seconds after a fault is over in which callers may still hear of it."""

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import anyio
 import pymongo
+from pymongo.errors import OperationFailure
 from pymongo.write_concern import WriteConcern
 
 from greenmongo.embedded import EmbeddedServerError, Member, MongoServer
@@ -23,7 +24,7 @@ from tests.chaos.bank.verdict import judge_bank
 from tests.chaos.callers import run_greenlets, run_threads
 from tests.chaos.drivers import Driver
 from tests.chaos.faults import CRASH, FREEZE, STEPDOWN, Plan, in_turn
-from tests.chaos.ledger import Ledger
+from tests.chaos.ledger import SNAPSHOT_UNAVAILABLE, Ledger
 from tests.chaos.storm import Storm, start
 from tests.chaos.tasks import run_tasks
 from tests.chaos.verdict import Finding, judge_closings
@@ -62,6 +63,8 @@ class Bank(Storm):
             db.accounts.insert_many([{"_id": n, "balance": OPENING} for n in range(ACCOUNTS)])
             # Not unique: a transfer that is done twice is to be seen.
             db.transfers.create_index("token")
+            for address in filter(None, [client.primary, *client.secondaries]):
+                wait_for_snapshots(*address)
 
     def start_callers(self, until: float) -> list[Thread]:
         """Start each kind in a thread of its own."""
@@ -136,6 +139,22 @@ class Bank(Storm):
                 await run_tasks(callers, canceller, until)
 
         anyio.run(run, backend=kind)
+
+
+def wait_for_snapshots(host: str, port: int | None) -> None:
+    """Wait until a member can be read as of a moment after the index was made."""
+    with pymongo.MongoClient[Any](host, port, directConnection=True) as client:
+        for name in ("accounts", "transfers"):
+            while True:
+                try:
+                    with client.start_session(snapshot=True) as session:
+                        client[DATABASE][name].find_one({}, session=session)
+                except OperationFailure as error:
+                    if error.code != SNAPSHOT_UNAVAILABLE:
+                        raise
+                    sleep(0.05)
+                else:
+                    break
 
 
 def judge_open(members: list[Member]) -> Finding:
