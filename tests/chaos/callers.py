@@ -109,7 +109,9 @@ class Living(Protocol):
         """Live once."""
 
 
-def run_greenlets(callers: Sequence[Living], random: Random, until: float) -> None:
+def run_greenlets(
+    callers: Sequence[Living], random: Random, until: float, kill_every: float = KILL_EVERY
+) -> None:
     """Have each caller live again and again in new greenlets, of which some are killed."""
     hub = gevent.get_hub()
     hub.NOT_ERROR = (*hub.NOT_ERROR, Deliberate)
@@ -122,7 +124,7 @@ def run_greenlets(callers: Sequence[Living], random: Random, until: float) -> No
 
     slots = [gevent.spawn(keep_alive, caller) for caller in callers]
     while monotonic() < until:
-        gevent.sleep(KILL_EVERY)
+        gevent.sleep(kill_every)
         random.choice(list(living.values())).kill(block=False)
     gevent.joinall(slots, raise_error=True)
     living.clear()

@@ -104,7 +104,12 @@ class LivingTask(Protocol):
         """Live once."""
 
 
-async def run_tasks(callers: Sequence[LivingTask], random: Random | None, until: float) -> None:
+async def run_tasks(
+    callers: Sequence[LivingTask],
+    random: Random | None,
+    until: float,
+    cancel_every: float = CANCEL_EVERY,
+) -> None:
     """Have each caller live again and again in new tasks, of which some are cancelled."""
     living: dict[LivingTask, anyio.CancelScope] = {}
 
@@ -118,5 +123,5 @@ async def run_tasks(callers: Sequence[LivingTask], random: Random | None, until:
         for caller in callers:
             slots.start_soon(keep_alive, caller)
         while random is not None and monotonic() < until:
-            await anyio.sleep(CANCEL_EVERY)
+            await anyio.sleep(cancel_every)
             random.choice(list(living.values())).cancel()

@@ -32,6 +32,8 @@ from tests.chaos.verdict import Finding, judge_closings
 __all__ = ["Bank"]
 
 FAULT_EVERY = 15.0
+LEAVE_EVERY = 0.1
+"""Seconds from one caller who leaves to the next of his kind."""
 ENDS_WITHIN = 2.0
 """Seconds until no member has a transaction open."""
 
@@ -118,7 +120,7 @@ class Bank(Storm):
             BankCaller(self.driver.client, clerk, random, can_leave=True)
             for clerk, random in self._callers_of("greenlet")
         ]
-        run_greenlets(callers, Random(f"{self.seed} killer"), until)
+        run_greenlets(callers, Random(f"{self.seed} killer"), until, LEAVE_EVERY)
 
     def _threads(self, until: float) -> None:
         callers = [
@@ -136,7 +138,7 @@ class Bank(Storm):
                     BankTaskCaller(client, clerk, random, can_leave=self.driver.can_cancel)
                     for clerk, random in self._callers_of(kind)
                 ]
-                await run_tasks(callers, canceller, until)
+                await run_tasks(callers, canceller, until, LEAVE_EVERY)
 
         anyio.run(run, backend=kind)
 

@@ -31,6 +31,8 @@ from tests.chaos.verdict import Finding, judge_closings
 __all__ = ["Streams"]
 
 FAULT_EVERY = 15.0
+LEAVE_EVERY = 0.1
+"""Seconds from one caller who leaves to the next of his kind."""
 ENDS_WITHIN = 30.0
 
 
@@ -131,7 +133,7 @@ class Streams(Storm):
 
     def _greenlets(self, until: float) -> None:
         writers = [Writer(author) for author in self._authors("greenlet", self.driver.client)]
-        run_greenlets(writers, Random(f"{self.seed} killer"), until)
+        run_greenlets(writers, Random(f"{self.seed} killer"), until, LEAVE_EVERY)
 
     def _threads(self, until: float) -> None:
         writers = [Writer(author) for author in self._authors("thread", self.driver.client)]
@@ -143,6 +145,6 @@ class Streams(Storm):
         async def run() -> None:
             async with self.driver.face() as client:
                 writers = [TaskWriter(author) for author in self._authors(kind, client)]
-                await run_tasks(writers, canceller, until)
+                await run_tasks(writers, canceller, until, LEAVE_EVERY)
 
         anyio.run(run, backend=kind)
