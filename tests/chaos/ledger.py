@@ -22,6 +22,9 @@ GRACE = 5.0
 SHOWN = 20
 SNAPSHOT_UNAVAILABLE = 246
 """A member that was just elected, or is back, has nothing to read as of a moment."""
+QUERY_PLAN_KILLED = 175
+"""A member has rolled back what it had written as a primary; change streams do not go on."""
+OF_FAULTS = frozenset({SNAPSHOT_UNAVAILABLE, QUERY_PLAN_KILLED})
 
 
 class Deliberate(Exception):
@@ -111,6 +114,6 @@ class Ledger:
 
 def is_of_faults(error: BaseException) -> bool:
     """Tell whether a deployment that breaks down may cause an error, and drivers may tell of it."""
-    if isinstance(error, OperationFailure) and error.code == SNAPSHOT_UNAVAILABLE:
-        return True
-    return isinstance(error, AutoReconnect | CursorNotFound)
+    if isinstance(error, OperationFailure):
+        return isinstance(error, CursorNotFound) or error.code in OF_FAULTS
+    return isinstance(error, AutoReconnect)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import gc
 import os
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic, sleep, time
 from typing import Any
 
 import pymongo
@@ -15,7 +18,7 @@ from pymongo.monitoring import ConnectionClosedReason
 
 from greenmongo import MongoClient
 from greenmongo._core.sessions.server_session import ServerSession
-from greenmongo.embedded import MongoServer
+from greenmongo.embedded import EmbeddedServerError, Member, MongoServer
 from greenmongo.hub import ClientStatistics, statistics_of
 from greenmongo.lowlevel import thread_of
 from tests.chaos.ledger import SHOWN, Fault, Ledger
@@ -28,10 +31,14 @@ __all__ = [
     "judge_closings",
     "judge_data",
     "judge_ledger",
+    "judge_members",
+    "judge_cursors",
     "sockets_to",
 ]
 
 SETTLES_WITHIN = 15.0
+GONE_WITHIN = 2.0
+"""Seconds until members have nothing any more of what callers began."""
 PROMPTLY = 0.1
 MONITORS = 2
 """Connections to each member that no pool counts: one for its state, one for its distance."""
@@ -169,12 +176,71 @@ def sockets_to(port: int) -> int:
     )
 
 
+def since(faults: list[Fault], moment: float) -> str:
+    """Say how long after a fault something was."""
+    before = [fault for fault in faults if fault.began <= moment]
+    return f"{moment - before[-1].ended:.1f} s after {before[-1].name}" if before else "at first"
+
+
 def judge_closings(closings: list[tuple[float, str]], faults: list[Fault]) -> Finding:
     """See that connections were closed for errors only while the deployment was broken."""
     unexplained = [
-        f"at {moment:.2f}: {reason}"
+        f"{reason}, {since(faults, moment)}"
         for moment, reason in closings
         if reason == ConnectionClosedReason.ERROR
         and not any(fault.covers(moment) for fault in faults)
     ]
     return absent("connections closed without a fault, as for callers that left", unexplained)
+
+
+def judge_members(what: str, members: list[Member], look: Callable[[Member], list[str]]) -> Finding:
+    """Wait a moment until no member has any more of something."""
+    began = monotonic()
+    while found := [line for member in members for line in look_at(member, look)]:
+        if monotonic() > began + GONE_WITHIN:
+            break
+        sleep(0.02)
+    finding = absent(what, found)
+    return replace(finding, told=f"{finding.told} after {monotonic() - began:.2f} s")
+
+
+def look_at(member: Member, look: Callable[[Member], list[str]]) -> list[str]:
+    """Return what a member has, or why it does not say."""
+    try:
+        return [] if (member.hello() or {}).get("arbiterOnly") else look(member)
+    except (EmbeddedServerError, OSError) as error:
+        return [f"{member}: {error!r}"]
+
+
+def judge_cursors(members: list[Member], faults: list[Fault]) -> Finding:
+    """See that no cursor of a client is open any more."""
+    return judge_members("open cursors", members, partial(cursors_on, faults=faults))
+
+
+def cursors_on(member: Member, faults: list[Fault]) -> list[str]:
+    """Return the cursors of clients that a member has open, those that are read included.
+
+    Those that were read last during a fault are the server's to close: nobody could reach it.
+    """
+    command = {
+        "aggregate": 1,
+        "pipeline": [
+            {"$currentOp": {"idleCursors": True, "allUsers": True}},
+            {"$match": {"cursor": {"$exists": True}, "ns": {"$ne": "local.oplog.rs"}}},
+        ],
+        "cursor": {"batchSize": 1000},
+        "$readPreference": {"mode": "primaryPreferred"},
+    }
+    found = member.run(command)["cursor"]["firstBatch"]
+    return [
+        f"{member}: {each}"
+        for each in found
+        if "$currentOp" not in str(each)
+        and not any(fault.covers(last_access(each)) for fault in faults)
+    ]
+
+
+def last_access(operation: dict[str, Any]) -> float:
+    """Return when a cursor was read last, on the monotonic clock."""
+    at: datetime = operation["cursor"]["lastAccessDate"]
+    return monotonic() - (time() - at.replace(tzinfo=timezone.utc).timestamp())

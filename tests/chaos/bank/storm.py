@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from random import Random
 from threading import Thread
-from time import monotonic, sleep
+from time import sleep
 from typing import Any, ClassVar
 
 import anyio
@@ -14,7 +14,7 @@ import pymongo
 from pymongo.errors import OperationFailure
 from pymongo.write_concern import WriteConcern
 
-from greenmongo.embedded import EmbeddedServerError, Member, MongoServer
+from greenmongo.embedded import Member, MongoServer
 from tests.chaos.bank.book import Book, Outcome
 from tests.chaos.bank.callers import BankCaller
 from tests.chaos.bank.clerk import Clerk
@@ -27,15 +27,13 @@ from tests.chaos.faults import CRASH, FREEZE, STEPDOWN, Plan, in_turn
 from tests.chaos.ledger import SNAPSHOT_UNAVAILABLE, Ledger
 from tests.chaos.storm import Storm, start
 from tests.chaos.tasks import run_tasks
-from tests.chaos.verdict import Finding, judge_closings
+from tests.chaos.verdict import Finding, judge_closings, judge_cursors, judge_members
 
 __all__ = ["Bank"]
 
 FAULT_EVERY = 15.0
 LEAVE_EVERY = 0.1
 """Seconds from one caller who leaves to the next of his kind."""
-ENDS_WITHIN = 2.0
-"""Seconds until no member has a transaction open."""
 
 
 class Bank(Storm):
@@ -89,7 +87,7 @@ class Bank(Storm):
 
     def judge(self, server: MongoServer) -> list[Finding]:
         """See that no transaction is open, and that the money is where it should be."""
-        finding = judge_open(server.members)
+        finding = judge_members("open transactions", server.members, open_on)
         for outcome in Outcome:
             for _ in self.book.tokens(outcome):
                 self.ledger.count(f"outcome: {outcome.value}")
@@ -101,6 +99,7 @@ class Bank(Storm):
             transfers = list(db.transfers.find())
         return [
             finding,
+            judge_cursors(server.members, self.ledger.faults),
             judge_closings(self.driver.closings.seen, self.ledger.faults),
             *judge_bank(self.book, balances, list(transfers), OPENING),
         ]
@@ -159,20 +158,7 @@ def wait_for_snapshots(host: str, port: int | None) -> None:
                     break
 
 
-def judge_open(members: list[Member]) -> Finding:
-    """Wait a moment until no member has a transaction open."""
-    began = monotonic()
-    while any(found := [open_on(member) for member in members]):
-        if monotonic() > began + ENDS_WITHIN:
-            break
-        sleep(0.02)
-    told = f"{' '.join(map(str, found))} after {monotonic() - began:.2f} s"
-    return Finding("open transactions", not any(found), told)
-
-
-def open_on(member: Member) -> int:
-    """Return how many transactions a member has open, -1 if it does not say."""
-    try:
-        return int(member.run({"serverStatus": 1})["transactions"]["currentOpen"])
-    except (EmbeddedServerError, OSError):
-        return -1
+def open_on(member: Member) -> list[str]:
+    """Return how many transactions a member has open, if any."""
+    count = member.run({"serverStatus": 1})["transactions"]["currentOpen"]
+    return [f"{member}: {count}"] if count else []

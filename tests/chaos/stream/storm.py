@@ -26,7 +26,7 @@ from tests.chaos.stream.verdict import judge_streams
 from tests.chaos.stream.watchers import WATCHERS, Eyes, TaskWatcher, Watcher, WatchPlan
 from tests.chaos.stream.writers import Author, TaskWriter, Writer
 from tests.chaos.tasks import run_tasks
-from tests.chaos.verdict import Finding, judge_closings
+from tests.chaos.verdict import Finding, judge_closings, judge_cursors
 
 __all__ = ["Streams"]
 
@@ -104,6 +104,7 @@ class Streams(Storm):
     def judge(self, server: MongoServer) -> list[Finding]:
         """See that everything acknowledged was seen once, and in order."""
         return [
+            judge_cursors(server.members, self.ledger.faults),
             judge_closings(self.driver.closings.seen, self.ledger.faults),
             *judge_streams(self.record, [plan.name for plan in self.plans]),
         ]
