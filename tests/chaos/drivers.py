@@ -15,6 +15,7 @@ from pymongo.monitoring import (
     ConnectionCheckOutFailedEvent,
     ConnectionCheckOutStartedEvent,
     ConnectionClosedEvent,
+    ConnectionClosedReason,
     ConnectionCreatedEvent,
     ConnectionPoolListener,
     ConnectionReadyEvent,
@@ -30,15 +31,20 @@ from greenmongo import MongoClient
 __all__ = ["Closings", "Driver", "Greenmongo", "PyMongo"]
 
 
+Address = tuple[str, int | None]
+
+
 class Closings(ConnectionPoolListener):
-    """Remembers when connections were closed, and why."""
+    """Remembers which connections were closed for an error, and which pools were cleared."""
 
     def __init__(self) -> None:
-        self.seen: list[tuple[float, str]] = []
+        self.broken: list[tuple[float, Address]] = []
+        self.cleared: list[tuple[float, Address]] = []
 
     def connection_closed(self, event: ConnectionClosedEvent) -> None:
         """Remember."""
-        self.seen.append((monotonic(), event.reason))
+        if event.reason == ConnectionClosedReason.ERROR:
+            self.broken.append((monotonic(), event.address))
 
     def pool_created(self, event: PoolCreatedEvent) -> None:
         """Ignore."""
@@ -47,7 +53,8 @@ class Closings(ConnectionPoolListener):
         """Ignore."""
 
     def pool_cleared(self, event: PoolClearedEvent) -> None:
-        """Ignore."""
+        """Remember."""
+        self.cleared.append((monotonic(), event.address))
 
     def pool_closed(self, event: PoolClosedEvent) -> None:
         """Ignore."""

@@ -39,7 +39,7 @@ def run(storm: Storm, server: MongoServer, seconds: float, plan: Plan) -> list[F
     findings.append(absent("callers that never came back", stuck))
     if stuck:
         faulthandler.dump_traceback(file=2)
-        return findings
+        return findings + judge_ledger(storm.ledger)
     findings += storm.judge(server) + judge_ledger(storm.ledger)
     if isinstance(storm.driver, Greenmongo):
         findings += judge_client(storm.driver.client, server, storm.options["maxPoolSize"])

@@ -14,13 +14,13 @@ from time import monotonic, sleep, time
 from typing import Any
 
 import pymongo
-from pymongo.monitoring import ConnectionClosedReason
 
 from greenmongo import MongoClient
 from greenmongo._core.sessions.server_session import ServerSession
 from greenmongo.embedded import EmbeddedServerError, Member, MongoServer
 from greenmongo.hub import ClientStatistics, statistics_of
 from greenmongo.lowlevel import thread_of
+from tests.chaos.drivers import Closings
 from tests.chaos.ledger import SHOWN, Fault, Ledger
 from tests.chaos.steps import DATABASE
 
@@ -39,6 +39,8 @@ __all__ = [
 SETTLES_WITHIN = 15.0
 GONE_WITHIN = 2.0
 """Seconds until members have nothing any more of what callers began."""
+LEFT_BEFORE = 1.0
+"""Seconds between the last look at a cursor and a fault in which it could not be closed."""
 PROMPTLY = 0.1
 MONITORS = 2
 """Connections to each member that no pool counts: one for its state, one for its distance."""
@@ -176,21 +178,25 @@ def sockets_to(port: int) -> int:
     )
 
 
+def judge_closings(closings: Closings, faults: list[Fault]) -> Finding:
+    """See that connections were closed for errors only while the deployment was broken.
+
+    A member that rolls back some seconds after a fault closes all of its connections, by which the
+    pool is cleared.
+    """
+    unexplained = [
+        f"to {address}, {since(faults, moment)}"
+        for moment, address in closings.broken
+        if not any(fault.covers(moment) for fault in faults)
+        and not any(each == address and abs(at - moment) < 1 for at, each in closings.cleared)
+    ]
+    return absent("connections closed without a fault, as for callers that left", unexplained)
+
+
 def since(faults: list[Fault], moment: float) -> str:
     """Say how long after a fault something was."""
     before = [fault for fault in faults if fault.began <= moment]
     return f"{moment - before[-1].ended:.1f} s after {before[-1].name}" if before else "at first"
-
-
-def judge_closings(closings: list[tuple[float, str]], faults: list[Fault]) -> Finding:
-    """See that connections were closed for errors only while the deployment was broken."""
-    unexplained = [
-        f"{reason}, {since(faults, moment)}"
-        for moment, reason in closings
-        if reason == ConnectionClosedReason.ERROR
-        and not any(fault.covers(moment) for fault in faults)
-    ]
-    return absent("connections closed without a fault, as for callers that left", unexplained)
 
 
 def judge_members(what: str, members: list[Member], look: Callable[[Member], list[str]]) -> Finding:
@@ -236,7 +242,7 @@ def cursors_on(member: Member, faults: list[Fault]) -> list[str]:
         f"{member}: {each}"
         for each in found
         if "$currentOp" not in str(each)
-        and not any(fault.covers(last_access(each)) for fault in faults)
+        and not any(fault.covers(last_access(each) + LEFT_BEFORE) for fault in faults)
     ]
 
 

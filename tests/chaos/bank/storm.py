@@ -100,7 +100,7 @@ class Bank(Storm):
         return [
             finding,
             judge_cursors(server.members, self.ledger.faults),
-            judge_closings(self.driver.closings.seen, self.ledger.faults),
+            judge_closings(self.driver.closings, self.ledger.faults),
             *judge_bank(self.book, balances, list(transfers), OPENING),
         ]
 

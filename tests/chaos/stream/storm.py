@@ -105,7 +105,7 @@ class Streams(Storm):
         """See that everything acknowledged was seen once, and in order."""
         return [
             judge_cursors(server.members, self.ledger.faults),
-            judge_closings(self.driver.closings.seen, self.ledger.faults),
+            judge_closings(self.driver.closings, self.ledger.faults),
             *judge_streams(self.record, [plan.name for plan in self.plans]),
         ]
 
