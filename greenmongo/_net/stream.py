@@ -81,6 +81,7 @@ class Stream:
         self._watcher.start(self._on_readable)
         self._is_paused = False
         self._was_late = False
+        self._waits = 0
         self._writer: greenlet | None = None
         self._write_watcher: Any = None
 
@@ -209,9 +210,10 @@ class Stream:
         if self._error is not None:
             raise self._error
         timer = None
+        self._waits = wait = self._waits + 1
         if timeout is not None:
             timer = self._hub.loop.timer(max(timeout, 0.0))
-            timer.start(self._on_timeout, getcurrent(), timeout)
+            timer.start(self._on_timeout, wait, timeout)
         self._reader = getcurrent()
         try:
             self._hub.switch()
@@ -221,17 +223,22 @@ class Stream:
                 timer.stop()
                 timer.close()
 
-    def _on_timeout(self, reader: greenlet, timeout: float) -> None:
+    def _on_timeout(self, wait: int, timeout: float) -> None:
         # Of a thousand streams the loop may not have come to this one since its reply arrived.
+        # Who gets it there may send the next command, and wait again, before this goes on.
         before = -1
-        while self._reader is reader and before < self.framer.filled:
+        while self._is_waiting(wait) and before < self.framer.filled:
             before = self.framer.filled
             self._on_readable()
-        if self._reader is reader:
+        reader = self._reader
+        if reader is not None and self._is_waiting(wait):
             self._reader = None
             reader.throw(
                 NetworkTimeout(f"{format_address(self.address)}: timed out after {timeout:.3f} s")
             )
+
+    def _is_waiting(self, wait: int) -> bool:
+        return self._reader is not None and self._waits == wait
 
     def _on_readable(self) -> None:
         """Read what is there and tell whom it concerns. Runs in the hub: nothing may escape."""

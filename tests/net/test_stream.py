@@ -193,6 +193,26 @@ def test_a_late_message_may_still_come(hub_thread: HubThread) -> None:
 
 
 @hubside
+def test_the_time_limit_of_one_wait_is_not_that_of_the_next(hub_thread: HubThread) -> None:
+    with open_stream_pair() as (stream, peer):
+        # As one of a thousand: the loop does not come to it before the time is over.
+        stream._watcher.stop()
+
+        def read_two() -> list[int]:
+            first = stream.read_message(0.05)[0]
+            stream._watcher.start(stream._on_readable)
+            return [first, stream.read_message(5.0)[0]]
+
+        reading = gevent.spawn(read_two)
+        turn()
+        peer.send(op_msg(1))
+        until(lambda: stream._waits == 2)
+        turn()
+        peer.send(op_msg(2))
+        assert reading.get() == [1, 2]
+
+
+@hubside
 def test_a_reader_that_is_killed_disturbs_nothing(hub_thread: HubThread) -> None:
     with open_stream_pair() as (stream, peer):
         reading = gevent.spawn(stream.read_message, 5.0)
