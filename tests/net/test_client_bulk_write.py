@@ -204,6 +204,29 @@ def test_prose_7_results_that_come_later_are_fetched(deployment: Deployment, cli
     assert more.document["collection"] == "$cmd.bulkWrite"
 
 
+def test_prose_8_they_are_in_a_transaction_too(
+    deployment: Deployment, connect_either: Connect
+) -> None:
+    deployment.server.hello.update(
+        setName="rs", hosts=[deployment.server.host], primary=deployment.server.host
+    )
+    for name in ("commitTransaction", "abortTransaction"):
+        deployment.server.on(name, {})
+    deployment.first_batch = 1
+    client = connect_either(deployment.server.uri)
+    with client.start_session() as session, session.start_transaction():
+        result = client.bulk_write(UPSERTS, session=session, verbose_results=True)
+        with pytest.raises(InvalidOperation, match="Cannot set write concern"):
+            client.bulk_write(UPSERTS, session=session, write_concern=WriteConcern(w=1))
+    assert result.upserted_count == len(result.update_results) == 2
+    (write,), (more,) = (deployment.server.commands(name) for name in ("bulkWrite", "getMore"))
+    assert write.document["startTransaction"] is True
+    for each in (write, more):
+        assert each.document["autocommit"] is False
+        assert each.document["txnNumber"] == write.document["txnNumber"]
+        assert "writeConcern" not in each.document
+
+
 def test_prose_9_a_get_more_that_fails_is_told_with_what_was_written(
     deployment: Deployment, client: Any
 ) -> None:

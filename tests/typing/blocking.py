@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
-from pymongo.results import InsertManyResult, InsertOneResult, UpdateResult
+from pymongo.operations import DeleteOne, UpdateOne
+from pymongo.results import BulkWriteResult, InsertManyResult, InsertOneResult, UpdateResult
 
 from greenmongo import Collection, CommandCursor, Cursor, Database, MongoClient
 
@@ -47,6 +48,7 @@ def a_typed_collection_checks_documents(movies: Collection[Movie]) -> None:
     assert_type(movies.find_one({"year": 1999}), Movie | None)
     assert_type(movies.insert_one({"title": "The Matrix", "year": 1999}), InsertOneResult)
     assert_type(movies.insert_many([{"title": "Up", "year": 2009}]), InsertManyResult)
+    assert_type(movies.bulk_write([DeleteOne({}), UpdateOne({}, {})]), BulkWriteResult)
     assert_type(movies.update_one({}, {"$set": {"year": 2000}}, upsert=True), UpdateResult)
     movies.insert_one({"title": "no year"})  # type: ignore[arg-type] # the point
     movies.find(limitt=3)  # type: ignore[call-arg] # the point

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import AsyncIterator, MutableMapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
-from pymongo.results import InsertManyResult, InsertOneResult, UpdateResult
+from pymongo.operations import DeleteOne, UpdateOne
+from pymongo.results import BulkWriteResult, InsertManyResult, InsertOneResult, UpdateResult
 
 from bridge import (
     AsyncCollection,
@@ -62,12 +63,20 @@ async def a_typed_collection_checks_documents(movies: AsyncCollection[Movie]) ->
     assert_type(await movies.find_one({"year": 1999}), Movie | None)
     assert_type(await movies.insert_one({"title": "The Matrix", "year": 1999}), InsertOneResult)
     assert_type(await movies.insert_many([{"title": "Up", "year": 2009}]), InsertManyResult)
+    assert_type(await movies.bulk_write([DeleteOne({}), UpdateOne({}, {})]), BulkWriteResult)
     assert_type(await movies.update_one({}, {"$set": {"year": 2000}}, upsert=True), UpdateResult)
     await movies.insert_one({"title": "no year"})  # type: ignore[arg-type] # the point
     movies.find(limitt=3)  # type: ignore[call-arg] # the point
     async for movie in movies.find().sort("year").batch_size(10):
         assert_type(movie, Movie)
     assert_type(await movies.find().to_list(), list[Movie])
+
+
+async def writes_take_what_comes_in_time(
+    movies: AsyncCollection[Movie], source: AsyncIterator[Movie]
+) -> None:
+    assert_type(await movies.insert_many(source, return_ids=False), InsertManyResult)
+    assert_type(await movies.insert_many(documents=iter([])), InsertManyResult)
 
 
 async def requests_and_blocking_code(client: AsyncMongoClient[Movie]) -> None:
