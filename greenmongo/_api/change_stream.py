@@ -186,11 +186,13 @@ class ChangeStream(Generic[DocT]):
         return False
 
     def _fill_once(self) -> None:
-        """Look for changes with one round trip, or two if the stream has to be resumed."""
+        """Look for changes with one getMore, and resume once before or after it if need be."""
         cursor = self._cursor
         if cursor is None or _needs_resuming(cursor):
             self._resume()
-            return
+            cursor = self._cursor
+            if cursor is None or _holds_documents(cursor) or self._is_closed:
+                return
         try:
             self._advance(cursor)
         except PyMongoError as error:

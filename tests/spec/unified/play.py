@@ -71,6 +71,8 @@ class Play:
         self.at_end: list[Callable[[], None]] = []
         """What turns off the fail points."""
         self._failures: list[Exception] = []
+        self._limits_of_streams: dict[str, int | None] = {}
+        """The timeoutMS that they were created with."""
 
     def __enter__(self) -> Play:
         return self
@@ -133,7 +135,7 @@ class Play:
             arguments["callback"] = self._callback(arguments["callback"], api)
         target = entity.it if entity.is_face else api.face(entity.it)
         try:
-            with api.enter(_time_limit(arguments, api)):
+            with api.enter(self._time_limit(step, arguments, api)):
                 result = operation.perform(target, arguments)
         except (Mismatch, Unsupported):
             raise
@@ -145,6 +147,17 @@ class Play:
             return
         self._raise_failure()
         self._judge_result(step, result, operation.returns)
+
+    def _time_limit(
+        self, step: Document, arguments: Arguments, api: Api
+    ) -> AbstractContextManager[None]:
+        limit = arguments.pop("timeoutMS", None)
+        if limit is None and step["name"].startswith("iterate"):
+            limit = self._limits_of_streams.get(step["object"])
+        if step["name"] == "createChangeStream" and "saveResultAsEntity" in step:
+            # CSOT, "Change Streams": it goes for each `next`. PyMongo's API says so each time.
+            self._limits_of_streams[step["saveResultAsEntity"]] = limit
+        return nullcontext() if limit is None else api.timeout(limit / 1000)
 
     def _callback(self, steps: Sequence[Document], api: Api) -> Callable[[Any], Any]:
         """Return what performs operations inside of `with_transaction`.
@@ -183,12 +196,6 @@ class Play:
             self.matcher.check(step["expectResult"], as_stored(result), root=kind != "exact")
         if "saveResultAsEntity" in step:
             self.entities.add(step["saveResultAsEntity"], Entity(kind, result, is_face=True))
-
-
-def _time_limit(arguments: Arguments, api: Api) -> AbstractContextManager[None]:
-    if "timeoutMS" not in arguments:
-        return nullcontext()
-    return api.timeout(arguments.pop("timeoutMS") / 1000)
 
 
 def _steps(operations: Sequence[Document]) -> Iterator[Document]:
