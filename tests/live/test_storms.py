@@ -22,7 +22,7 @@ from tests.chaos.storm import Storm
 from tests.chaos.stream.record import DATABASE as STREAMS
 from tests.chaos.stream.storm import Streams
 
-pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.live, pytest.mark.chaos, pytest.mark.timeout(120)]
 
 SECONDS = 5.0
 CALLERS = {"greenlet": 8, "thread": 4, "asyncio": 8, "trio": 4}
