@@ -23,6 +23,7 @@ from bridge._legacy.client import AsyncConnection, AsyncReplicaSetConnection
 from bridge._legacy.collection import AsyncLegacyCollection
 from bridge._legacy.cursor import AsyncLegacyCursor
 from bridge._legacy.database import AsyncLegacyDatabase
+from bridge._legacy.gridfs import AsyncLegacyGridFS
 from bridge._request import AsyncRequest
 from bridge._run import run
 from bridge._session import AsyncClientSession
@@ -48,6 +49,7 @@ __all__ = [
     "AsyncLegacyDatabase",
     "AsyncLegacyCollection",
     "AsyncLegacyCursor",
+    "AsyncLegacyGridFS",
     "AsyncBulkOperationBuilder",
     "block_on",
     "run",

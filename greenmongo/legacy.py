@@ -11,6 +11,7 @@ from greenmongo._legacy.collection import LegacyCollection
 from greenmongo._legacy.connection import Connection
 from greenmongo._legacy.cursor import LegacyCursor
 from greenmongo._legacy.database import LegacyDatabase
+from greenmongo._legacy.gridfs import GridFS
 from greenmongo._legacy.javascript import SystemJS
 from greenmongo._legacy.manipulators import (
     AutoReference,
@@ -28,6 +29,7 @@ __all__ = [
     "BulkUpsertOperation",
     "BulkWriteOperation",
     "Connection",
+    "GridFS",
     "LegacyCollection",
     "LegacyCursor",
     "LegacyDatabase",

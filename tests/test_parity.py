@@ -268,6 +268,7 @@ LEGACY = {
     "LegacyDatabase": ("LegacyDatabase", "AsyncLegacyDatabase"),
     "LegacyCollection": ("LegacyCollection", "AsyncLegacyCollection"),
     "LegacyCursor": ("LegacyCursor", "AsyncLegacyCursor"),
+    "GridFS": ("GridFS", "AsyncLegacyGridFS"),
     "BulkOperationBuilder": ("BulkOperationBuilder", "AsyncBulkOperationBuilder"),
 }
 ONLY_BLOCKING = {"LegacyDatabase": {"system_js"}}
@@ -278,6 +279,7 @@ WRITTEN_BY_HAND = {
     "end_request",
     "in_request",
     "next",
+    "put",
     "rewind",
     "start_request",
     "to_list",

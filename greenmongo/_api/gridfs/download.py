@@ -27,7 +27,7 @@ __all__ = ["Download"]
 
 T = TypeVar("T")
 
-WINDOW = 4 * 1024 * 1024
+WINDOW = 8 * 1024 * 1024
 """Bytes that are fetched at once, at most."""
 
 

@@ -8,6 +8,8 @@ has places of its own.
 from __future__ import annotations
 
 import datetime
+import hashlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from bson.int64 import Int64
@@ -70,6 +72,7 @@ class Upload:
         """The `_id` of the first chunk: all of this file's are higher."""
         self._has_document = False
         """Whether the file's document may have been stored."""
+        self._md5: Any = None
         self._is_settled = False
         """Whether what was stored stays, or is gone: nothing is left to be done about it."""
         self._is_removed = False
@@ -97,7 +100,15 @@ class Upload:
 
     def add(self, data: bytes | memoryview) -> memoryview | None:
         """Write bytes; return what is left of them when it is time to `send`."""
-        return self._cutter.add(data)
+        rest = self._cutter.add(data)
+        if self._md5 is not None:
+            self._md5.update(data if rest is None else memoryview(data)[: -len(rest) or None])
+        return rest
+
+    def sum_up(self) -> None:
+        """Store an MD5 sum with the file; not where those are forbidden (FIPS)."""
+        with suppress(ValueError):
+            self._md5 = hashlib.md5(usedforsecurity=False)
 
     # ---- on any side -------------------------------------------------------------------------
 
@@ -188,6 +199,8 @@ class Upload:
         # GridFS, "length": SHOULD be an Int64.
         file["length"] = Int64(self._cutter.finish())
         self._send()
+        if self._md5 is not None:
+            file["md5"] = self._md5.hexdigest()
         file["uploadDate"] = datetime.datetime.now(tz=datetime.timezone.utc)
         self._has_document = True
         try:
