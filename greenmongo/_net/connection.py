@@ -147,7 +147,7 @@ class Connection:
 
     def exchange(
         self,
-        message: bytes,
+        message: bytes | memoryview,
         request_id: int,
         *,
         lsid: Document | None = None,
@@ -186,7 +186,7 @@ class Connection:
             self.pending, self.streaming = self.streaming, None
         return self.pending
 
-    def send_only(self, message: bytes) -> None:
+    def send_only(self, message: bytes | memoryview) -> None:
         """Send a message that is never answered (moreToCome)."""
         self.stream.send(message, self.timeout)
 

@@ -30,6 +30,7 @@ from greenmongo._core.sdam.server_description import ServerDescription
 from greenmongo._core.server_codes import SERVER_8_0_WIRE_VERSION
 from greenmongo._core.types import format_address
 from greenmongo._core.user_code import codecs_are_users
+from greenmongo._hub.checkpoint import checkpoint
 from greenmongo._hub.offload import compute
 from greenmongo._hub.upcall import upcall
 from greenmongo._net.large_reply import decode_batch, receive_damaged, receive_large
@@ -188,7 +189,7 @@ def _message_for(
     body: Document,
     request_id: int,
     session: SessionState | None,
-) -> bytes:
+) -> bytes | memoryview:
     """Return what is sent, if the server may be sent it."""
     known = connection.description
     if command.requires is not None:
@@ -228,7 +229,7 @@ def _encode(
     request_id: int,
     *,
     streams: bool,
-) -> bytes:
+) -> bytes | memoryview:
     options = command.codec_options
     if options is context.plain_options or not codecs_are_users(options):
         encoded = bson.encode(body, codec_options=options)
@@ -239,10 +240,11 @@ def _encode(
         encoded,
         flags=EXHAUST_ALLOWED if streams else 0 if command.acknowledged else MORE_TO_COME,
         sequences=command.sequences,
+        checkpoint=checkpoint,
     )
 
 
-def _compress(message: bytes, compressor: Compressor) -> bytes:
+def _compress(message: bytes | memoryview, compressor: Compressor) -> bytes:
     if len(message) < compressor.slow_size:
         return compress_message(message, compressor)
     return compute(lambda: compress_message(message, compressor))
@@ -266,7 +268,7 @@ def _send_and_receive(
     context: OperationContext,
     connection: Connection,
     command: Command,
-    message: bytes,
+    message: bytes | memoryview,
     request_id: int,
     session: SessionState | None,
     timeout: float | None,

@@ -104,7 +104,7 @@ class Stream:
         """The socket's descriptor, -1 when closed."""
         return self._sock.fileno()
 
-    def send(self, data: bytes, timeout: float | None) -> None:
+    def send(self, data: bytes | memoryview, timeout: float | None) -> None:
         """Send everything.
 
         Raises:

@@ -44,7 +44,7 @@ class Compressor:
     """From how many bytes on compressing them takes around half a millisecond or more."""
 
 
-def compress_message(message: bytes, compressor: Compressor) -> bytes:
+def compress_message(message: bytes | memoryview, compressor: Compressor) -> bytes:
     """Wrap a whole message, header included, into an OP_COMPRESSED with the same ids."""
     _, request_id, response_to, op_code = HEADER.unpack_from(message)
     plain = memoryview(message)[HEADER.size :]

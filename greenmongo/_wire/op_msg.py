@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from greenmongo._wire.errors import WireError
+from greenmongo._wire.gather import gather
 from greenmongo._wire.header import OP_MSG, SMALL_MESSAGE
 
 __all__ = [
@@ -25,6 +26,8 @@ EXHAUST_ALLOWED = 1 << 16
 
 # Bits 0-15 change how a message must be read, so an unknown one is an error; the others are hints.
 _UNKNOWN_REQUIRED = 0xFFFF & ~(CHECKSUM_PRESENT | MORE_TO_COME)
+
+_LARGE_MESSAGE = 1024 * 1024
 
 _BODY_KIND = 0
 _SEQUENCE_KIND = 1
@@ -56,8 +59,16 @@ def encode_op_msg(
     *,
     flags: int = 0,
     sequences: Sequence[tuple[str, Sequence[bytes]]] = (),
-) -> bytes:
+    checkpoint: Callable[[], object] | None = None,
+) -> bytes | memoryview:
     """Return the whole message, header included; `body` and the documents are BSON already.
+
+    Args:
+        request_id: of the message.
+        body: the command.
+        flags: what is to be known of the message.
+        sequences: documents of the command, by the names of its fields.
+        checkpoint: called now and then while a large message is put together.
 
     Raises:
         ValueError: `flags` promises a checksum, which this driver does not write.
@@ -76,6 +87,8 @@ def encode_op_msg(
         parts.append(name)
         parts += documents
     parts[0] = _PREFIX.pack(size, request_id, 0, OP_MSG, flags, _BODY_KIND)
+    if checkpoint is not None and size > _LARGE_MESSAGE:
+        return gather(parts, size, checkpoint)
     return b"".join(parts)
 
 

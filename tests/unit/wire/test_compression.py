@@ -25,7 +25,7 @@ from greenmongo._wire.errors import WireError
 from greenmongo._wire.header import HEADER, OP_COMPRESSED, OP_MSG, parse_header
 from greenmongo._wire.op_msg import encode_op_msg
 
-MESSAGE = encode_op_msg(7, bson.encode({"ping": 1, "pad": "x" * 1000, "$db": "admin"}))
+MESSAGE = bytes(encode_op_msg(7, bson.encode({"ping": 1, "pad": "x" * 1000, "$db": "admin"})))
 PLAIN = MESSAGE[16:]
 IDS = {"snappy": 1, "zlib": 2, "zstd": 3}
 
