@@ -25,6 +25,7 @@ from greenmongo._core.bulk.models import read_model, reading_is_users
 from greenmongo._core.command import DocumentSequence, ReplyShape, Requirement
 from greenmongo._core.commands.write import write_command
 from greenmongo._core.server_codes import SERVER_8_0_WIRE_VERSION
+from greenmongo._hub.checkpoint import checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,6 +131,7 @@ class ClientLoad(BulkLoad[ClientBatch, ClientBulkWriteResult]):
             limits,
             self._command_size,
             acknowledged=self._write_concern.acknowledged,
+            checkpoint=checkpoint,
         )
 
     def _build(self, batch: ClientBatch, operation_id: int, *, is_last: bool) -> Command:

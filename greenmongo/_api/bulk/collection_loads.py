@@ -27,6 +27,7 @@ from greenmongo._core.commands.arguments import require_document
 from greenmongo._core.commands.write import insert, write_batch
 from greenmongo._core.server_codes import SERVER_8_0_WIRE_VERSION
 from greenmongo._core.user_code import encoding_is_users
+from greenmongo._hub.checkpoint import checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -163,7 +164,9 @@ class OperationsLoad(CollectionLoad[BulkWriteResult]):
         statements, self._statements = self._statements, []
         encoded = [each.encoded for each in statements]
         check_sizes(encoded, limits, acknowledged=self._write_concern.acknowledged)
-        return batches_of(statements, self._first, limits, ordered=self._ordered)
+        return batches_of(
+            statements, self._first, limits, ordered=self._ordered, checkpoint=checkpoint
+        )
 
     def _build(self, batch: Batch, operation_id: int, *, is_last: bool) -> Command:
         concern = self._write_concern

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import bson
 from pymongo.errors import ConfigurationError, DocumentTooLarge, InvalidOperation
 
+from greenmongo._core.bulk.statements import PORTION, portions
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from greenmongo._core.bulk.batches import WriteLimits
     from greenmongo._core.bulk.models import WriteModel
@@ -113,6 +115,7 @@ def client_batches(
     command_size: int,
     *,
     acknowledged: bool,
+    checkpoint: Callable[[], object],
 ) -> list[ClientBatch]:
     """Return the messages that carry operations.
 
@@ -122,6 +125,7 @@ def client_batches(
         limits: what the servers accept.
         command_size: the bytes of the command, without what any command has.
         acknowledged: the server answers, and judges sizes by itself.
+        checkpoint: called now and then if there are many.
 
     Raises:
         DocumentTooLarge: an operation fits in no message, or is too large and nobody would hear
@@ -132,15 +136,15 @@ def client_batches(
     room = limits.max_message_size - _MESSAGE_OVERHEAD - command_size
     batches, start = [], 0
     while start < len(operations):
-        end, namespaces = _measure(operations, start, room, limits)
+        end, namespaces = _measure(operations, start, room, limits, checkpoint)
         part = operations[start:end]
         batches.append(
             ClientBatch(
                 part,
-                list(_placed(part, namespaces)),
+                list(_placed(portions(part, checkpoint), namespaces)),
                 [bson.encode({"ns": name}) for name in namespaces],
                 first + start,
-                may_retry=not any(each.is_multi for each in part),
+                may_retry=not any(each.is_multi for each in portions(part, checkpoint)),
             )
         )
         start = end
@@ -148,7 +152,11 @@ def client_batches(
 
 
 def _measure(
-    operations: Sequence[ClientOperation], start: int, room: int, limits: WriteLimits
+    operations: Sequence[ClientOperation],
+    start: int,
+    room: int,
+    limits: WriteLimits,
+    checkpoint: Callable[[], object],
 ) -> tuple[int, dict[str, int]]:
     """Return where the batch ends that begins at `start`, and the places of its namespaces."""
     places: dict[str, int] = {}
@@ -162,12 +170,14 @@ def _measure(
             break
         places.setdefault(operation.namespace, len(places))
         end += 1
+        if not (end - start) % PORTION:
+            checkpoint()
     if end == start:
         raise _too_large(operations[start], len(operations[start].encoded), limits)
     return end, places
 
 
-def _placed(operations: Sequence[ClientOperation], places: dict[str, int]) -> Iterator[bytes]:
+def _placed(operations: Iterable[ClientOperation], places: dict[str, int]) -> Iterator[bytes]:
     """Yield encoded operations that name their collections by these places."""
     for operation in operations:
         place = places[operation.namespace]

@@ -23,7 +23,7 @@ from greenmongo._core.commands.arguments import check_replacement, check_update,
 from greenmongo._core.user_code import encoding_is_users
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     from bson.codec_options import CodecOptions
 
@@ -31,7 +31,7 @@ __all__ = ["WriteModel", "reading_is_users", "read_model"]
 
 _UPDATES = (UpdateOne, UpdateMany)
 _DELETES = (DeleteOne, DeleteMany)
-_MODELS = (InsertOne, ReplaceOne, *_UPDATES, *_DELETES)
+_MODELS = frozenset({InsertOne, ReplaceOne, *_UPDATES, *_DELETES})
 
 
 class WriteModel(NamedTuple):
@@ -52,17 +52,18 @@ class WriteModel(NamedTuple):
     namespace: str | None = None
 
 
-def reading_is_users(options: CodecOptions[Any], models: Iterable[Any]) -> bool:
+def reading_is_users(options: CodecOptions[Any], models: Sequence[Any]) -> bool:
     """Tell whether to read models and to encode what they hold runs code of the user's."""
-    documents: list[Any] = []
-    for model in models:
-        if not isinstance(model, _MODELS):
-            # It will be refused, by its representation.
-            return True
-        change = getattr(model, "_doc", None)
-        documents += change if isinstance(change, list) else (change,)
-        documents.append(getattr(model, "_filter", None))
-    return encoding_is_users(options, [each for each in documents if each is not None])
+    if not _MODELS.issuperset(map(type, models)):
+        # A class of the user's, or what will be refused, by its representation.
+        return True
+    changes = [model._doc for model in models if type(model) not in _DELETES]
+    documents = [change for change in changes if type(change) is not list]
+    if len(documents) < len(changes):
+        documents += [part for change in changes if type(change) is list for part in change]
+    filters = (model._filter for model in models if type(model) is not InsertOne)
+    documents += [each for each in filters if each is not None]
+    return encoding_is_users(options, documents)
 
 
 def read_model(model: object) -> WriteModel:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from greenmongo._core.bulk.batches import split_batches
 from greenmongo._core.commands.arguments import forbid_unacknowledged
@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from greenmongo._core.bulk.models import WriteModel
     from greenmongo._core.types import Document
 
-__all__ = ["Batch", "Statement", "batches_of", "insert_batches", "statement_document"]
+__all__ = ["Batch", "Statement", "batches_of", "insert_batches", "portions", "statement_document"]
+
+PORTION = 1_000
+"""Statements that are looked at in one go."""
+
+T = TypeVar("T")
 
 _KINDS = ("insert", "update", "delete")
 
@@ -98,7 +103,12 @@ def insert_batches(
 
 
 def batches_of(
-    statements: Sequence[Statement], first: int, limits: WriteLimits, *, ordered: bool
+    statements: Sequence[Statement],
+    first: int,
+    limits: WriteLimits,
+    *,
+    ordered: bool,
+    checkpoint: Callable[[], object],
 ) -> list[Batch]:
     """Return the messages that carry statements.
 
@@ -110,18 +120,29 @@ def batches_of(
         first: the index of the first among the caller's operations.
         limits: what the servers accept.
         ordered: keep the order.
+        checkpoint: called now and then if there are many.
     """
-    runs = _ordered_runs(statements) if ordered else _unordered_runs(statements)
-    return [
-        batch
-        for places in runs
-        for batch in _batches_of_run([statements[at] for at in places], places, first, limits)
-    ]
+    runs = _ordered_runs if ordered else _unordered_runs
+    batches: list[Batch] = []
+    for places in runs(statements, checkpoint):
+        run = [statements[at] for at in portions(places, checkpoint)]
+        batches += _batches_of_run(run, places, first, limits, checkpoint)
+    return batches
 
 
-def _ordered_runs(statements: Sequence[Statement]) -> Iterator[Sequence[int]]:
+def portions(items: Iterable[T], checkpoint: Callable[[], object]) -> Iterator[T]:
+    """Yield items, with a checkpoint after each portion."""
+    for count, item in enumerate(items, 1):
+        yield item
+        if not count % PORTION:
+            checkpoint()
+
+
+def _ordered_runs(
+    statements: Sequence[Statement], checkpoint: Callable[[], object]
+) -> Iterator[Sequence[int]]:
     start = 0
-    for at, statement in enumerate(statements):
+    for at, statement in enumerate(portions(statements, checkpoint)):
         if statement.kind != statements[start].kind:
             yield range(start, at)
             start = at
@@ -129,25 +150,33 @@ def _ordered_runs(statements: Sequence[Statement]) -> Iterator[Sequence[int]]:
         yield range(start, len(statements))
 
 
-def _unordered_runs(statements: Iterable[Statement]) -> Iterator[Sequence[int]]:
+def _unordered_runs(
+    statements: Iterable[Statement], checkpoint: Callable[[], object]
+) -> Iterator[Sequence[int]]:
     places: dict[str, list[int]] = {kind: [] for kind in _KINDS}
-    for at, statement in enumerate(statements):
+    for at, statement in enumerate(portions(statements, checkpoint)):
         places[statement.kind].append(at)
     return (run for run in places.values() if run)
 
 
 def _batches_of_run(
-    run: Sequence[Statement], places: Sequence[int], first: int, limits: WriteLimits
+    run: Sequence[Statement],
+    places: Sequence[int],
+    first: int,
+    limits: WriteLimits,
+    checkpoint: Callable[[], object],
 ) -> Iterator[Batch]:
     at = 0
-    for documents in split_batches([each.encoded for each in run], limits):
+    encoded = [each.encoded for each in portions(run, checkpoint)]
+    for documents in split_batches(encoded, limits):
         part = run[at : at + len(documents)]
+        those = places[at : at + len(documents)]
         yield Batch(
             part[0].kind,
             documents,
-            [first + place for place in places[at : at + len(documents)]],
-            [each.operation for each in part],
-            may_retry=not any(each.is_multi for each in part),
-            has_sort=any(each.has_sort for each in part),
+            [first + place for place in portions(those, checkpoint)],
+            [each.operation for each in portions(part, checkpoint)],
+            may_retry=not any(each.is_multi for each in portions(part, checkpoint)),
+            has_sort=any(each.has_sort for each in portions(part, checkpoint)),
         )
         at += len(documents)

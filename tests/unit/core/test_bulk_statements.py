@@ -62,7 +62,7 @@ def test_what_nobody_would_hear_of_is_refused(model: Any, what: str) -> None:
 
 
 def test_in_order_each_run_of_one_kind_is_a_message() -> None:
-    batches = batches_of(statements("iiudd"), 10, LIMITS, ordered=True)
+    batches = batches_of(statements("iiudd"), 10, LIMITS, ordered=True, checkpoint=int)
     assert [(batch.kind, list(batch.indexes)) for batch in batches] == [
         ("insert", [10, 11]),
         ("update", [12]),
@@ -71,7 +71,7 @@ def test_in_order_each_run_of_one_kind_is_a_message() -> None:
 
 
 def test_out_of_order_each_kind_is_a_message() -> None:
-    batches = batches_of(statements("didui"), 0, LIMITS, ordered=False)
+    batches = batches_of(statements("didui"), 0, LIMITS, ordered=False, checkpoint=int)
     assert [(batch.kind, list(batch.indexes)) for batch in batches] == [
         ("insert", [1, 4]),
         ("update", [3]),
@@ -80,7 +80,7 @@ def test_out_of_order_each_kind_is_a_message() -> None:
 
 
 def test_a_message_that_changes_several_documents_is_not_sent_again() -> None:
-    batches = batches_of(statements("uuuuU"), 0, LIMITS, ordered=True)
+    batches = batches_of(statements("uuuuU"), 0, LIMITS, ordered=True, checkpoint=int)
     assert [batch.may_retry for batch in batches] == [True, False]
 
 
@@ -89,7 +89,7 @@ def test_every_statement_is_in_one_message_with_what_errors_quote(
     kinds: str, ordered: bool, first: int
 ) -> None:
     given = statements(kinds)
-    batches = batches_of(given, first, LIMITS, ordered=ordered)
+    batches = batches_of(given, first, LIMITS, ordered=ordered, checkpoint=int)
     indexes = [index for batch in batches for index in batch.indexes]
     assert sorted(indexes) == list(range(first, first + len(kinds)))
     if ordered:
@@ -106,3 +106,14 @@ def test_inserts_are_cut_where_the_limits_say() -> None:
         ([5], ["x"]),
         ([6, 7], ["y", "z"]),
     ]
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_others_have_their_turn_while_many_are_put_together(ordered: bool) -> None:
+    turns: list[int] = []
+    many = statements("i" * 5_000)
+    batches = batches_of(
+        many, 0, WriteLimits(), ordered=ordered, checkpoint=lambda: turns.append(1)
+    )
+    assert len(batches) == 1
+    assert len(turns) >= 5 * 5
