@@ -164,7 +164,8 @@ class ClientSession:
             ConfigurationError: the write concern is unacknowledged.
         """
         self._check_ended()
-        self._require_unused()
+        if self._is_in_use():
+            raise used_at_once()
         options = TransactionOptions(
             read_concern, write_concern, read_preference, max_commit_time_ms
         )
@@ -203,18 +204,29 @@ class ClientSession:
 
     def _end_transaction(self, event: TransactionEvent, limit: int | None = None) -> None:
         self._check_ended()
+        # First of all: what an operation that was left has begun is known only behind its end.
+        is_in_use = self._is_in_use()
         transaction = self._state.transaction
         if transaction is not None and not transaction.must_tell(event):
-            self._require_unused()
+            if is_in_use:
+                raise used_at_once()
             transaction.apply(event)
             return
-        self._executor.execute(end_transaction(event, max_commit_time_ms=limit), self)
+        try:
+            self._executor.execute(end_transaction(event, max_commit_time_ms=limit), self)
+        except Exception:
+            raise
+        except BaseException:
+            # Killed or interrupted, perhaps before it had begun.
+            self._leave_transaction()
+            raise
 
-    def _require_unused(self) -> None:
-        """Object to an operation under way; to one whose caller has just left, see its end."""
-        if self._state.use is not None and self._executor.is_in_use(self._state):
-            # Who it is the hub would have to ask him: an event loop must not wait for that.
-            raise used_at_once()
+    def _is_in_use(self) -> bool:
+        """Tell whether an operation is under way; of one whose caller has just left, see its end.
+
+        Who it is the hub would have to ask him, and an event loop must not wait for that.
+        """
+        return self._state.use is not None and self._executor.is_in_use(self._state)
 
     def with_transaction(
         self,

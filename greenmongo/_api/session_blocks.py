@@ -41,13 +41,17 @@ class TransactionBlock:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if is_leaving(exc):
-            self._session._leave_transaction()
-        elif self._session.in_transaction:
+        session = self._session
+        try:
+            if is_leaving(exc) or not session.in_transaction:
+                return
             if exc is None:
-                self._session.commit_transaction()
+                session.commit_transaction()
             else:
-                self._session.abort_transaction()
+                session.abort_transaction()
+        finally:
+            # Of who was killed before, or now.
+            session._leave_transaction()
 
 
 class BoundSession:
