@@ -80,6 +80,7 @@ class Connection:
         "credentials",
         "description",
         "generation",
+        "heir",
         "holder",
         "idle_since",
         "monitoring",
@@ -118,6 +119,8 @@ class Connection:
         """What this connection is bound to."""
         self.awaits: Await | None = None
         """The wait for news that it is used for now."""
+        self.heir: Holder | None = None
+        """What it is bound to when its holder lets it go."""
         self.pending: Exchange | None = None
         """Whose reply has not been read."""
         self.streaming: Exchange | None = None

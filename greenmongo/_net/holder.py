@@ -1,4 +1,6 @@
-"""What keeps a connection between operations: a request, or a cursor behind a load balancer.
+"""What keeps a connection between operations: a request; behind a load balancer also others.
+
+There a cursor or a transaction is known to the server that its own connection leads to alone.
 
 Whoever has a holder passes it to `Pool.checkout`, which returns the connection that it keeps. The
 pool knows of a holder what `Holder` says, and its kind. Hub side only.
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from greenmongo._net.connection import Connection
     from greenmongo._net.pool import Pool
 
-__all__ = ["CursorHolder", "Holder", "RequestHolder"]
+__all__ = ["CursorHolder", "Holder", "RequestHolder", "TransactionHolder"]
 
 
 class Holder:
@@ -60,7 +62,11 @@ class Holder:
         self.is_over = True
         for pool, connection in list(self.bound.items()):
             self.unbind(pool)
-            pool.release(connection)
+            heir, connection.heir = connection.heir, None
+            if heir is None:
+                pool.release(connection)
+            else:
+                heir.bind(pool, connection)
         self.wake_those_who_wait()
 
     def raise_if_broken(self) -> None:
@@ -162,3 +168,42 @@ class CursorHolder(Holder):
             AutoReconnect: always; this is asked only when there is none any more.
         """
         raise AutoReconnect("the connection that the cursor was open on is lost")
+
+
+class TransactionHolder(Holder):
+    """A transaction behind a load balancer: only its own connection leads to its server.
+
+    Load Balancer Support, "Behaviour With Transactions". A request that has the connection already
+    shares it, and leaves it to the transaction if it ends before.
+    """
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, pool: Pool, connection: Connection) -> None:
+        super().__init__(HolderKind.TRANSACTION)
+        self._connection: Connection | None = connection
+        if connection.holder is None:
+            self.bind(pool, connection)
+        else:
+            connection.heir = self
+
+    @property
+    def keeper(self) -> Holder:
+        """What keeps the connection now."""
+        connection = self._connection
+        return self if connection is None or connection.holder is None else connection.holder
+
+    def release(self) -> None:
+        """End: give the connection back, unless a request keeps it."""
+        connection, self._connection = self._connection, None
+        if connection is not None and connection.heir is self:
+            connection.heir = None
+        super().release()
+
+    def raise_if_broken(self) -> None:
+        """Refuse any other connection.
+
+        Raises:
+            AutoReconnect: always; this is asked only when there is none any more.
+        """
+        raise AutoReconnect("the connection that the transaction runs on is lost")

@@ -76,6 +76,7 @@ class Operation:
         "_id",
         "_lease",
         "_lost",
+        "_only",
         "_preference",
         "_retry_policy",
         "_session",
@@ -93,6 +94,8 @@ class Operation:
         self._command = command
         self._holder = holder
         self._deadline = deadline_of_caller(context.options.timeout)
+        self._only = command.address
+        """The one server that will do."""
         self._preference: ReadMode | None = None
         """How the server of this attempt is chosen, None for one that takes writes."""
         self._session: SessionState | None = None
@@ -207,7 +210,7 @@ class Operation:
         return topology.select(
             preference,
             timeout,
-            only=command.address,
+            only=self._only,
             avoid=avoid,
             operation=command.name,
             operation_id=command.operation_id,
@@ -231,12 +234,7 @@ class Operation:
         timeout = None if self._deadline is None else self._deadline.remaining(monotonic())
         if holder is not None and holder.strict and self._needs_primary():
             holder.follow_primary(server.pool)
-        lease = self._lease
-        kept_by: Holder | None = holder
-        if lease is not None and lease.holder is not None:
-            kept_by = lease.holder
-            if command.closes_cursor:
-                lease.holder.leave_stream()
+        kept_by = self._kept_by()
         if command.awaits_data:
             connection, self._command = checkout_to_await(server.pool, command, kept_by, timeout)
         else:
@@ -245,7 +243,7 @@ class Operation:
         try:
             if self._session is None:
                 # Only now: callers in the wait queue need no session yet.
-                self._take_session(connection)
+                self._take_session(server, connection)
             self._tries += 1
             document = self._execute_on(server, connection)
         except AutoReconnect as error:
@@ -267,7 +265,16 @@ class Operation:
             )
         return Reply(document, server.address, self._lease)
 
-    def _take_session(self, connection: Connection) -> None:
+    def _kept_by(self) -> Holder | None:
+        """Return what keeps the connection that the operation is to run on."""
+        lease = self._lease
+        if lease is None or lease.holder is None:
+            return self._holder
+        if self._command.closes_cursor:
+            lease.holder.leave_stream()
+        return lease.holder
+
+    def _take_session(self, server: Server, connection: Connection) -> None:
         """Choose the session that all attempts run in."""
         command, lease = self._command, self._lease
         self._session = session_for(self._context, command, connection)

@@ -14,13 +14,19 @@ from pymongo.errors import ConfigurationError, PyMongoError
 from greenmongo._core.command import Reply, Retryability
 from greenmongo._core.deadline import Deadline
 from greenmongo._core.reply import check_write_concern
+from greenmongo._core.sdam.kinds import TopologyKind
 from greenmongo._core.sessions.command_fields import (
     check_in_transaction,
     in_transaction,
     label_transaction_error,
     unpins,
 )
-from greenmongo._core.sessions.transaction import Transaction, TransactionEvent
+from greenmongo._core.sessions.transaction import (
+    Transaction,
+    TransactionEvent,
+    TransactionState,
+)
+from greenmongo._net.holder import TransactionHolder
 from greenmongo._net.leftover import leave_behind
 from greenmongo._net.operation import Operation
 from greenmongo._net.operation_session import numbered_write
@@ -32,7 +38,7 @@ if TYPE_CHECKING:
     from greenmongo._core.sessions.client_session import SessionLike, SessionState
     from greenmongo._core.types import Address
     from greenmongo._net.connection import Connection
-    from greenmongo._net.holder import RequestHolder
+    from greenmongo._net.holder import Holder, RequestHolder
     from greenmongo._net.operation_context import OperationContext
     from greenmongo._net.server import Server
 
@@ -93,6 +99,9 @@ class OperationInSession(Operation):
         check_in_transaction(command, state)
         if transaction is not None:
             transaction.apply(TransactionEvent.OPERATION)
+            if transaction.state is TransactionState.STARTING:
+                # From that which was committed before it.
+                self._unpin(transaction)
             if transaction.is_active:
                 self._transaction = transaction
                 self._command = in_transaction(command, transaction)
@@ -135,6 +144,9 @@ class OperationInSession(Operation):
     # ---- one attempt ------------------------------------------------------------------------
 
     def _select(self, avoid: frozenset[Address]) -> Server:
+        if self._transaction is not None and self._command.address is None:
+            # Transactions, "Mongos Pinning". Errors may have unpinned it.
+            self._only = self._transaction.pinned_address
         try:
             return super()._select(avoid)
         except PyMongoError as error:
@@ -149,7 +161,12 @@ class OperationInSession(Operation):
             raise self._concluded(error) from error.__cause__
         return reply
 
-    def _take_session(self, connection: Connection) -> None:
+    def _kept_by(self) -> Holder | None:
+        transaction = self._transaction
+        pinned = None if transaction is None else transaction.pinned_holder
+        return pinned.keeper if isinstance(pinned, TransactionHolder) else super()._kept_by()
+
+    def _take_session(self, server: Server, connection: Connection) -> None:
         state, command = self._state, self._command
         known = connection.description
         if known is not None:
@@ -158,9 +175,12 @@ class OperationInSession(Operation):
                 max_wire_version=known.max_wire_version,
             )
         self._session = state
-        if self._transaction is not None:
+        transaction = self._transaction
+        if transaction is not None:
             # From here on the server may know of it.
-            self._context.sessions.transaction_begun(state, self._transaction)
+            self._context.sessions.transaction_begun(state, transaction)
+            if transaction.state is TransactionState.STARTING:
+                self._pin(transaction, server, connection)
         elif command.retry is Retryability.WRITE:
             self._txn_number = numbered_write(self._context, state, connection)
 
@@ -178,8 +198,18 @@ class OperationInSession(Operation):
             self._unpin(self._transaction)
         return error
 
+    def _pin(self, transaction: Transaction, server: Server, connection: Connection) -> None:
+        """Have the whole transaction run where its first command does, if that matters."""
+        if self._context.options.load_balanced:
+            # Load Balancers, "Behaviour With Transactions".
+            transaction.pinned_holder = TransactionHolder(server.pool, connection)
+        elif self._context.topology.description.kind is TopologyKind.SHARDED:
+            transaction.pinned_address = server.address
+
     def _unpin(self, transaction: Transaction) -> None:
-        transaction.unpin()
+        pinned = transaction.unpin()
+        if isinstance(pinned, TransactionHolder):
+            pinned.release()
 
     def _on_abandonment(self, connection: Connection) -> None:
         super()._on_abandonment(connection)
