@@ -82,9 +82,16 @@ class Abandoned:
         self._draining.add(greenlet)
         greenlet.rawlink(self._draining.discard)
         if exchange is not None and exchange.on_over is not None:
-            on_over = exchange.on_over
+            on_over, address = exchange.on_over, connection.address
             # Also if it is ended before it has begun.
-            greenlet.rawlink(lambda _: on_over())
+            greenlet.rawlink(lambda _: self._call_when_ended(address, on_over))
+
+    def _call_when_ended(self, address: Address, fn: Callable[[], object]) -> None:
+        """Call `fn` when nothing is ended on a server: it might hit what is sent next."""
+        if address in self._to_end:
+            self._when_ended[address].append(fn)
+        else:
+            fn()
 
     def close(self) -> None:
         """Stop draining; the pools close the connections."""
