@@ -170,11 +170,10 @@ class Engine:
 
     def leave_session(self, state: SessionState) -> None:
         """End a session that nobody ends any more. Does not wait."""
-        left = state.leave_transaction()
+        # That which was to be committed counts, too, if nobody knows whether it is.
+        left = state.leave_transaction() or state.transaction
         if left is not None:
             self.roll_back(state, left)
-        elif state.transaction is not None:
-            self.sessions.transaction_ended(state.transaction)
         self.sessions.release(state)
 
     def end_on_server(
