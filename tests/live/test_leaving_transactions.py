@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import random
 import time
@@ -200,21 +199,6 @@ def test_a_session_that_is_left_waits_for_what_still_runs(
 
     start(lambda: gevent.spawn(main).get()).result(20)
     assert seen == [0, "kept"]
-    require_none_open_soon(aside)
-
-
-def test_a_coroutine_that_is_thrown_away_leaves_no_transaction(
-    client: MongoClient[Doc], aside: pymongo.MongoClient[Doc]
-) -> None:
-    loop = asyncio.new_event_loop()
-    task: Any = loop.create_task(async_work(AsyncMongoClient.from_client(client), 300))
-    while not open_count(aside):
-        loop.run_until_complete(asyncio.sleep(0.01))
-    loop.close()
-    # Its loop will never run again, and its memory goes when its last operation is over.
-    task._log_destroy_pending = False
-    del task
-    wait_until(lambda: gc.collect() is not None and not open_count(aside))
     require_none_open_soon(aside)
 
 
