@@ -177,7 +177,11 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
         """
         try:
             if self.is_whole:
-                self._take_whole(self.source)
+                # CSOT, "Operations": one limit for all messages. A stream has one for each, since
+                # the time that its source takes is the caller's.
+                with self._executor.as_one_operation():
+                    self._take_whole(self.source)
+                    return self.finish()
             else:
                 items = iterator_of(self.take_source())
                 while upcall(lambda: self._fill(items)):
