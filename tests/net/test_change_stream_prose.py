@@ -20,8 +20,10 @@ from pymongo.errors import (
 from pymongo.read_preferences import SecondaryPreferred
 
 from greenmongo import ChangeStream
+from tests.support.fix_doors import start
 from tests.support.fix_hub import Client, Connect
 from tests.support.fix_scripted import Answer, FakeReplicaSet, ScriptedServer, hang_up
+from tests.support.peek import pool_of
 
 Doc = dict[str, Any]
 
@@ -322,3 +324,21 @@ def test_a_database_is_read_on_in_the_namespace_that_the_server_names(
     assert command.document["collection"] == "$cmd.aggregate"
     assert command.document["maxTimeMS"] == 5
     assert command.document["comment"] == "why"
+
+
+def test_streams_that_take_turns_all_outlive_the_loss_of_their_connections(
+    server: ScriptedServer, client_of: Connect
+) -> None:
+    client = client_of(server.uri, maxPoolSize=2)
+    server.on("aggregate", first(after=1))
+    server.on("getMore", more(after=1))
+    streams = [client.test.c.watch() for _ in range(6)]
+    waiting = [start(stream.next) for stream in streams]
+    turns = pool_of(client).await_turns
+    server.wait_for(lambda: turns.waiting_count == 5 and server.count("getMore") > 20)
+    server.kill_all()
+    server.on("getMore", more(2))
+    assert [each.result(15)["_id"] for each in waiting] == [token(2)] * 6
+    for stream in streams:
+        stream.close()
+    assert (turns.taken, turns.waiting_count) == (0, 0)

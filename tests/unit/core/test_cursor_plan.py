@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from bson.codec_options import DEFAULT_CODEC_OPTIONS
 from bson.timestamp import Timestamp
 from pymongo.read_concern import ReadConcern
@@ -10,6 +11,7 @@ from pymongo.write_concern import WriteConcern
 
 from greenmongo._core.command import Reply
 from greenmongo._core.commands.find import FindSpec
+from greenmongo._core.constants import CursorType
 from greenmongo._core.cursors.plan import CursorPlan
 from greenmongo._core.namespace import Namespace
 
@@ -110,3 +112,13 @@ def test_where_a_change_stream_could_go_on_is_kept() -> None:
     opened["cursor"]["postBatchResumeToken"] = token
     cursor.absorb(Reply({**opened, "operationTime": time}, HOST))
     assert (cursor.post_batch_resume_token, cursor.operation_time) == (token, time)
+
+
+@pytest.mark.parametrize(
+    ("flags", "awaits"),
+    [(0, False), (CursorType.TAILABLE, False), (CursorType.TAILABLE_AWAIT, True)],
+)
+def test_only_a_cursor_that_awaits_data_waits_for_its_turn(flags: int, awaits: bool) -> None:
+    plan = CursorPlan.of_find(NAMESPACE, FindSpec(flags=flags))
+    plan.cursor_id = 7
+    assert plan.next_command().awaits_data is awaits
