@@ -29,7 +29,7 @@ from greenmongo._core.sdam.kinds import ServerKind
 from greenmongo._core.sdam.server_description import ServerDescription
 from greenmongo._core.server_codes import SERVER_8_0_WIRE_VERSION
 from greenmongo._core.types import format_address
-from greenmongo._core.user_code import codecs_are_users
+from greenmongo._core.user_code import codecs_are_users, contains_users_documents
 from greenmongo._hub.checkpoint import checkpoint
 from greenmongo._hub.offload import compute
 from greenmongo._hub.upcall import upcall
@@ -231,7 +231,8 @@ def _encode(
     streams: bool,
 ) -> bytes | memoryview:
     options = command.codec_options
-    if options is context.plain_options or not codecs_are_users(options):
+    is_plain = options is context.plain_options or not codecs_are_users(options)
+    if is_plain and not contains_users_documents(command.body.values()):
         encoded = bson.encode(body, codec_options=options)
     else:
         encoded = upcall(lambda: bson.encode(body, codec_options=options))

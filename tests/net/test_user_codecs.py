@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
@@ -169,3 +169,43 @@ def test_a_decoder_that_sleeps_keeps_nobody_else_waiting(
     others_had_their_turn.set()
     reader.join(10)
     assert waited == [True]
+
+
+class NotingMapping(Mapping[str, Any]):
+    """A document with methods of its own."""
+
+    def __init__(self, noting: Noting) -> None:
+        self._noting = noting
+
+    def __getitem__(self, key: str) -> Any:
+        self._noting.note()
+        return {"x": 1}[key]
+
+    def __iter__(self) -> Iterator[str]:
+        self._noting.note()
+        return iter(["x"])
+
+    def __len__(self) -> int:
+        return 1
+
+
+def test_documents_of_the_users_inside_of_a_command_are_encoded_in_the_callers_place(
+    scripted_server: ScriptedServer, client_of: Connect
+) -> None:
+    noting = Noting()
+    mine = NotingMapping(noting)
+    query: Any = {"a": [{"b": mine}]}
+    client = client_of(scripted_server.uri)
+    seen.set("the caller's")
+    client.db.c.find_one(query)
+    client.db.c.update_one({"_id": 1}, {"$set": {"part": mine}})
+    client.db.command("whoami", argument=[mine])
+
+    async def ask() -> None:
+        face = bridge.AsyncMongoClient.from_client(client)
+        await face.db.c.find_one(query)
+        await face.db.c.delete_one({"part": mine})
+
+    asyncio.run(ask())
+    assert noting.places == {(threading.get_ident(), "the caller's")}
+    assert len(scripted_server.commands("find")) == 2
