@@ -48,6 +48,7 @@ from greenmongo._net.operation_session import (
 )
 from greenmongo._net.round_trip import complete_for, round_trip
 from greenmongo._net.time_limit import deadline_of_caller, has_timeout
+from greenmongo._net.unread_reply import kill_cursors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -374,16 +375,8 @@ class Operation:
         kill = kill_command_for(cursor)
         if kill is None:
             return None
-        db, body = kill
-        preference, context = self._command.read_preference, self._context
-        command = Command(
-            "killCursors",
-            body,
-            db,
-            read_preference=preference,
-            address=address,
-            closes_cursor=True,
-        )
+        context = self._context
+        command = kill_cursors(kill, self._command.read_preference, address)
         return lambda lease: context.execute_later(command._replace(lease=lease))
 
     def _round_trip(self, server: Server, connection: Connection) -> Document:

@@ -21,6 +21,7 @@ from greenmongo._core.command_body import (
     drop_wtimeout,
     read_preference_field,
 )
+from greenmongo._core.cursors.opened import kill_command_for, opened_cursor
 from greenmongo._core.cursors.undecoded_batch import DECODE_CHUNK
 from greenmongo._core.damaged_reply import DamagedReply
 from greenmongo._core.pool_rules import HolderKind
@@ -36,6 +37,7 @@ from greenmongo._hub.upcall import upcall
 from greenmongo._net.large_reply import decode_batch, receive_damaged, receive_large
 from greenmongo._net.operation_session import absorb_reply
 from greenmongo._net.time_limit import has_timeout
+from greenmongo._net.unread_reply import close_unread
 from greenmongo._wire.compression import compress_message
 from greenmongo._wire.errors import WireError
 from greenmongo._wire.op_msg import EXHAUST_ALLOWED, MORE_TO_COME, encode_op_msg
@@ -174,7 +176,7 @@ def round_trip(
         reply = _send_and_receive(
             context, connection, command, message, request_id, session, timeout
         )
-        shown = decode_batch(reply)
+        shown = _shown(context, connection, command, reply)
     except BaseException as error:
         observer.failed(error)
         raise
@@ -204,6 +206,19 @@ def _message_for(
     if connection.compressor is not None and command.may_compress:
         return _compress(message, connection.compressor)
     return message
+
+
+def _shown(
+    context: OperationContext, connection: Connection, command: Command, reply: Document
+) -> Document:
+    """Return a reply as observers may see it."""
+    try:
+        return decode_batch(reply)
+    except Exception:
+        raise
+    except BaseException:
+        close_unread(context, connection, command, kill_command_for(reply.get("cursor")))
+        raise
 
 
 def _check_requirement(required: Requirement, server: ServerDescription | None) -> None:
@@ -288,6 +303,23 @@ def _send_and_receive(
             streams=command.streams and _may_stream(connection, session),
             timeout=timeout,
         )
+    try:
+        return _take_apart(context, connection, command, body, session)
+    except Exception:
+        raise
+    except BaseException:
+        close_unread(context, connection, command, opened_cursor(body))
+        raise
+
+
+def _take_apart(
+    context: OperationContext,
+    connection: Connection,
+    command: Command,
+    body: bytes | memoryview,
+    session: SessionState | None,
+) -> Document:
+    """Return a reply that has come, decoded and checked. Others may have their turn meanwhile."""
     sequences = command.sequences
     try:
         if len(body) > DECODE_CHUNK and command.user_documents:
