@@ -14,7 +14,7 @@ from tests.spec.unified.matching import MISSING, Matcher, as_stored
 from tests.spec.unified.outcomes import Mismatch
 from tests.spec.unified.requirements import Facts, unmet
 
-MATCHER = Matcher({"saved": {"x": 1}}.__getitem__)
+MATCHER = Matcher({"saved": {"x": 1}}.__getitem__, {"session": {"id": b"1"}}.__getitem__)
 FACTS = Facts((6, 0, 5), "replicaset", has_auth=False, parameters={"ttl": True})
 
 
@@ -35,6 +35,7 @@ FACTS = Facts((6, 0, 5), "replicaset", has_auth=False, parameters={"ttl": True})
         ({"x": {"$$type": "number"}}, {"x": Decimal128("1")}),
         ({"x": {"$$matchesEntity": "saved"}}, {"x": {"x": 1}}),
         ({"x": {"$$matchesHexBytes": "00ff"}}, {"x": b"\x00\xff"}),
+        ({"lsid": {"$$sessionLsid": "session"}}, {"lsid": {"id": b"1"}}),
         ({"x": {"$$lte": 5}}, {"x": 5}),
         ({"x": {"$$matchAsDocument": {"y": 1}}}, {"x": '{"y": 1}'}),
         ({"x": {"$$matchAsDocument": {"$$matchAsRoot": {"y": 1}}}}, {"x": '{"y": 1, "z": 2}'}),
@@ -67,6 +68,8 @@ def test_what_is_as_expected(expected: Any, found: Any) -> None:
         ({"x": {"$$type": "number"}}, {}),
         ({"x": {"$$matchesEntity": "saved"}}, {"x": {"x": 1, "y": 2}}),
         ({"x": {"$$matchesHexBytes": "00ff"}}, {"x": "00ff"}),
+        ({"lsid": {"$$sessionLsid": "session"}}, {"lsid": {"id": b"2"}}),
+        ({"lsid": {"$$sessionLsid": "session"}}, {}),
         ({"x": {"$$lte": 5}}, {"x": 6}),
         ({"x": {"$$matchAsDocument": {"y": 1}}}, {"x": '{"y": 1, "z": 2}'}),
         ({"x": {"$$matchAsDocument": {"y": 1}}}, {"x": '{"y": 1'}),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
+from pymongo.errors import ClientBulkWriteException
 
 from greenmongo import MongoClient
 from greenmongo._core.options import ClientOptions
@@ -14,12 +16,14 @@ from tests.spec.check_seed_list import facts_of_uri
 from tests.spec.conftest import OWN_DATA
 from tests.spec.test_specifications import test_unified_specification as run_as_it_should_end
 from tests.spec.unified.arguments import Arguments
-from tests.spec.unified.expectations import matches_event
+from tests.spec.unified.expectations import check_error, matches_event
 from tests.spec.unified.matching import Matcher
 from tests.spec.unified.operations import OPERATIONS
-from tests.spec.unified.outcomes import Unsupported
+from tests.spec.unified.outcomes import Mismatch, Unsupported
 from tests.support.fix_scripted import ScriptedServer
+from tests.support.loop_actor import AsyncioActor
 
+NOTHING: dict[str, Any] = {}
 REPLACING = {"replacement": {"x": 1}}
 UPDATING = {"update": {"$set": {"x": 1}}}
 
@@ -94,3 +98,59 @@ def test_a_possible_primary_of_a_unified_event_is_an_unknown_server() -> None:
 
     assert matches_event(expected("PossiblePrimary", "RSPrimary"), event, matcher)
     assert not matches_event(expected("PossiblePrimary", "PossiblePrimary"), event, matcher)
+
+
+def failed_bulk_write(**details: Any) -> ClientBulkWriteException:
+    facts = {"error": None, "writeErrors": [], "writeConcernErrors": [], **details}
+    return ClientBulkWriteException(facts, verbose=False)
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        {"isError": True},
+        {"isClientError": False},
+        {"writeErrors": {"1": {"code": 11000}}},
+        {"writeConcernErrors": [{"code": 91}]},
+    ],
+)
+def test_the_error_of_a_clients_bulk_write_is_as_expected(expected: dict[str, Any]) -> None:
+    error = failed_bulk_write(
+        writeErrors=[{"idx": 1, "code": 11000, "errmsg": "there"}],
+        writeConcernErrors=[{"code": 91, "errmsg": "down"}],
+    )
+    check_error(expected, error, Matcher(NOTHING.__getitem__))
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        {"isClientError": True},
+        {"errorCode": 11000},
+        {"writeErrors": {}},
+        {"writeErrors": {"0": {"code": 11000}}},
+        {"writeErrors": {"1": {"code": 1}}},
+        {"writeConcernErrors": []},
+    ],
+)
+def test_the_error_of_a_clients_bulk_write_is_not(expected: dict[str, Any]) -> None:
+    error = failed_bulk_write(
+        writeErrors=[{"idx": 1, "code": 11000, "errmsg": "there"}],
+        writeConcernErrors=[{"code": 91, "errmsg": "down"}],
+    )
+    with pytest.raises(Mismatch):
+        check_error(expected, error, Matcher(NOTHING.__getitem__))
+
+
+def test_what_a_job_calls_back_uses_the_task_of_the_job() -> None:
+    actor = AsyncioActor()
+
+    async def task() -> object:
+        return asyncio.current_task()
+
+    async def job() -> tuple[object, object]:
+        return asyncio.current_task(), await actor.call_back(lambda: actor.call(task))
+
+    outer, inner = actor.call(job)
+    actor.stop()
+    assert outer is inner
