@@ -21,8 +21,9 @@ DATA = bytes(range(256)) * 40_000
 
 
 @pytest.fixture
-def files(old_db: Any) -> Any:
-    """Files in a database of a `Connection`, whose writes are not acknowledged by default."""
+def files(make_connection: Any, old_db: Any) -> Any:
+    """Files in a database of a `Connection`, whose other writes are not acknowledged."""
+    old_db = make_connection(w=0)[old_db.name]
     if isinstance(old_db, Blocking):
         database = bare(old_db)
         made = old_db._actor.call(lambda: bridge.AsyncLegacyGridFS(database))
