@@ -167,3 +167,49 @@ def test_each_process_has_a_connection_of_its_own(
 @pytest.mark.timeout(60)
 def test_workers_forked_after_the_application_was_loaded_serve(mongo_uri: str) -> None:
     ran_fine(PRELOADED, mongo_uri)
+
+
+SESSIONS = """
+import os, sys
+from pymongo.errors import InvalidOperation
+from greenmongo import MongoClient
+client = MongoClient(sys.argv[1])
+things = client.test_forks.things
+things.drop()
+things.insert_one({"_id": 0})
+session, other = client.start_session(), client.start_session()
+things.find_one(session=session)
+mine = session.session_id
+other.start_transaction()
+things.insert_one({"_id": 1}, session=other)
+pid = os.fork()
+if not pid:
+    code = 1
+    try:
+        things.insert_one({"_id": 2}, session=session)
+        assert session.session_id != mine
+        try:
+            things.find_one(session=other)
+        except InvalidOperation:
+            code = 0
+        other.end_session()
+        session.end_session()
+        client.close()
+    finally:
+        os._exit(code)
+code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+assert code == 0, code
+other.commit_transaction()
+assert session.session_id == mine
+assert things.count_documents({}, session=session) == 3
+client.drop_database("test_forks")
+client.close()
+print("fine")
+"""
+
+
+@pytest.mark.live
+def test_a_child_takes_a_server_session_of_its_own_and_no_part_in_a_transaction(
+    mongo_uri: str,
+) -> None:
+    ran_fine(SESSIONS, mongo_uri)
