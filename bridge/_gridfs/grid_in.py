@@ -153,6 +153,9 @@ class AsyncGridIn(Facade[GridIn]):
         except BaseException as error:
             await self._end(error)
             raise
+        finally:
+            # Trio warns of those that are left to the garbage collector.
+            await pieces.aclose()
 
     async def writelines(self, sequence: Iterable[Any]) -> None:
         """Write one thing after another, with nothing between them."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import io
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from typing import Any
 
 from anyio import to_thread
@@ -21,7 +21,7 @@ __all__ = ["pieces_of", "writer_of"]
 
 def pieces_of(
     source: Any, encoding: str | None, wants: Callable[[], int]
-) -> AsyncIterator[bytes | memoryview]:
+) -> AsyncGenerator[bytes | memoryview, None]:
     """Return the bytes of anything that can be written.
 
     Args:
@@ -43,21 +43,21 @@ def pieces_of(
 
 async def _of_async_iterable(
     source: AsyncIterable[Any], encoding: str | None
-) -> AsyncIterator[bytes | memoryview]:
+) -> AsyncGenerator[bytes | memoryview, None]:
     async for item in source:
         yield as_bytes(item, encoding)
 
 
 async def _of_iterable(
     source: Iterable[Any], encoding: str | None
-) -> AsyncIterator[bytes | memoryview]:
+) -> AsyncGenerator[bytes | memoryview, None]:
     for item in source:
         yield as_bytes(item, encoding)
 
 
 async def _read(
     source: Any, encoding: str | None, wants: Callable[[], int]
-) -> AsyncIterator[bytes | memoryview]:
+) -> AsyncGenerator[bytes | memoryview, None]:
     read = source.read
     while True:
         if is_async(source, read):
