@@ -51,6 +51,7 @@ def main() -> int:
     """Run, and return the exit code."""
     arguments = parse()
     print(f"{arguments.storm.__name__}, seed {arguments.seed}, {arguments.seconds:g} s")
+    faulthandler.enable()
     faulthandler.dump_traceback_later(arguments.seconds + 300, exit=True)
     stderr = sys.stderr = Stderr()
     ledger = Ledger()
