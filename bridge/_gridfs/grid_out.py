@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncGridOut"]
 
+PIECE = 1024 * 1024
+"""Bytes that are written to a sink at once: the way to a worker thread and back is long."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -167,9 +170,8 @@ class AsyncGridOut(Facade[GridOut]):
     async def _pour(self, write: Callable[[bytes], Awaitable[object]]) -> None:
         """Read all that is left, and await `write` with each piece of it."""
         reader = self._download.reader
-        while data := await self._drive(reader.chunk_steps(reader.chunks_left)):
+        while data := await self._drive(reader.steps(PIECE)):
             await write(data)
-        await self._drive(reader.end_steps())
 
     async def _fetch(self, n: int, ahead: int) -> None:
         try:

@@ -99,9 +99,23 @@ class Download:
         if cursor is None or n < self._next:
             return False
         buffer = cursor._buffer
-        while buffer and buffer[0]["n"] < n:
-            self._next = buffer.popleft()["n"] + 1
-        return bool(buffer) or (n == self._next and not cursor.alive)
+        while True:
+            while buffer and buffer[0]["n"] < n:
+                self._next = buffer.popleft()["n"] + 1
+            if buffer:
+                return True
+            if not cursor._undecoded:
+                return n == self._next and not cursor.alive
+            self._decode(cursor)
+
+    def _decode(self, cursor: Cursor[Any]) -> None:
+        """Decode some of the batch that is here: where it is read, rather than on the hub."""
+        assert cursor._undecoded is not None
+        try:
+            cursor._undecoded.decode_some(cursor._receive)
+        except BaseException:
+            self.abandon()
+            raise
 
     def take(self) -> Chunk | None:
         """Take the chunk that is here, None if there are no more."""
@@ -146,9 +160,6 @@ class Download:
     def _refill(self, cursor: Cursor[Any]) -> None:
         try:
             cursor._refill()
-            # All of it, as whoever reads may be on the other side.
-            while cursor._undecoded:
-                cursor._advance()
         except BaseException:
             # Another read begins with another cursor, or may have begun already.
             if self._cursor is cursor:

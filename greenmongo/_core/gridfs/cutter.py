@@ -48,7 +48,7 @@ class Cutter:
 
     def wants(self) -> int:
         """Return how many bytes to read next: up to the end of a chunk, of several small ones."""
-        whole = self._chunk_size * max(1, WINDOW // 16 // self._chunk_size)
+        whole = self._chunk_size * max(1, WINDOW // 4 // self._chunk_size)
         return whole - self._size_of_rest
 
     def add(self, data: bytes | memoryview) -> memoryview | None:
