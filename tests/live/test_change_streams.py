@@ -160,12 +160,10 @@ def test_closed_and_dropped_streams_leave_no_cursor(
 ) -> None:
     before = open_cursors(reference)
     streams = [c.watch(max_await_time_ms=10) for _ in range(4)]
-    for stream in streams:
-        stream.try_next()
+    assert [stream.try_next() for stream in streams] == [None] * 4
     assert open_cursors(reference) == before + 4
     streams.pop().close()
     with streams.pop():
         pass
     streams.clear()
-    del stream
     eventually(lambda: open_cursors(reference) == before)

@@ -12,6 +12,7 @@ import anyio
 import gevent
 import pymongo
 import pytest
+from pymongo.errors import OperationFailure
 
 from bridge import AsyncMongoClient
 from greenmongo import MongoClient
@@ -271,7 +272,8 @@ def test_two_tasks_are_told_where_both_use_the_session(
             await until(lambda: session._state.use)
             with pytest.raises(ConcurrentSessionUse) as caught:
                 await mine[DB].c.find_one(session=session)
-        return caught.value
+            return caught.value
+        raise AssertionError("the group swallows nothing")
 
     error = anyio.run(main, backend=backend)
     assert "in main" in str(error.call_site)
@@ -288,7 +290,7 @@ def test_a_coroutine_function_is_run_in_a_transaction(
         calls.append(1)
         if len(calls) == 1:
             # What a write conflict looks like.
-            error = pymongo.errors.OperationFailure("conflict", 112, {"errorLabels": LABELS})
+            error = OperationFailure("conflict", 112, {"errorLabels": LABELS})
             raise error
         await mine[DB].c.insert_one({"_id": "done"}, session=session)
         return "done"

@@ -59,7 +59,9 @@ class Deployment:
 
     def bulk_write(self, received: Received) -> dict[str, Any]:
         command = received.document
-        counts = dict.fromkeys(("nInserted", "nUpserted", "nMatched", "nModified", "nDeleted"), 0)
+        counts: dict[str, int] = dict.fromkeys(
+            ("nInserted", "nUpserted", "nMatched", "nModified", "nDeleted"), 0
+        )
         results: list[dict[str, Any]] = []
         for place, op in enumerate(command["ops"]):
             outcome = self._apply(op, counts)

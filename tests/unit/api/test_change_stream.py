@@ -214,7 +214,9 @@ def test_a_change_without_its_token_ends_the_stream() -> None:
 
 
 class Fussy(TypeDecoder):
-    bson_type = Timestamp
+    @property
+    def bson_type(self) -> type[Timestamp]:
+        return Timestamp
 
     def transform_bson(self, value: Timestamp) -> Any:
         if value.time == 13:
