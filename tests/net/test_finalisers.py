@@ -20,6 +20,7 @@ from greenmongo._hub.upcall import spawn
 from greenmongo._hub.workers import Worker
 from greenmongo.errors import InvalidOperation, MisuseError
 from tests.support.fix_hub import Client, Connect
+from tests.support.fix_leaks import wait_until
 from tests.support.fix_scripted import ScriptedServer
 
 Act = Callable[[], object]
@@ -180,6 +181,7 @@ def test_a_finalisers_write_that_fails_is_logged(
     with caplog.at_level(logging.ERROR, "greenmongo"):
         in_a_callback(hub_thread, lambda: client.db.c.insert_one({"_id": 1}))
         client.close()
+        wait_until(lambda: "no good" in caplog.text)
     assert "a finaliser's insert to db.c, done after it had returned, failed" in caplog.text
     assert "no good" in caplog.text
 
@@ -211,6 +213,8 @@ def test_writes_that_are_not_done_in_time_are_named(
     with caplog.at_level(logging.ERROR, "greenmongo"):
         in_a_callback(hub_thread, write_and_close)
         client.close()
+        # The log is written in a thread of its own, which nobody who closes waits for.
+        wait_until(lambda: all(name in caplog.text for name in ("to db.c", "to db.d")))
     assert "insert to db.c" in caplog.text
     assert "insert to db.d" in caplog.text
 
