@@ -22,7 +22,8 @@ COUNT = 60
 
 
 def step_down(primary: Member) -> None:
-    primary.run({"replSetStepDown": 30, "secondaryCatchUpPeriodSecs": 4})
+    # Not for long: soon all members would be among those that no longer want to be elected.
+    primary.run({"replSetStepDown": 5, "secondaryCatchUpPeriodSecs": 4})
 
 
 def kill(primary: Member) -> None:
