@@ -68,6 +68,8 @@ def make(
     yield connect
     for client in opened:
         client.close()
+    # An abort that was sent, and not answered in time, may have been given up by the server.
+    reference.admin.command("killAllSessions", [])
     reference.drop_database(NAME)
 
 
