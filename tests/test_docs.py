@@ -9,7 +9,9 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import pymongo
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -67,8 +69,13 @@ def test_there_is_code_to_run() -> None:
 @pytest.mark.live
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("block", RUNNABLE, ids=[block.where for block in RUNNABLE])
-def test_the_code_runs(block: Block, mongo_uri: str) -> None:
+def test_the_code_runs(
+    block: Block, mongo_uri: str, reference: pymongo.MongoClient[dict[str, Any]]
+) -> None:
     assert IN_PAGES in block.code
+    for name in set(reference.list_database_names()) - {"admin", "config", "local"}:
+        # Of another block, which says nothing of what comes after it.
+        reference.drop_database(name)
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", block.code.replace(IN_PAGES, mongo_uri)],
         env={**os.environ, "PYTHONPATH": str(ROOT)},

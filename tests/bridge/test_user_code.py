@@ -151,8 +151,10 @@ async def test_a_task_that_is_cancelled_leaves_no_command_without_an_end(
         group.cancel_scope.cancel()
     # Told behind those who left, and one after the other: some time all have been.
     await eventually(
-        lambda: recorder.names.count("CommandFailed") >= scripted_server.count("find")
-        and recorder.names.count("CommandFailed") == recorder.names.count("CommandStarted")
+        lambda: (
+            recorder.names.count("CommandFailed") >= scripted_server.count("find")
+            and recorder.names.count("CommandFailed") == recorder.names.count("CommandStarted")
+        )
     )
     gate.open()
     starts = recorder.of(monitoring.CommandStartedEvent)

@@ -181,6 +181,7 @@ def test_G08_G17_a_child_is_in_no_request_of_its_parent(client: Client, door: Do
 
 
 @live
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("count", [50])
 def test_G09_G10_leaking_contexts_one_after_another_share_one_connection(
     client: Client, door: Door, count: int
