@@ -43,7 +43,7 @@ class MisuseError(InvalidOperation):
         place = "" if self.call_site is None else f" (called from {self.call_site})"
         super().__init__(f"{problem}: {remedy}{place}")
 
-    def __reduce__(self) -> tuple[type[MisuseError], tuple[str, str, str | None]]:
+    def __reduce__(self) -> tuple[type[MisuseError], tuple[str | None, ...]]:
         return type(self), (self.problem, self.remedy, self.call_site)
 
 

@@ -38,7 +38,7 @@ class ConcurrentSessionUse(MisuseError):
         self.other_site = other_site
         super().__init__(problem, remedy, call_site)
 
-    def __reduce__(self) -> tuple[type[MisuseError], tuple[str | None, ...]]:  # type: ignore[override]
+    def __reduce__(self) -> tuple[type[MisuseError], tuple[str | None, ...]]:
         return type(self), (self.problem, self.remedy, self.call_site, self.other_site)
 
 

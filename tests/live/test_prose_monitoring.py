@@ -181,7 +181,7 @@ def test_sdam_prose_rtt_1_the_round_trip_time_goes_on_to_be_measured(
             (server,) = client.topology_description.server_descriptions().values()
             return server.round_trip_time or 0.0
 
-        time.sleep(1)
+        wait_until(lambda: round_trip_time() > 0)
         changes = seen.of(ServerDescriptionChangedEvent)
         assert all(each.new_description.round_trip_time for each in changes)
         with failing(
