@@ -67,6 +67,8 @@ def sides(mongo_uri: str) -> Iterator[Sides]:
 
 @pytest.mark.parametrize("line", LINES)
 def test_an_expression_does_what_it_does_with_pymongo(line: str, sides: Sides) -> None:
+    if "return_document=1" in line and pymongo.version_tuple < (4, 19):
+        pytest.skip("this PyMongo raises another class of error here")
     seen = []
     for database in sides:
         sides.theirs.c.drop()
