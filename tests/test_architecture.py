@@ -39,6 +39,7 @@ RANKS = {
 BRIDGE_RANKS = {
     "bridge.errors": 0,
     "bridge._crossing": 1,
+    "bridge._signature": 1,
     "bridge._delegate": 2,
     "bridge._": 3,  # _client, _collection, ...: facades, equal among themselves
     "bridge._legacy": 4,
@@ -73,6 +74,7 @@ PYMONGO_VALUES = {
 }  # fmt: skip
 PYMONGO_NAMES = {  # they live nowhere else
     ("pymongo.collection", "ReturnDocument"),
+    ("pymongo.client_options", "ClientOptions"),  # only these tell what was registered globally
     ("pymongo.client_session", "SessionOptions"),
     ("pymongo.client_session", "TransactionOptions"),
     ("pymongo.client_session_shared", "SessionOptions"),

@@ -31,6 +31,7 @@ from greenmongo._net.dns_records import import_dnspython
 from greenmongo._net.engine import Engine
 from greenmongo._net.metadata import ClientMetadata
 from greenmongo._net.observers.publisher import Publisher
+from greenmongo._net.registered_listeners import registered_listeners
 from greenmongo._net.session_executor import SessionExecutor
 from greenmongo._net.socks import import_socksio
 from greenmongo._net.statistics import ClientStatistics, gather_statistics
@@ -70,8 +71,9 @@ class Executor(SessionExecutor):
         self._is_closed = False
         self.metadata = ClientMetadata(options)
         """What handshakes tell of the client."""
-        self.options = replace(options, tell_metadata=self.metadata.copy)
-        self.wants_context = any(isinstance(x, CommandListener) for x in options.listeners)
+        listeners = (*registered_listeners(), *options.listeners)
+        self.options = replace(options, tell_metadata=self.metadata.copy, listeners=listeners)
+        self.wants_context = any(isinstance(x, CommandListener) for x in listeners)
         """Whether somebody who observes commands wants to see the callers' context variables."""
         if options.srv is not None:
             # Here, because the constructor never runs on the hub.
