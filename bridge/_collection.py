@@ -16,7 +16,7 @@ from bridge._cursor import (
 from bridge._delegate import awaits, wraps_call, wraps_result
 from bridge._feeding import feeds
 from greenmongo import Collection
-from greenmongo.lowlevel import WithoutTruth
+from greenmongo.lowlevel import WithoutTruth, not_callable
 
 if TYPE_CHECKING:
     from bson.codec_options import CodecOptions
@@ -147,13 +147,8 @@ class AsyncCollection(WithoutTruth, ConfiguredFacade[Collection[DocT]], Generic[
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Explain that there is no such method: what was called is a collection."""
-        kind, name, owner = type(self).__name__, self.name, "AsyncDatabase"
-        if "." in name:
-            owner, name = kind, name.rsplit(".", 1)[1]
-        raise TypeError(
-            f"'{kind}' object is not callable. If you meant to call the '{name}' method on a "
-            f"'{owner}' object it is failing because no such method exists."
-        )
+        owner = type(self) if "." in self.name else type(self._parent)
+        raise TypeError(not_callable(type(self), self.name, owner))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._parent!r}, {self.name!r})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from bridge._change_stream import AsyncChangeStream
 from bridge._collection import AsyncCollection
@@ -11,7 +11,7 @@ from bridge._configured import ConfiguredFacade
 from bridge._cursor import AsyncCommandCursor
 from bridge._delegate import awaits, wraps_awaited, wraps_call, wraps_result
 from greenmongo import Database
-from greenmongo.lowlevel import WithoutTruth
+from greenmongo.lowlevel import WithoutTruth, not_callable
 
 if TYPE_CHECKING:
     from bson.codec_options import CodecOptions
@@ -94,6 +94,10 @@ class AsyncDatabase(WithoutTruth, ConfiguredFacade[Database[DocT]], Generic[DocT
 
     def __getitem__(self, name: str) -> AsyncCollection[DocT]:
         return AsyncCollection._wrap(self, self._sync[name])
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Explain that there is no such method: what was called is a database."""
+        raise TypeError(not_callable(type(self), self.name, type(self._parent)))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._parent!r}, {self.name!r})"

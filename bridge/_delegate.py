@@ -18,6 +18,8 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar
 
+from bridge._signature import coroutine_of, show
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
@@ -165,6 +167,7 @@ def awaits(
     async def method(self: Facade[S], /, *args: P.args, **kwargs: P.kwargs) -> R:
         return await self._dispatcher.call(fn, self._sync, *args, **kwargs)
 
+    show(method, fn, coroutine_of)
     return method
 
 
@@ -176,6 +179,7 @@ def chains(fn: Callable[Concatenate[S, P], S]) -> Callable[Concatenate[F, P], F]
         fn(self._sync, *args, **kwargs)
         return self
 
+    show(method, fn)
     return method
 
 
@@ -189,6 +193,7 @@ def wraps_result(
         def method(self: Facade[S], /, *args: P.args, **kwargs: P.kwargs) -> A:
             return wrap(self, fn(self._sync, *args, **kwargs))
 
+        show(method, fn)
         return method
 
     return borrow
@@ -208,6 +213,7 @@ def wraps_awaited(
         async def method(self: Facade[S], /, *args: P.args, **kwargs: P.kwargs) -> A:
             return wrap(self, await self._dispatcher.call(fn, self._sync, *args, **kwargs))
 
+        show(method, fn, coroutine_of)
         return method
 
     return borrow
@@ -224,6 +230,7 @@ def wraps_call(
         def method(self: Facade[S], /, *args: P.args, **kwargs: P.kwargs) -> A:
             return wrap(self, functools.partial(fn, self._sync, *args, **kwargs))
 
+        show(method, fn)
         return method
 
     return borrow

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from anyio.lowlevel import checkpoint
 
+from bridge._signature import coroutine_of, show
 from greenmongo.lowlevel import begin_of
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def feeds(
         del args, kwargs
         return await _feed(self._dispatcher, load)
 
+    show(method, fn, coroutine_of)
     return method
 
 
@@ -62,6 +64,7 @@ def lists(
             given = (list(given[0]), *given[1:])
         return await self._dispatcher.call(fn, self._sync, *given, **kwargs)
 
+    show(method, fn, coroutine_of)
     return method
 
 

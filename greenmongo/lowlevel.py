@@ -16,7 +16,7 @@ from greenmongo._api.change_stream import (
     take_change,
     wait_for_change,
 )
-from greenmongo._api.configured import WithoutTruth
+from greenmongo._api.configured import WithoutTruth, not_callable
 from greenmongo._api.cursor_internals import CursorInternals, internals_of
 from greenmongo._api.gridfs.download import Download
 from greenmongo._api.gridfs.fields import grid_in_field, grid_out_field
@@ -100,6 +100,7 @@ __all__ = [
     "limit_of_transaction",
     "native_sleep",
     "new_one_shot",
+    "not_callable",
     "request_depth",
     "take_change",
     "thread_of",

@@ -15,6 +15,7 @@ from pymongo.errors import InvalidOperation
 
 from bridge._collection import AsyncCollection
 from bridge._delegate import Facade, wraps_result
+from bridge._signature import coroutine_of_steps, show
 from greenmongo import GridOut
 from greenmongo.lowlevel import (
     Download,
@@ -57,6 +58,7 @@ def reads(
         await self._open()
         return await self._drive(steps(self._sync, *args, **kwargs))
 
+    show(method, fn, coroutine_of_steps)
     return method
 
 

@@ -14,6 +14,7 @@ from pymongo.errors import InvalidOperation
 
 from bridge._crossing.ports import on_behalf_of
 from bridge._delegate import Facade, is_optionally_awaited
+from bridge._signature import show, task_of
 
 if TYPE_CHECKING:
     from greenmongo.lowlevel import CursorInternals
@@ -63,6 +64,7 @@ def _as_task(method: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., asy
     def start(self: EagerTasks[Any], /, *args: Any, **kwargs: Any) -> asyncio.Task[T]:
         return self._start(method(self, *args, **kwargs))
 
+    show(start, method, task_of)
     return start
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from greenmongo._core.sessions.client_session import SessionLike
     from greenmongo._core.types import Named, ReadMode
 
-__all__ = ["CommandExecutor", "Configured", "WithoutTruth", "name_of"]
+__all__ = ["CommandExecutor", "Configured", "WithoutTruth", "name_of", "not_callable"]
 
 
 class CommandExecutor(Protocol):
@@ -115,3 +115,18 @@ class WithoutTruth:
 def name_of(thing: str | Named) -> object:
     """Return a name, or the name of a database or collection; the caller checks its type."""
     return thing if isinstance(thing, str) else getattr(thing, "name", thing)
+
+
+def not_callable(kind: type, name: str, owner: type) -> str:
+    """Say why a database or collection was called: a method was meant that `owner` has not.
+
+    Args:
+        kind: the class of what was called.
+        name: its name.
+        owner: the class of what it was reached through.
+    """
+    method = name.rsplit(".", 1)[-1]
+    return (
+        f"'{kind.__name__}' object is not callable. If you meant to call the '{method}' method on "
+        f"a '{owner.__name__}' object it is failing because no such method exists."
+    )

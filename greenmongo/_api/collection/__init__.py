@@ -13,6 +13,7 @@ from greenmongo._api.collection.indexes import Indexes
 from greenmongo._api.collection.reads import Reads
 from greenmongo._api.collection.search_indexes import SearchIndexes
 from greenmongo._api.collection.writes import Writes
+from greenmongo._api.configured import not_callable
 from greenmongo._api.dropping import drop
 from greenmongo._api.watching import Watching
 from greenmongo._core.commands.admin import rename_collection
@@ -145,11 +146,5 @@ class Collection(
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Explain that there is no such method: what was called is a collection."""
-        kind, name = type(self).__name__, self._name
-        owner = "Database"
-        if "." in name:
-            owner, name = kind, name.rsplit(".", 1)[1]
-        raise TypeError(
-            f"'{kind}' object is not callable. If you meant to call the '{name}' method on a "
-            f"'{owner}' object it is failing because no such method exists."
-        )
+        owner = type(self) if "." in self._name else type(self._database)
+        raise TypeError(not_callable(type(self), self._name, owner))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, overload
 
 from greenmongo._api.change_stream import ChangeStream, DatabaseChangeStream
 from greenmongo._api.collection import Collection
+from greenmongo._api.configured import not_callable
 from greenmongo._api.database.collections import Collections
 from greenmongo._api.database.commands import Commands
 from greenmongo._api.watching import Watching
@@ -75,3 +76,7 @@ class Database(Commands[DocT], Collections[DocT], Watching[DocT], Generic[DocT])
 
     def __getitem__(self, name: str) -> Collection[DocT]:
         return self._collection_class(self, name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Explain that there is no such method: what was called is a database."""
+        raise TypeError(not_callable(type(self), self._name, type(self._client)))

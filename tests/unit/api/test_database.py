@@ -227,3 +227,10 @@ def test_a_write_concern_that_failed_the_command_is_the_error_that_is_raised() -
     assert caught.value.details == concern
     with pytest.raises(OperationFailure, match="failed to wait"):
         fake_database(FakeExecutor(reply)).command("drop", "c")
+
+
+def test_a_called_database_names_the_method_that_is_missing() -> None:
+    database = fake_database(FakeExecutor())
+
+    with pytest.raises(TypeError, match=f"the '{database.name}' method on a 'MongoClient' object"):
+        database()
