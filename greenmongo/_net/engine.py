@@ -163,10 +163,18 @@ class Engine:
             # has no time for it.
             return
 
-    def roll_back(self, state: SessionState, transaction: Transaction) -> None:
-        """Have a transaction aborted that nobody else ends. Does not wait."""
+    def roll_back(
+        self, state: SessionState, transaction: Transaction, *, is_repeated: bool = False
+    ) -> None:
+        """Have a transaction aborted that nobody else ends. Does not wait.
+
+        Args:
+            state: the session.
+            transaction: its transaction.
+            is_repeated: the caller's own abortTransaction was sent, and not answered in time.
+        """
         if not self._is_closed:
-            roll_back(self, state, transaction)
+            roll_back(self, state, transaction, is_repeated=is_repeated)
 
     def leave_session(self, state: SessionState) -> None:
         """End a session that nobody ends any more. Does not wait."""

@@ -37,8 +37,16 @@ class OperationContext(Protocol):
         """Run a command that nobody waits for. Does not wait."""
         ...
 
-    def roll_back(self, state: SessionState, transaction: Transaction) -> None:
-        """Have a transaction aborted that nobody else ends. Does not wait."""
+    def roll_back(
+        self, state: SessionState, transaction: Transaction, *, is_repeated: bool = False
+    ) -> None:
+        """Have a transaction aborted that nobody else ends. Does not wait.
+
+        Args:
+            state: the session.
+            transaction: its transaction.
+            is_repeated: the caller's own abortTransaction was sent, and not answered in time.
+        """
         ...
 
     def end_on_server(

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from greenlet import GreenletExit
-from pymongo.errors import ConfigurationError, PyMongoError
+from pymongo.errors import ConfigurationError, NetworkTimeout, PyMongoError
 
 from greenmongo._core.command import Reply, Retryability
 from greenmongo._core.deadline import Deadline
@@ -79,7 +79,16 @@ class OperationInSession(Operation):
             # CSOT, "Convenient Transactions API": it has as much time as that had which has
             # failed for want of it.
             deadline = self._deadline = Deadline.after(deadline.limit or 0.0, monotonic())
-        claim(state, None if deadline is None else deadline.remaining(monotonic()))
+        try:
+            claim(state, None if deadline is None else deadline.remaining(monotonic()))
+        except NetworkTimeout:
+            transaction = state.transaction
+            if self._command.ends is not TransactionEvent.ABORT or transaction is None:
+                raise
+            # It is no business of the caller's what the transaction has to wait for.
+            if transaction.apply(TransactionEvent.ABORT):
+                self._context.roll_back(state, transaction)
+            return Reply({"ok": 1.0}, NOWHERE)
         try:
             self._context.sessions.make_own(state)
             return self._run_as_only_one()
@@ -124,9 +133,10 @@ class OperationInSession(Operation):
         except PyMongoError as error:
             if event is TransactionEvent.COMMIT:
                 raise
-            if error.timeout and not self._tries:
-                # There was no time to send it. The transaction must not stay open for that.
-                context.roll_back(self._state, transaction)
+            if error.timeout:
+                # There was no time to send it, or to hear of it: a server that sees its connection
+                # closed may not have begun it. The transaction must not stay open for that.
+                context.roll_back(self._state, transaction, is_repeated=bool(self._tries))
             else:
                 context.sessions.transaction_ended(transaction)
             # Transactions, "abortTransaction": errors are ignored.

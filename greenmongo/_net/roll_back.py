@@ -1,8 +1,8 @@
 """A transaction that nobody ends any more is aborted on the hub, and nobody waits for it.
 
-Its caller was cancelled or killed, or has dropped the session. What he was at comes first: an
-operation that was left is drained or ended (`_net.abandon`), then abortTransaction is sent. The
-session's next operation waits for both. Hub side only.
+Its caller was cancelled or killed, or has dropped the session, or his own abort took too long. What
+he was at comes first: an operation that was left is drained or ended (`_net.abandon`), then
+abortTransaction is sent. The session's next operation waits for both. Hub side only.
 """
 
 from __future__ import annotations
@@ -23,13 +23,21 @@ from greenmongo._hub.upcall import spawn
 from greenmongo._net.bound_session import BOUND_SESSION
 from greenmongo._net.leftover import Leftover, leave_behind
 from greenmongo._net.operation_in_session import OperationInSession
-from greenmongo._net.time_limit import BLOCK
+from greenmongo._net.round_trip import complete_for
+from greenmongo._net.time_limit import BLOCK, timeout
 
 if TYPE_CHECKING:
     from greenmongo._core.sessions.client_session import SessionState
+    from greenmongo._core.types import Document
+    from greenmongo._net.connection import Connection
     from greenmongo._net.operation_context import OperationContext
+    from greenmongo._net.server import Server
 
 __all__ = ["roll_back"]
+
+ABORT_TIMEOUT = 5.0
+"""Seconds at least, where there is a limit: a caller's may be so short that the abort takes
+longer."""
 
 
 class _Remains:
@@ -47,15 +55,47 @@ class _Remains:
         transaction.pinned_address = transaction.pinned_holder = None
 
 
-def roll_back(context: OperationContext, state: SessionState, transaction: Transaction) -> None:
-    """Have a transaction aborted, whatever its last command did. Does not wait."""
+class _Repetition(OperationInSession):
+    """An abort that listeners are not told of: its caller has given it up, and they know that."""
+
+    __slots__ = ()
+
+    def _round_trip(self, server: Server, connection: Connection) -> Document:
+        body, timeout = complete_for(
+            self._context,
+            self._command,
+            server.address,
+            preference=self._preference,
+            session=self._session,
+            txn_number=self._txn_number,
+            deadline=self._deadline,
+        )
+        usual, connection.monitoring = connection.monitoring, None
+        try:
+            return connection.command(body, db=self._command.db, timeout=timeout)
+        finally:
+            connection.monitoring = usual
+
+
+def roll_back(
+    context: OperationContext, state: SessionState, transaction: Transaction, *, is_repeated: bool
+) -> None:
+    """Have a transaction aborted, whatever its last command did. Does not wait.
+
+    Args:
+        context: the client.
+        state: the session.
+        transaction: its transaction.
+        is_repeated: the caller's own abortTransaction was sent, and not answered in time.
+    """
     if transaction.is_left or not context.sessions.has_open(transaction):
         return
     transaction.is_left = True
     # Driver Sessions, "Server Session Pool": the server may still run something in it.
     state.server_session.is_dirty = True
     leftover = leave_behind(state)
-    greenlet = spawn(_abort, context, _Remains(state, transaction), leftover)
+    kind = _Repetition if is_repeated else OperationInSession
+    greenlet = spawn(_abort, context, _Remains(state, transaction), leftover, kind)
 
     def end(_: object) -> None:
         context.sessions.transaction_ended(transaction)
@@ -65,13 +105,19 @@ def roll_back(context: OperationContext, state: SessionState, transaction: Trans
     greenlet.rawlink(end)
 
 
-def _abort(context: OperationContext, remains: _Remains, leftover: Leftover) -> None:
+def _abort(
+    context: OperationContext,
+    remains: _Remains,
+    leftover: Leftover,
+    kind: type[OperationInSession],
+) -> None:
     # Of those who left: their time may be over, and their session is another one.
     BLOCK.set(None)
     BOUND_SESSION.set(None)
     if leftover.before is not None:
         leftover.before.wait()
     command = end_transaction(TransactionEvent.ABORT)
+    own = context.options.timeout
     # What fails the server does in the end by itself (transactionLifetimeLimitSeconds).
-    with suppress(PyMongoError):
-        OperationInSession(context, command, None, remains).run()
+    with suppress(PyMongoError), timeout(max(own, ABORT_TIMEOUT) if own else None):
+        kind(context, command, None, remains).run()
