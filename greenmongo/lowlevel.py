@@ -48,7 +48,9 @@ from greenmongo._hub.call import NOTICE, Call, CallState, DetachedCall
 from greenmongo._hub.context import Context
 from greenmongo._hub.errors import CallAbandoned, HubClosed, MisuseError
 from greenmongo._hub.native import ThreadLocal
+from greenmongo._hub.native import allocate_lock as allocate_native_lock
 from greenmongo._hub.native import sleep as native_sleep
+from greenmongo._hub.native import start_new_thread as start_native_thread
 from greenmongo._hub.one_shot import OneShot, new_one_shot
 from greenmongo._hub.outbox import Port
 from greenmongo._hub.run_once import RunOnce
@@ -87,6 +89,7 @@ __all__ = [
     "WithoutTruth",
     "abandon_changes",
     "acquire",
+    "allocate_native_lock",
     "begin_of",
     "carries_context",
     "ends_at_once",
@@ -102,6 +105,7 @@ __all__ = [
     "new_one_shot",
     "not_callable",
     "request_depth",
+    "start_native_thread",
     "take_change",
     "thread_of",
     "transaction_steps",

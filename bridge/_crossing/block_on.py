@@ -23,6 +23,7 @@ from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from bridge._crossing.ports import on_behalf_of, running_loop
+from bridge._crossing.process_loop import process_loop
 from bridge.errors import LoopClosed
 from greenmongo.errors import MisuseError
 from greenmongo.lowlevel import new_one_shot
@@ -63,19 +64,20 @@ def block_on(coroutine: Coroutine[Any, Any, T], loop: Loop | None = None) -> T:
 
     Args:
         coroutine: what to run.
-        loop: asyncio's loop or trio's token, of another thread. It may be left out in a function
-            that `run` or `client.run` runs, but not in the greenlets that it spawns: then it is
-            the loop of the task that called `run`.
+        loop: asyncio's loop or trio's token, of another thread. If it is left out in a function
+            that `run` or `client.run` runs, it is the loop of the task that called `run`.
+            Elsewhere, and in greenlets that the function spawns, it is an asyncio loop that the
+            process keeps for this, in a thread of its own, from the first such call until it ends.
 
     Raises:
-        MisuseError: there is no such loop, or it is the caller's own, which it would block.
+        MisuseError: the loop is the caller's own, which it would block.
         LoopClosed: the loop was closed before the coroutine had ended.
         concurrent.futures.CancelledError: the coroutine was cancelled.
     """
     if not inspect.iscoroutine(coroutine):
         raise TypeError(f"a coroutine was expected, not {coroutine!r}")
     try:
-        call = _new_loop_call(coroutine, _home.get() if loop is None else loop)
+        call = _new_loop_call(coroutine, loop)
         call.submit()
     except BaseException:
         coroutine.close()
@@ -90,10 +92,7 @@ def _new_loop_call(coroutine: Coroutine[Any, Any, T], loop: Loop | None) -> Loop
             "block_on() would block the event loop that runs in this thread", "await the coroutine"
         )
     if loop is None:
-        raise MisuseError(
-            "block_on() does not know on which event loop to run the coroutine",
-            "pass the loop, or call it in a function that client.run() runs",
-        )
+        loop = _home.get() or process_loop()
     if isinstance(loop, asyncio.AbstractEventLoop):
         return _AsyncioLoopCall(coroutine, loop)
     lowlevel: Any = getattr(sys.modules.get("trio"), "lowlevel", None)

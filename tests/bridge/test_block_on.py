@@ -434,11 +434,6 @@ async def test_a_loop_does_not_wait_for_itself(client: Client) -> None:
     assert __file__ in str(caught.value.call_site)
 
 
-def test_without_a_loop_it_is_told_so() -> None:
-    with pytest.raises(MisuseError, match="pass the loop"):
-        block_on(Endless().run())
-
-
 def test_what_is_no_coroutine_is_named() -> None:
     with pytest.raises(TypeError, match="not 7"):
         block_on(7)  # type: ignore[arg-type]  # the point
