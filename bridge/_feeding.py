@@ -12,8 +12,6 @@ from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mappin
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from anyio.lowlevel import checkpoint
-
 from bridge._signature import coroutine_of, show
 from greenmongo.lowlevel import begin_of
 
@@ -107,6 +105,9 @@ class _Turns:
             await self._dispatcher.call(self._load.send)
             self._load.release()
         else:
+            # Few programs come here, and none waits for it before.
+            from anyio.lowlevel import checkpoint
+
             await checkpoint()
         self.end = perf_counter() + TURN
         return self._load.progress.is_halted

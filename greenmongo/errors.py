@@ -39,6 +39,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pymongo.errors import (
     AutoReconnect,
     BulkWriteError,
@@ -70,8 +72,13 @@ from pymongo.errors import (
 from greenmongo._core.bulk.partial import written_before
 from greenmongo._core.requests.errors import ExceededMaxWaiters, RequestBroken
 from greenmongo._hub.errors import HubClosed, MisuseError
-from greenmongo._legacy.removed import RemovedFromServer
+from greenmongo._lazy_names import lazy_names as _lazy_names
 from greenmongo._net.session_use import ConcurrentSessionUse
+
+if TYPE_CHECKING:
+    from greenmongo._legacy.removed import RemovedFromServer
+else:
+    __getattr__ = _lazy_names(__name__, {"RemovedFromServer": "greenmongo._legacy.removed"})
 
 __all__ = [
     "AutoReconnect",

@@ -18,17 +18,6 @@ from greenmongo._api.change_stream import (
 )
 from greenmongo._api.configured import WithoutTruth, not_callable
 from greenmongo._api.cursor_internals import CursorInternals, internals_of
-from greenmongo._api.gridfs.download import Download
-from greenmongo._api.gridfs.fields import grid_in_field, grid_out_field
-from greenmongo._api.gridfs.internals import (
-    download_of,
-    file_of,
-    one_operation_of,
-    steps_of,
-    upload_of,
-)
-from greenmongo._api.gridfs.sources import as_bytes
-from greenmongo._api.gridfs.upload import Upload, add_context
 from greenmongo._api.request import Request
 from greenmongo._api.session_blocks import BoundSession, TransactionBlock, is_leaving
 from greenmongo._api.session_internals import (
@@ -38,7 +27,6 @@ from greenmongo._api.session_internals import (
     limit_of_transaction,
     transaction_steps,
 )
-from greenmongo._core.gridfs.reader import ReadSteps
 from greenmongo._core.options import ClientOptions
 from greenmongo._core.sdam.topology_description import TopologyDescription
 from greenmongo._core.sessions.client_session import SessionLike
@@ -56,10 +44,41 @@ from greenmongo._hub.outbox import Port
 from greenmongo._hub.run_once import RunOnce
 from greenmongo._hub.thread import HubThread, acquire
 from greenmongo._hub.upcall import in_own_place
+from greenmongo._lazy_names import lazy_names
 from greenmongo._net.caller_context import carries_context
 
 if TYPE_CHECKING:
     from greenmongo._api.client import MongoClient
+    from greenmongo._api.gridfs.download import Download
+    from greenmongo._api.gridfs.fields import grid_in_field, grid_out_field
+    from greenmongo._api.gridfs.internals import (
+        download_of,
+        file_of,
+        one_operation_of,
+        steps_of,
+        upload_of,
+    )
+    from greenmongo._api.gridfs.sources import as_bytes
+    from greenmongo._api.gridfs.upload import Upload, add_context
+    from greenmongo._core.gridfs.reader import ReadSteps
+else:
+    __getattr__ = lazy_names(
+        __name__,
+        {
+            "Download": "greenmongo._api.gridfs.download",
+            "ReadSteps": "greenmongo._core.gridfs.reader",
+            "Upload": "greenmongo._api.gridfs.upload",
+            "add_context": "greenmongo._api.gridfs.upload",
+            "as_bytes": "greenmongo._api.gridfs.sources",
+            "download_of": "greenmongo._api.gridfs.internals",
+            "file_of": "greenmongo._api.gridfs.internals",
+            "grid_in_field": "greenmongo._api.gridfs.fields",
+            "grid_out_field": "greenmongo._api.gridfs.fields",
+            "one_operation_of": "greenmongo._api.gridfs.internals",
+            "steps_of": "greenmongo._api.gridfs.internals",
+            "upload_of": "greenmongo._api.gridfs.internals",
+        },
+    )
 
 __all__ = [
     "Address",
@@ -96,6 +115,7 @@ __all__ = [
     "in_own_place",
     "internals_of",
     "is_leaving",
+    "lazy_names",
     "is_open",
     "leave_session",
     "leave_transaction",

@@ -7,12 +7,12 @@ from errno import EAGAIN
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gevent.hub import get_hub
-from gevent.threadpool import ThreadPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gevent.hub import Hub
+    from gevent.threadpool import ThreadPool
 
 __all__ = ["compute", "end_computing", "offload"]
 
@@ -60,6 +60,9 @@ def compute(fn: Callable[[], R]) -> R:
     hub = get_hub()
     pool = _computing.get(hub)
     if pool is None:
+        # As gevent does it: most programs never compute elsewhere.
+        from gevent.threadpool import ThreadPool
+
         pool = _computing[hub] = ThreadPool(os.cpu_count() or 1, hub=hub)
     try:
         return _run_in(pool, fn)

@@ -5,34 +5,22 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from uuid import uuid4
 
 from bson.binary import UUID_SUBTYPE, Binary
 
 from greenmongo._core.client_metadata import EnvironmentFacts
+from greenmongo._core.version import VERSION
 
 __all__ = ["environment_facts", "new_nonce", "new_session_id"]
-
-
-def _read_version() -> str:
-    """Return the installed version of the distribution."""
-    try:
-        return version("greenmongo")
-    except PackageNotFoundError:
-        return "0+uninstalled"
-
-
-_VERSION = _read_version()
-"""Read with the modules: later the process may have no descriptor left for it."""
 
 
 def environment_facts() -> EnvironmentFacts:
     """Return what the handshake tells of the process, as it is now."""
     interpreter = ".".join(map(str, sys.version_info))
     return EnvironmentFacts(
-        driver_version=_VERSION,
+        driver_version=VERSION,
         platform=f"{platform.python_implementation()} {interpreter}",
         os_type=platform.system(),
         os_name=platform.system(),
