@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
@@ -20,6 +21,7 @@ from greenmongo._core.user_code import codecs_are_users
 from greenmongo._hub.native import RLock
 from greenmongo._hub.turn import Turn
 from greenmongo._hub.upcall import upcall
+from greenmongo._net.cursor_lease import SessionKeeper
 from greenmongo._net.time_limit import deadline_of_caller
 
 if TYPE_CHECKING:
@@ -102,6 +104,8 @@ class ChangeStream(Generic[DocT]):
             whole_cluster=self._whole_cluster,
         )
         self._session = session
+        self._keeper = SessionKeeper()
+        """Of the session that it has while it is open, if it was given none."""
         self._codec_options: CodecOptions[Any] | None = None
         """How the changes are decoded, if not by the cursor: where the user's own code decodes,
         the token must be found before, and in spite of it."""
@@ -128,6 +132,8 @@ class ChangeStream(Generic[DocT]):
                 limit = None if deadline is None else deadline.limit
                 check_await_time(self._plan.options.get("maxAwaitTimeMS"), limit)
             plan = self._plan.command(self._namespace)
+            if self._session is None:
+                plan = replace(plan, command=plan.command._replace(lease=self._keeper))
             cursor: CommandCursor[Any] = open_aggregation(
                 self._collection, plan, self._session, CommandCursor
             )
@@ -286,12 +292,14 @@ class ChangeStream(Generic[DocT]):
         self._is_closed = True
         if self._cursor is not None:
             self._cursor.close()
+        self._keeper = SessionKeeper()
 
     def _abandon(self) -> None:
         """Close this stream without waiting for the server. Any side; never blocks."""
         self._is_closed = True
         if self._cursor is not None:
             self._cursor._abandon()
+        self._keeper = SessionKeeper()
 
     def __enter__(self) -> Self:
         return self

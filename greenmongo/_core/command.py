@@ -64,7 +64,7 @@ class ReplyShape(Enum):
 
 
 class Lease(Protocol):
-    """What an open cursor lives on. Only the executor, which grants it, looks into it."""
+    """What an open cursor lives on, or is to. Only the executor looks into it."""
 
     @property
     def session(self) -> SessionState | None:
@@ -128,7 +128,8 @@ class Command(NamedTuple):
     address: Address | None = None
     """Set for getMore and killCursors: only this server can answer."""
     lease: Lease | None = None
-    """Set for getMore and killCursors: what their cursor lives on."""
+    """Set for getMore and killCursors: what their cursor lives on. And for what opens a cursor, if
+    that is to run in a session that others before it ran in."""
     opens_cursor: bool = False
     """The reply may leave a cursor open on the server, for somebody to read on."""
     awaits_data: bool = False

@@ -27,6 +27,7 @@ from greenmongo._net.bound_session import BOUND_SESSION
 from greenmongo._net.caller_context import carries_context
 from greenmongo._net.closed_client import used_after_close
 from greenmongo._net.connection import next_request_id
+from greenmongo._net.cursor_lease import CursorLease
 from greenmongo._net.dns_records import import_dnspython
 from greenmongo._net.engine import Engine
 from greenmongo._net.metadata import ClientMetadata
@@ -98,7 +99,9 @@ class Executor(SessionExecutor):
         explicit = session
         if session is not None:
             self._require_own(session)
-        elif (bound := BOUND_SESSION.get()) is not None and command.lease is None:
+        elif (bound := BOUND_SESSION.get()) is not None and not isinstance(
+            command.lease, CursorLease
+        ):
             self._require_own(bound)
             session = bound
         engine = self._engine

@@ -37,7 +37,7 @@ from greenmongo._core.server_codes import (
 )
 from greenmongo._net.await_checkout import checkout_to_await
 from greenmongo._net.connection import next_request_id
-from greenmongo._net.cursor_lease import CursorLease, ends_cursor
+from greenmongo._net.cursor_lease import CursorLease, SessionKeeper, ends_cursor
 from greenmongo._net.holder import CursorHolder
 from greenmongo._net.operation_session import (
     absorb_abandonment,
@@ -277,7 +277,8 @@ class Operation:
 
     def _take_session(self, server: Server, connection: Connection) -> None:
         """Choose the session that all attempts run in."""
-        command, lease = self._command, self._lease
+        command = self._command
+        lease = command.lease
         self._session = session_for(self._context, command, connection)
         is_cursors = lease is not None and lease.session is self._session
         self._has_own_session = not is_cursors
@@ -363,11 +364,14 @@ class Operation:
             # In a request all goes over one connection anyway, as long as the request lasts.
             if context.options.load_balanced and connection.holder is None:
                 holder = CursorHolder(server.pool, connection)
-            session = self._session if self._has_own_session else None
+            session, keeper = self._session if self._has_own_session else None, None
+            if isinstance(self._command.lease, SessionKeeper) and self._explicit() is None:
+                session, keeper = self._session, self._command.lease
+                keeper.take(session, context.sessions, context.thread)
             self._has_own_session = False
             kill = self._killer_of(cursor, server.address)
             self._lease = CursorLease(
-                context.sessions, context.thread, session, holder, kill, self._explicit()
+                context.sessions, context.thread, session, holder, kill, self._explicit(), keeper
             )
 
     def _killer_of(self, cursor: Any, address: Address) -> Callable[[CursorLease], object] | None:
