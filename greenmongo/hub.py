@@ -7,7 +7,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from greenmongo._hub.thread import acquire
+from greenmongo._hub.process import acquire
 from greenmongo._hub.upcall import in_own_place
 from greenmongo._net.statistics import ClientStatistics, PoolStatistics
 

@@ -41,8 +41,9 @@ from greenmongo._hub.native import sleep as native_sleep
 from greenmongo._hub.native import start_new_thread as start_native_thread
 from greenmongo._hub.one_shot import OneShot, new_one_shot
 from greenmongo._hub.outbox import Port
+from greenmongo._hub.process import acquire
 from greenmongo._hub.run_once import RunOnce
-from greenmongo._hub.thread import HubThread, acquire
+from greenmongo._hub.thread import HubThread
 from greenmongo._hub.upcall import in_own_place
 from greenmongo._lazy_names import lazy_names
 from greenmongo._net.caller_context import carries_context

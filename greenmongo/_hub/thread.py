@@ -1,25 +1,19 @@
 """The hub thread: one native thread running one gevent hub, unpatched, for everybody.
 
-Life: `acquire()` leases the process's hub thread and starts it if need be; the thread stops when
-the last lease is given back, or when it dies of a bug. Then every call still waiting gets
-`HubClosed`; the next `acquire()` starts a new thread. When the process ends, an `atexit` hook has
-it stand still: a native thread that still runs a hub at interpreter exit crashes it.
-
-After a fork the child has the objects but not the thread. It must not touch the parent's event
-loop (its epoll descriptor is shared), so the old objects are kept alive, unused, and a new
-thread is started on first use.
+Life: `acquire()` of `_hub.process` leases the process's hub thread and starts it if need be; the
+thread stops when the last lease is given back, or when it dies of a bug. Then every call still
+waiting gets `HubClosed`; the next `acquire()` starts a new thread.
 
 Functions are marked by where they may be called: hub side, caller side, any side.
 """
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import gevent
 from gevent._hub_local import get_hub_if_exists
@@ -27,13 +21,12 @@ from gevent.hub import Waiter, getcurrent
 
 from greenmongo._hub.call import Call
 from greenmongo._hub.errors import CallAbandoned, HubClosed, HubStartError, blocks_in_callback
-from greenmongo._hub.forked import leave_hub_behind
 from greenmongo._hub.inbox import Inbox
 from greenmongo._hub.late_timer import install_hub
-from greenmongo._hub.log_handlers import flush_log_handlers
-from greenmongo._hub.native import RLock, allocate_lock, get_ident, start_new_thread
+from greenmongo._hub.native import allocate_lock, get_ident, start_new_thread
 from greenmongo._hub.offload import end_computing
 from greenmongo._hub.outbox import Outbox
+from greenmongo._hub.process_state import PROCESS
 from greenmongo._hub.standby import Standby
 from greenmongo._hub.waiter import run_and_wait
 from greenmongo._hub.watchdog import Watchdog
@@ -47,7 +40,7 @@ if TYPE_CHECKING:
 
     from greenmongo._hub.context import Context
 
-__all__ = ["HubThread", "acquire", "process_generation"]
+__all__ = ["HubThread"]
 
 STOP_GRACE = 2.0
 """Seconds that running calls get to unwind when the hub stops."""
@@ -70,7 +63,7 @@ class HubThread:
     def __init__(self) -> None:
         self.ident = 0
         """The native thread's number while it runs in this process, otherwise 0."""
-        self.generation = _state.generation
+        self.generation = PROCESS.generation
         self.is_usable = True
         """Whether calls can still be submitted from this process."""
         self.standby: Standby | None = None
@@ -115,14 +108,14 @@ class HubThread:
         Raises:
             HubClosed: the hub has stopped, or belongs to the parent process.
         """
-        if self.generation != _state.generation:
+        if self.generation != PROCESS.generation:
             raise HubClosed("the hub thread belongs to the parent process")
         try:
             self.inbox.put(job)
         except HubClosed:
             if self._submit_at_exit(job):
                 return
-            if _state.exiting_thread in {None, get_ident()}:
+            if PROCESS.exiting_thread in {None, get_ident()}:
                 raise
 
     def try_submit(self, job: Callable[[], object]) -> bool:
@@ -140,14 +133,14 @@ class HubThread:
 
     def _submit_at_exit(self, job: Callable[[], object]) -> bool:
         """Wake the hub for a job; False if it must not be, or is not there."""
-        if self.standby is None or self._is_finalizing() or _state.exiting_thread != get_ident():
+        if self.standby is None or self._is_finalizing() or PROCESS.exiting_thread != get_ident():
             return False
         self.standby.submit(job)
         return True
 
     def is_current(self) -> bool:
         """Tell whether the caller is on this hub thread. Any side."""
-        return get_ident() == self.ident and self.generation == _state.generation
+        return get_ident() == self.ident and self.generation == PROCESS.generation
 
     def must_cross(self, fn: Callable[..., Any]) -> bool:
         """Tell whether the caller, who wants to run `fn`, is not on the hub thread. Any side.
@@ -187,12 +180,12 @@ class HubThread:
 
     def release(self) -> None:
         """Give a lease back; the last one stops the thread. Any side."""
-        with _state.lock:
+        with PROCESS.lock:
             self._leases.pop()
             # At exit there is always one left.
-            is_last = not self._leases and self.generation == _state.generation
-            if is_last and _state.current is self:
-                _state.current = None
+            is_last = not self._leases and self.generation == PROCESS.generation
+            if is_last and PROCESS.current is self:
+                PROCESS.current = None
         if is_last:
             self.try_submit(self._stop_if_unused)
 
@@ -217,7 +210,7 @@ class HubThread:
 
     def wait_at_exit(self) -> bool:
         """Wait until the hub stands still, in the thread in which the process ends; True if so."""
-        if self.standby is None or self._is_finalizing() or _state.exiting_thread != get_ident():
+        if self.standby is None or self._is_finalizing() or PROCESS.exiting_thread != get_ident():
             return False
         return self.standby.wait(STOP_GRACE + 1.0)
 
@@ -313,12 +306,12 @@ class HubThread:
         standby.serve(run_callback)
 
     def _shut_down(self) -> None:
-        with _state.lock:
+        with PROCESS.lock:
             self.is_usable = False
-            if _state.current is self:
-                _state.current = None
+            if PROCESS.current is self:
+                PROCESS.current = None
         try:
-            is_exiting = _state.exiting_thread is not None
+            is_exiting = PROCESS.exiting_thread is not None
             left = self.inbox.close()
             if not is_exiting:
                 _refuse(left)
@@ -374,94 +367,3 @@ def _refuse(jobs: list[Callable[[], object]]) -> None:
         call = getattr(job, "__self__", None)
         if isinstance(call, Call):
             call.refuse(HubClosed("the hub thread stopped before the call began"))
-
-
-class _ProcessState:
-    """The process's hub thread. The one global of the driver."""
-
-    def __init__(self) -> None:
-        self.lock = RLock()
-        self.generation = 0
-        self.current: HubThread | None = None
-        self.all: list[HubThread] = []
-        self.leaked: list[HubThread] = []
-        self.exiting_thread: int | None = None
-
-
-_state = _ProcessState()
-
-
-def process_generation() -> int:
-    """Return a number that differs in a forked child."""
-    return _state.generation
-
-
-def acquire() -> HubThread:
-    """Lease the process's hub thread, starting it if need be; `release()` it when done.
-
-    Raises:
-        HubClosed: the interpreter is exiting; a hub thread that still ran then would crash it.
-        HubStartError: there is no descriptor, thread or memory left for it.
-    """
-    with _state.lock:
-        if _state.exiting_thread is None:
-            return _lease()
-        current = _state.current
-        if current is not None and _state.exiting_thread == get_ident():
-            current._leases.append(None)
-            return current
-        # The hub thread, too, if some worker goes on after it was told to end: who waits for it to
-        # stop would wait in vain.
-        may_wait = get_ident() not in {_state.exiting_thread, *(hub.ident for hub in _state.all)}
-    if may_wait:
-        _park()
-    raise HubClosed(
-        "the interpreter is exiting, and no thread can be started for the driver: use the client "
-        "before that, and do not close it; or register what uses it with atexit after greenmongo "
-        "is imported"
-    )
-
-
-def _lease() -> HubThread:
-    thread = _state.current
-    if thread is None or not thread.is_usable:
-        thread = _state.current = HubThread()
-        _state.all = [old for old in _state.all if old.ident]
-        _state.all.append(thread)
-    thread._leases.append(None)
-    return thread
-
-
-def _park() -> NoReturn:
-    """Wait without an end: a daemon thread's only quiet way to see the process end."""
-    lock = allocate_lock()
-    while True:
-        lock.acquire()
-
-
-def _stop_all() -> None:
-    with _state.lock:
-        _state.exiting_thread = get_ident()
-        running = list(_state.all)
-    for thread in running:
-        if thread.generation == _state.generation and not thread.stand_by():
-            # It is held. Nobody is to wait for it.
-            _state.current = None
-
-
-def _forget_after_fork() -> None:
-    forking = [thread for thread in _state.all if thread.ident == get_ident()]
-    _state.lock = RLock()
-    _state.generation += 1
-    _state.leaked.extend(_state.all)
-    for thread in _state.leaked:
-        thread.ident, thread.is_usable = 0, False
-    _state.current, _state.all = None, []
-    for thread in forking:
-        leave_hub_behind(thread.workers)
-
-
-atexit.register(_stop_all)
-# Behind that, and so called before it.
-atexit.register(flush_log_handlers)
-os.register_at_fork(after_in_child=_forget_after_fork)

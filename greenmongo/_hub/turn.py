@@ -9,7 +9,7 @@ from gevent.hub import getcurrent
 
 from greenmongo._hub.errors import MisuseError
 from greenmongo._hub.one_shot import new_one_shot
-from greenmongo._hub.thread import process_generation
+from greenmongo._hub.process_state import process_generation
 
 if TYPE_CHECKING:
     from collections.abc import Callable

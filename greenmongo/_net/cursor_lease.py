@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pymongo.errors import OperationFailure
 
 from greenmongo._core.server_codes import CURSOR_GONE_CODES
-from greenmongo._hub.thread import process_generation
+from greenmongo._hub.process_state import process_generation
 
 if TYPE_CHECKING:
     from collections.abc import Callable

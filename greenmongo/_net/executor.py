@@ -20,8 +20,10 @@ from greenmongo._core.command import Reply
 from greenmongo._core.types import Address
 from greenmongo._hub.context import Context, current_context
 from greenmongo._hub.errors import HubClosed
+from greenmongo._hub.process import acquire
+from greenmongo._hub.process_state import process_generation
 from greenmongo._hub.run_once import RunOnce
-from greenmongo._hub.thread import HubThread, acquire, process_generation
+from greenmongo._hub.thread import HubThread
 from greenmongo._hub.upcall import may_wait_here
 from greenmongo._net.bound_session import BOUND_SESSION
 from greenmongo._net.caller_context import carries_context

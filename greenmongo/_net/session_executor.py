@@ -11,7 +11,7 @@ from pymongo.errors import InvalidOperation
 from greenmongo._core.sessions.client_session import SessionState, require_session
 from greenmongo._core.sessions.server_session import ServerSession
 from greenmongo._hub.errors import MisuseError
-from greenmongo._hub.thread import process_generation
+from greenmongo._hub.process_state import process_generation
 from greenmongo._net.environment import new_session_id
 from greenmongo._net.holder import Holder
 from greenmongo._net.session_use import refuse_if_in_use

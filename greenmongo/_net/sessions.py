@@ -13,7 +13,7 @@ from pymongo.errors import InvalidOperation
 
 from greenmongo._core.sessions.client_session import SessionState
 from greenmongo._core.sessions.server_session_pool import ServerSessionPool
-from greenmongo._hub.thread import process_generation
+from greenmongo._hub.process_state import process_generation
 from greenmongo._net.environment import new_session_id
 
 if TYPE_CHECKING:

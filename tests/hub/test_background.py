@@ -89,7 +89,7 @@ import os
 before = len(os.listdir("/proc/self/task"))
 import greenmongo
 assert len(os.listdir("/proc/self/task")) == before
-from greenmongo._hub.thread import acquire
+from greenmongo._hub.process import acquire
 thread = acquire()
 assert thread.call(int) == 0
 assert len(os.listdir("/proc/self/task")) == before + 2  # the hub and its watchdog

@@ -15,7 +15,7 @@ atexit.register(report)
 from gevent import GreenletExit
 from gevent.event import Event
 from greenmongo._hub.native import allocate_lock
-from greenmongo._hub.thread import acquire
+from greenmongo._hub.process import acquire
 from greenmongo._hub import thread as module
 
 # Whatever is waited for so long is waited for in vain.

@@ -8,7 +8,8 @@ import pytest
 from gevent.event import Event
 
 from greenmongo._hub.errors import HubClosed
-from greenmongo._hub.thread import HubThread, acquire
+from greenmongo._hub.process import acquire
+from greenmongo._hub.thread import HubThread
 from tests.support.fix_doors import Door, in_hub, start
 from tests.support.fix_hub import run_script
 from tests.support.fix_leaks import Snapshot, check_leaks, take_snapshot, wait_until
@@ -220,7 +221,7 @@ FORK = """
 import os, sys, threading, gevent
 from greenmongo._hub.context import current_context
 from greenmongo._hub.errors import HubClosed
-from greenmongo._hub.thread import acquire
+from greenmongo._hub.process import acquire
 
 mode = sys.argv[1]
 
@@ -279,7 +280,7 @@ def test_a_forked_child_has_a_hub_thread_of_its_own(mode: str) -> None:
 
 INTERRUPT = """
 import signal, sys, threading, gevent
-from greenmongo._hub.thread import acquire
+from greenmongo._hub.process import acquire
 
 if sys.argv[1] == "hub":
     gevent.get_hub()
@@ -336,7 +337,7 @@ def test_the_snapshot_of_a_running_thread_shows_it(no_leaks: Snapshot) -> None:
 
 NOT_WOKEN = """
 import _thread, threading, gevent
-from greenmongo._hub.thread import acquire
+from greenmongo._hub.process import acquire
 
 thread = acquire()
 running = thread.call(gevent.event.Event)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from greenmongo._hub import thread as thread_module
+from greenmongo._hub.process_state import PROCESS
 from greenmongo._hub.thread import HubThread
 from tests.support.fix_hub import run_program
 
@@ -74,14 +74,14 @@ def test_a_signal_while_the_state_of_the_process_is_locked(hub_thread: HubThread
         hub_thread.call(hub_thread.lease)
         hub_thread.release()
 
-    with handled_by(open_client), thread_module._state.lock:
+    with handled_by(open_client), PROCESS.lock:
         signal.raise_signal(signal.SIGUSR1)
 
 
 PREAMBLE = """
 import asyncio, os, signal, threading
 import gevent
-from greenmongo._hub.thread import acquire
+from greenmongo._hub.process import acquire
 
 thread = acquire()
 handled = []

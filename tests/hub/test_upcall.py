@@ -17,7 +17,8 @@ from greenmongo._hub.background import wait_for_background
 from greenmongo._hub.call import DetachedCall
 from greenmongo._hub.errors import CallAbandoned, HubClosed
 from greenmongo._hub.native import get_ident
-from greenmongo._hub.thread import HubThread, acquire
+from greenmongo._hub.process import acquire
+from greenmongo._hub.thread import HubThread
 from greenmongo._hub.upcall import notify_caller, spawn, upcall
 from tests.support.fix_doors import Door, in_hub, start
 from tests.support.fix_leaks import wait_until

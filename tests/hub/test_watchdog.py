@@ -14,7 +14,8 @@ from gevent.event import Event
 
 from greenmongo._hub import native, watchdog
 from greenmongo._hub.native import allocate_lock
-from greenmongo._hub.thread import HubThread, acquire
+from greenmongo._hub.process import acquire
+from greenmongo._hub.thread import HubThread
 from greenmongo._hub.watchdog import Watchdog, never_blocks
 from tests.support.fix_doors import start
 from tests.support.fix_hub import run_script
@@ -231,7 +232,7 @@ import gevent.monkey
 gevent.monkey.patch_all()
 import logging
 from greenmongo._hub.native import sleep
-from greenmongo._hub.thread import acquire
+from greenmongo._hub.process import acquire
 
 told = []
 

@@ -88,11 +88,15 @@ async def test_the_transaction_of_a_task_whose_last_write_timed_out(
     client: MongoClient[Doc], aside: pymongo.MongoClient[Doc]
 ) -> None:
     mine = AsyncMongoClient.from_client(client)
+
+    async def work(session: Any) -> None:
+        async with session.start_transaction():
+            await mine[DB].c.insert_one({}, session=session)
+            await mine[DB].c.update_one({}, {"$set": {"x": 1}}, session=session)
+
     async with mine.start_session() as session:
         with blocking(aside, 2, "update", "abortTransaction"):
             with pytest.raises(PyMongoError) as caught:
-                async with session.start_transaction():
-                    await mine[DB].c.insert_one({}, session=session)
-                    await mine[DB].c.update_one({}, {"$set": {"x": 1}}, session=session)
+                await work(session)
             assert caught.value.timeout
             await anyio.to_thread.run_sync(require_none_open_soon, aside)

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from greenmongo._api.client import MongoClient
-from greenmongo._hub.thread import HubThread, acquire
+from greenmongo._hub.process import acquire
+from greenmongo._hub.thread import HubThread
 
 __all__ = [
     "Client",
