@@ -71,7 +71,8 @@ def greenmongo_async_client(
     greenmongo_client: MongoClient[dict[str, Any]],
 ) -> AsyncMongoClient[dict[str, Any]]:
     """The async face of `greenmongo_client`, for the tests of all loops."""
-    from bridge import AsyncMongoClient
+    # Not from `bridge`: a module of the project under test may be called so.
+    from greenmongo import AsyncMongoClient
 
     return AsyncMongoClient.from_client(greenmongo_client)
 

@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["AsyncChangeStream"]
+__all__ = [
+    "AsyncChangeStream",
+    "AsyncClusterChangeStream",
+    "AsyncCollectionChangeStream",
+    "AsyncDatabaseChangeStream",
+]
 
 DocT = TypeVar("DocT", bound=Mapping[str, Any])
 OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
@@ -171,3 +176,15 @@ class AsyncChangeStream(Facade[ChangeStream[DocT]], Pending[Any], Generic[DocT])
                 stacklevel=2,
                 source=self,
             )
+
+
+class AsyncCollectionChangeStream(AsyncChangeStream[DocT]):
+    """Changes in one collection."""
+
+
+class AsyncDatabaseChangeStream(AsyncChangeStream[DocT]):
+    """Changes in all collections of a database."""
+
+
+class AsyncClusterChangeStream(AsyncChangeStream[DocT]):
+    """Changes in all databases."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, cast
 
-from bridge._change_stream import AsyncChangeStream
+from bridge._change_stream import AsyncClusterChangeStream
 from bridge._configured import ConfiguredFacade
 from bridge._crossing.block_on import callers_variables
 from bridge._crossing.dispatcher import HubDispatcher
@@ -263,7 +263,7 @@ class AsyncMongoClient(ConfiguredFacade[MongoClient[DocT]], Generic[DocT]):
 
     get_database = wraps_result(AsyncDatabase._wrap)(MongoClient[DocT].get_database)
     get_default_database = wraps_result(AsyncDatabase._wrap)(MongoClient[DocT].get_default_database)
-    watch = wraps_call(AsyncChangeStream._wrap_later)(MongoClient[DocT].watch)
+    watch = wraps_call(AsyncClusterChangeStream._wrap_later)(MongoClient[DocT].watch)
     list_databases = wraps_call(AsyncCommandCursor._wrap_later)(MongoClient[DocT].list_databases)
     list_database_names = awaits(MongoClient[DocT].list_database_names)
     drop_database = awaits(MongoClient[DocT].drop_database)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
-from bridge._change_stream import AsyncChangeStream
+from bridge._change_stream import AsyncCollectionChangeStream
 from bridge._configured import ConfiguredFacade
 from bridge._cursor import (
     AsyncCommandCursor,
@@ -120,7 +120,7 @@ class AsyncCollection(WithoutTruth, ConfiguredFacade[Collection[DocT]], Generic[
     drop_index = awaits(Collection[DocT].drop_index)
     drop_indexes = awaits(Collection[DocT].drop_indexes)
     index_information = awaits(Collection[DocT].index_information)
-    watch = wraps_call(AsyncChangeStream._wrap_later)(Collection[DocT].watch)
+    watch = wraps_call(AsyncCollectionChangeStream._wrap_later)(Collection[DocT].watch)
     list_indexes = wraps_call(AsyncCommandCursor._wrap_later)(Collection[DocT].list_indexes)
     create_search_index = awaits(Collection[DocT].create_search_index)
     create_search_indexes = awaits(Collection[DocT].create_search_indexes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
-from bridge._change_stream import AsyncChangeStream
+from bridge._change_stream import AsyncDatabaseChangeStream
 from bridge._collection import AsyncCollection
 from bridge._configured import ConfiguredFacade
 from bridge._cursor import AsyncCommandCursor
@@ -78,7 +78,7 @@ class AsyncDatabase(WithoutTruth, ConfiguredFacade[Database[DocT]], Generic[DocT
     list_collections = wraps_call(AsyncCommandCursor._wrap_later)(Database[DocT].list_collections)
     list_collection_names = awaits(Database[DocT].list_collection_names)
 
-    watch = wraps_call(AsyncChangeStream._wrap_later)(Database[DocT].watch)
+    watch = wraps_call(AsyncDatabaseChangeStream._wrap_later)(Database[DocT].watch)
     aggregate = wraps_call(AsyncCommandCursor._wrap_later)(Database[DocT].aggregate)
     command = awaits(Database[DocT].command)
     cursor_command = wraps_call(AsyncCommandCursor._wrap_later)(Database[DocT].cursor_command)

@@ -11,7 +11,12 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from bridge._change_stream import AsyncChangeStream
+from bridge._change_stream import (
+    AsyncChangeStream,
+    AsyncClusterChangeStream,
+    AsyncCollectionChangeStream,
+    AsyncDatabaseChangeStream,
+)
 from bridge._client import AsyncMongoClient
 from bridge._collection import AsyncCollection
 from bridge._cursor import (
@@ -40,6 +45,7 @@ from greenmongo import (
     Database,
     MongoClient,
 )
+from greenmongo.encryption import ClientEncryption
 
 if TYPE_CHECKING:
     from greenmongo.lowlevel import Address
@@ -47,6 +53,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncIOMotorChangeStream",
     "AsyncIOMotorClient",
+    "AsyncIOMotorClientEncryption",
     "AsyncIOMotorClientSession",
     "AsyncIOMotorCollection",
     "AsyncIOMotorCommandCursor",
@@ -189,6 +196,10 @@ class AsyncIOMotorClientSession(EagerTasks[ClientSession], AsyncClientSession):
         return cast("AsyncIOMotorClient[Any]", self._parent)
 
 
+class AsyncIOMotorClientEncryption(ClientEncryption):
+    """What Motor encrypts with. Here it can be named, but not made."""
+
+
 class AsyncIOMotorClient(EagerTasks[MongoClient[DocT]], AsyncMongoClient[DocT], Generic[DocT]):
     """A deployment, with the constructor and the properties of Motor's client."""
 
@@ -290,6 +301,9 @@ EagerTasks._family = {
     AsyncCursor: AsyncIOMotorCursor,
     AsyncCommandCursor: AsyncIOMotorCommandCursor,
     AsyncChangeStream: AsyncIOMotorChangeStream,
+    AsyncClusterChangeStream: AsyncIOMotorChangeStream,
+    AsyncCollectionChangeStream: AsyncIOMotorChangeStream,
+    AsyncDatabaseChangeStream: AsyncIOMotorChangeStream,
     AsyncClientSession: AsyncIOMotorClientSession,
     AsyncGridIn: AsyncIOMotorGridIn,
     AsyncGridOut: AsyncIOMotorGridOut,

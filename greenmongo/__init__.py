@@ -1,9 +1,13 @@
-"""A MongoDB driver for greenlets and threads, with PyMongo's API; `bridge` is its async face."""
+"""A MongoDB driver for greenlets and threads, with PyMongo's API; `bridge` is its async face.
+
+All that can be imported from `pymongo` can be imported from here, and so can all of `bridge`.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pymongo import get_version_string, has_c, version, version_tuple
 from pymongo.collection import ReturnDocument
 from pymongo.operations import (
     DeleteMany,
@@ -36,12 +40,39 @@ from greenmongo._core.constants import (
     TEXT,
     CursorType,
 )
+from greenmongo._core.sdam.compatibility import MAX_WIRE_VERSION as MAX_SUPPORTED_WIRE_VERSION
+from greenmongo._core.sdam.compatibility import MIN_WIRE_VERSION as MIN_SUPPORTED_WIRE_VERSION
 from greenmongo._core.version import VERSION as __version__
 from greenmongo._lazy_names import lazy_names as _lazy_names
 from greenmongo._net.time_limit import timeout
 from greenmongo.hub import run
 
 if TYPE_CHECKING:
+    from bridge import (
+        AsyncBulkOperationBuilder,
+        AsyncChangeStream,
+        AsyncClientSession,
+        AsyncCollection,
+        AsyncCommandCursor,
+        AsyncConnection,
+        AsyncCursor,
+        AsyncDatabase,
+        AsyncGridFS,
+        AsyncGridFSBucket,
+        AsyncGridIn,
+        AsyncGridOut,
+        AsyncGridOutCursor,
+        AsyncLegacyCollection,
+        AsyncLegacyCursor,
+        AsyncLegacyDatabase,
+        AsyncLegacyGridFS,
+        AsyncMongoClient,
+        AsyncRawBatchCommandCursor,
+        AsyncRawBatchCursor,
+        AsyncReplicaSetConnection,
+        AsyncRequest,
+        block_on,
+    )
     from greenmongo._api.gridfs.bucket import GridFSBucket
     from greenmongo._api.gridfs.cursor import GridOutCursor
     from greenmongo._api.gridfs.filesystem import GridFS
@@ -53,9 +84,35 @@ if TYPE_CHECKING:
         ReplicaSetConnection,
     )
 else:
+    _ASYNC = (
+        "AsyncMongoClient",
+        "AsyncDatabase",
+        "AsyncCollection",
+        "AsyncCursor",
+        "AsyncCommandCursor",
+        "AsyncRawBatchCursor",
+        "AsyncRawBatchCommandCursor",
+        "AsyncGridFS",
+        "AsyncGridFSBucket",
+        "AsyncGridIn",
+        "AsyncGridOut",
+        "AsyncGridOutCursor",
+        "AsyncRequest",
+        "AsyncClientSession",
+        "AsyncChangeStream",
+        "AsyncConnection",
+        "AsyncReplicaSetConnection",
+        "AsyncLegacyDatabase",
+        "AsyncLegacyCollection",
+        "AsyncLegacyCursor",
+        "AsyncLegacyGridFS",
+        "AsyncBulkOperationBuilder",
+        "block_on",
+    )
     __getattr__ = _lazy_names(
         __name__,
         {
+            **dict.fromkeys(_ASYNC, "bridge"),
             "Connection": "greenmongo._legacy.connection",
             "GridFS": "greenmongo._api.gridfs.filesystem",
             "GridFSBucket": "greenmongo._api.gridfs.bucket",
@@ -70,28 +127,51 @@ else:
 
 __all__ = [
     "ASCENDING",
-    "DESCENDING",
-    "GEO2D",
-    "GEOSPHERE",
-    "HASHED",
-    "TEXT",
-    "ClientSession",
+    "AsyncBulkOperationBuilder",
+    "AsyncChangeStream",
+    "AsyncClientSession",
+    "AsyncCollection",
+    "AsyncCommandCursor",
+    "AsyncConnection",
+    "AsyncCursor",
+    "AsyncDatabase",
+    "AsyncGridFS",
+    "AsyncGridFSBucket",
+    "AsyncGridIn",
+    "AsyncGridOut",
+    "AsyncGridOutCursor",
+    "AsyncLegacyCollection",
+    "AsyncLegacyCursor",
+    "AsyncLegacyDatabase",
+    "AsyncLegacyGridFS",
+    "AsyncMongoClient",
+    "AsyncRawBatchCommandCursor",
+    "AsyncRawBatchCursor",
+    "AsyncReplicaSetConnection",
+    "AsyncRequest",
     "ChangeStream",
+    "ClientSession",
     "Collection",
     "CommandCursor",
     "Connection",
     "Cursor",
     "CursorType",
+    "DESCENDING",
     "Database",
     "DeleteMany",
     "DeleteOne",
+    "GEO2D",
+    "GEOSPHERE",
     "GridFS",
     "GridFSBucket",
     "GridIn",
     "GridOut",
     "GridOutCursor",
+    "HASHED",
     "IndexModel",
     "InsertOne",
+    "MAX_SUPPORTED_WIRE_VERSION",
+    "MIN_SUPPORTED_WIRE_VERSION",
     "MongoClient",
     "MongoReplicaSetClient",
     "RawBatchCommandCursor",
@@ -99,15 +179,21 @@ __all__ = [
     "ReadConcern",
     "ReadPreference",
     "ReplaceOne",
-    "Request",
     "ReplicaSetConnection",
+    "Request",
     "ReturnDocument",
+    "TEXT",
     "UpdateMany",
     "UpdateOne",
     "WriteConcern",
     "__version__",
+    "block_on",
+    "get_version_string",
+    "has_c",
     "run",
     "timeout",
+    "version",
+    "version_tuple",
 ]
 
 

@@ -20,6 +20,7 @@
     │   └── RemovedFromServer               what legacy methods no longer can do
     ├── InvalidOperation
     │   ├── HubClosed                       the hub thread has stopped
+    │   ├── LoopClosed                      the event loop of `block_on` was closed
     │   └── MisuseError                     the driver used as it cannot be; says where
     │       └── ConcurrentSessionUse        by two at once; says where both are
     ├── ConfigurationError
@@ -41,6 +42,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bson.errors import InvalidDocument
 from pymongo.errors import (
     AutoReconnect,
     BulkWriteError,
@@ -76,9 +78,13 @@ from greenmongo._lazy_names import lazy_names as _lazy_names
 from greenmongo._net.session_use import ConcurrentSessionUse
 
 if TYPE_CHECKING:
+    from bridge.errors import LoopClosed
     from greenmongo._legacy.removed import RemovedFromServer
 else:
-    __getattr__ = _lazy_names(__name__, {"RemovedFromServer": "greenmongo._legacy.removed"})
+    __getattr__ = _lazy_names(
+        __name__,
+        {"LoopClosed": "bridge.errors", "RemovedFromServer": "greenmongo._legacy.removed"},
+    )
 
 __all__ = [
     "AutoReconnect",
@@ -96,9 +102,11 @@ __all__ = [
     "ExceededMaxWaiters",
     "ExecutionTimeout",
     "HubClosed",
+    "InvalidDocument",
     "InvalidName",
     "InvalidOperation",
     "InvalidURI",
+    "LoopClosed",
     "MisuseError",
     "NetworkTimeout",
     "NotPrimaryError",

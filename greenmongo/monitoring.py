@@ -1,4 +1,4 @@
-"""Listeners and events: PyMongo's classes, for the option `event_listeners`."""
+"""Listeners and events: PyMongo's classes, for the option `event_listeners` and for `register`."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ from pymongo.monitoring import (
     TopologyEvent,
     TopologyListener,
     TopologyOpenedEvent,
+    register,
 )
 
 __all__ = [
@@ -68,4 +69,5 @@ __all__ = [
     "TopologyEvent",
     "TopologyListener",
     "TopologyOpenedEvent",
+    "register",
 ]

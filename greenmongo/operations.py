@@ -8,6 +8,7 @@ from pymongo.operations import (
     IndexModel,
     InsertOne,
     ReplaceOne,
+    SearchIndexModel,
     UpdateMany,
     UpdateOne,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "IndexModel",
     "InsertOne",
     "ReplaceOne",
+    "SearchIndexModel",
     "UpdateMany",
     "UpdateOne",
 ]

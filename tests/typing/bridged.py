@@ -10,6 +10,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.operations import DeleteOne, UpdateOne
 from pymongo.results import BulkWriteResult, InsertManyResult, InsertOneResult, UpdateResult
 
+import greenmongo.motor.core
 from bridge import (
     AsyncCollection,
     AsyncCommandCursor,
@@ -18,7 +19,9 @@ from bridge import (
     AsyncMongoClient,
     AsyncRequest,
 )
+from bridge.motor import AsyncIOMotorClient
 from greenmongo import MongoClient
+from greenmongo.asynchronous.collection import AsyncCollection as MirroredCollection
 
 if TYPE_CHECKING:
     from typing_extensions import assert_type
@@ -88,3 +91,12 @@ async def requests_and_blocking_code(client: AsyncMongoClient[Movie]) -> None:
     assert_type(AsyncMongoClient.from_client(client.sync), AsyncMongoClient[Movie])
     assert_type(await client.run(len, "four"), int)
     await client.run(len, 4)  # type: ignore[arg-type] # the point
+
+
+async def the_names_below_greenmongo_have_the_same_types(
+    client: greenmongo.AsyncMongoClient[dict[str, Any]],
+    agnostic: greenmongo.motor.core.AgnosticClient[dict[str, Any]],
+) -> None:
+    assert_type(client, AsyncMongoClient[dict[str, Any]])
+    assert_type(client.db.c, MirroredCollection[dict[str, Any]])
+    assert_type(agnostic, AsyncIOMotorClient[dict[str, Any]])

@@ -1,0 +1,15 @@
+"""Async sessions, under the name of PyMongo's module."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from greenmongo._bridge_door import names_of_bridge
+from greenmongo._core.sessions.options import SessionOptions, TransactionOptions
+
+if TYPE_CHECKING:
+    from bridge import AsyncClientSession
+else:
+    __getattr__, __dir__ = names_of_bridge(__name__)
+
+__all__ = ["AsyncClientSession", "SessionOptions", "TransactionOptions"]

@@ -1,0 +1,18 @@
+"""Async cursors, under the name of PyMongo's module."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from greenmongo._bridge_door import names_of_bridge
+from greenmongo._core.constants import CursorType
+
+if TYPE_CHECKING:
+    from bridge import (
+        AsyncCursor,
+        AsyncRawBatchCursor,
+    )
+else:
+    __getattr__, __dir__ = names_of_bridge(__name__)
+
+__all__ = ["AsyncCursor", "AsyncRawBatchCursor", "CursorType"]

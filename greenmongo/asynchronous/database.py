@@ -1,0 +1,14 @@
+"""Async databases, under the name of PyMongo's module."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from greenmongo._bridge_door import names_of_bridge
+
+if TYPE_CHECKING:
+    from bridge import AsyncDatabase
+else:
+    __getattr__, __dir__ = names_of_bridge(__name__)
+
+__all__ = ["AsyncDatabase"]

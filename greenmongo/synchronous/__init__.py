@@ -1,0 +1,1 @@
+"""The blocking classes, under the names of PyMongo's modules."""
