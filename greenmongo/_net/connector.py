@@ -23,11 +23,11 @@ from greenmongo._core.pool_rules import ConnectionState, PendingConnection
 from greenmongo._core.reply import check_reply
 from greenmongo._core.retryable_errors import labelled_as_overload
 from greenmongo._core.types import format_address
+from greenmongo._net.connecting import open_stream
 from greenmongo._net.connection import Connection
 from greenmongo._net.environment import new_nonce
 from greenmongo._net.resolver import resolve
 from greenmongo._net.socks import ProxyError, tunnel
-from greenmongo._net.stream import open_stream
 from greenmongo._net.tls import build_context
 from greenmongo._wire.compression import choose_compressor
 from greenmongo._wire.header import DEFAULT_MAX_MESSAGE_SIZE
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from greenmongo._core.options import ClientOptions
     from greenmongo._core.options.credentials import Credentials
     from greenmongo._core.types import Address, Document
+    from greenmongo._net.connecting import Tunnel
     from greenmongo._net.metadata import ClientMetadata
     from greenmongo._net.observers.command import CommandMonitoring
-    from greenmongo._net.stream import Tunnel
 
 __all__ = ["Connector"]
 

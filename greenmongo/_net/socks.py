@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from greenmongo._core.options.proxy import ProxyOptions
     from greenmongo._core.types import Address
-    from greenmongo._net.stream import Wait
+    from greenmongo._net.connecting import Wait
 
 __all__ = ["ProxyError", "import_socksio", "tunnel"]
 

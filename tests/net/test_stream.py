@@ -12,7 +12,8 @@ from gevent.hub import get_hub
 from pymongo.errors import AutoReconnect, NetworkTimeout, ProtocolError
 
 from greenmongo._hub.thread import HubThread
-from greenmongo._net.stream import Stream, open_stream
+from greenmongo._net.connecting import open_stream
+from greenmongo._net.stream import Stream
 from greenmongo._wire.header import SMALL_MESSAGE
 from tests.support.fix_scripted import ScriptedServer
 from tests.support.hubside import OP_MSG, framed, hubside, op_msg, open_stream_pair, turn, until
