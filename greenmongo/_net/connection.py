@@ -265,6 +265,25 @@ class Connection:
 
     def _read_reply(self, exchange: Exchange, timeout: float | None) -> bytes | memoryview:
         request_id = exchange.request_id
+        if request_id is not None and self._received is None:
+            body = self.stream.read_body(request_id, timeout)
+            if body is not None:
+                self.pending = None
+                self._check_silence()
+                return body
+        return self._read_unusual(exchange, timeout)
+
+    def _check_silence(self) -> None:
+        """Close the connection if something has come that nobody asked for.
+
+        It would be taken for the reply to the next command.
+        """
+        if self.stream.framer.filled:
+            self.close()
+
+    def _read_unusual(self, exchange: Exchange, timeout: float | None) -> bytes | memoryview:
+        """Read a reply that is compressed, has flags, or is none."""
+        request_id = exchange.request_id
         received = self._received or self.stream.read_message(timeout)
         response_to, op_code, payload = received
         if request_id not in (None, response_to):
@@ -289,9 +308,8 @@ class Connection:
         if more:
             # It answers the server's own last reply: there is no request to compare it with.
             self.streaming = replace(exchange, request_id=None)
-        elif self.stream.has_input():
-            # Nobody asked for more: what came would be taken for the reply to the next command.
-            self.close()
+        else:
+            self._check_silence()
         return message.body
 
     def _read_elsewhere(self, received: Message, limit: int) -> MessageBody:

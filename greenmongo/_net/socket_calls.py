@@ -22,9 +22,9 @@ except ImportError:
     # Python was built without libffi.
     ctypes = None
 
-__all__ = ["CONTENTION", "Contention", "receive_some", "send_some"]
+__all__ = ["CONTENTION", "LATE", "Contention", "receive_some", "send_some"]
 
-_LATE = 0.002
+LATE = 0.002
 """Seconds after which a call that does not block was late: another thread had the GIL."""
 _TRUSTED = 50
 """How many sends keep the GIL before one finds out whether that is still needed."""
@@ -57,12 +57,10 @@ class Contention:
         self.is_on = False
         self._left = 0
 
-    def record_send(self, seconds: float) -> bool:
-        """Record how long a send took; return whether it was late."""
-        is_late = seconds > _LATE
-        if is_late and _LIBRARY is not None:
+    def record_late_send(self) -> None:
+        """Record a send that took longer than `LATE`."""
+        if _LIBRARY is not None:
             self.is_on, self._left = True, _TRUSTED
-        return is_late
 
     def record_kept_send(self) -> None:
         """Record a send that kept the GIL."""

@@ -21,7 +21,7 @@ from gevent.hub import getcurrent
 from pymongo.errors import AutoReconnect, NetworkTimeout, ProtocolError
 
 from greenmongo._core.types import format_address
-from greenmongo._net.socket_calls import CONTENTION, receive_some, send_some
+from greenmongo._net.socket_calls import CONTENTION, LATE, receive_some, send_some
 from greenmongo._net.tls import TlsSocket
 from greenmongo._wire.errors import WireError
 from greenmongo._wire.framer import Framer
@@ -112,7 +112,9 @@ class Stream:
             sent = 0
         except OSError as error:
             raise self._broken(error) from error
-        self._was_late = CONTENTION.record_send(monotonic() - began)
+        self._was_late = monotonic() - began > LATE
+        if self._was_late:
+            CONTENTION.record_late_send()
         if sent < len(data):
             self._send_rest(memoryview(data)[sent:], timeout)
 
@@ -129,22 +131,33 @@ class Stream:
         """
         framer = self.framer
         if not framer.has_message:
-            if self._is_tls or self._was_late:
-                # Decrypted bytes may wait inside the TLS object, where no watcher sees them. And if
-                # another thread had the GIL while we sent, the reply may be here, and to wait for
-                # it would give the GIL away once more.
-                self._was_late = False
-                self._read_available()
-            if not framer.has_message:
-                self._wait_for_message(timeout)
+            self._await_message(timeout)
         message = framer.next_message()
         assert message is not None
-        if self._is_paused and self._error is None:
-            self._is_paused = False
-            self._watcher.start(self._on_readable)
-        if framer.filled:
-            self._check_rest()
+        if self._is_paused or framer.filled:
+            self._go_on_reading()
         return message
+
+    def read_body(self, response_to: int, timeout: float | None) -> bytes | memoryview | None:
+        """Wait for one whole message and return its document, if it is an ordinary reply.
+
+        None if it is any other message: then `read_message` has it. A large document is a view of
+        memory that nobody else has.
+
+        Args:
+            response_to: of the request that it must answer.
+            timeout: seconds to wait, None for ever.
+
+        Raises:
+            AutoReconnect, NetworkTimeout, ProtocolError: as `read_message`.
+        """
+        framer = self.framer
+        if not framer.has_message:
+            self._await_message(timeout)
+        body = framer.next_body(response_to)
+        if self._is_paused or framer.filled:
+            self._go_on_reading()
+        return body
 
     def has_input(self) -> bool:
         """Tell whether bytes have come that nobody asked for."""
@@ -198,22 +211,48 @@ class Stream:
             self._write_watcher.close()
         self._sock.close()
 
-    def _wait_for_message(self, timeout: float | None) -> None:
+    def _await_message(self, timeout: float | None) -> None:
+        """Wait until a whole message is here."""
+        if self._is_tls or self._was_late:
+            # Decrypted bytes may wait inside the TLS object, where no watcher sees them. And if
+            # another thread had the GIL while we sent, the reply may be here, and to wait for
+            # it would give the GIL away once more.
+            self._was_late = False
+            self._read_available()
+            if self.framer.has_message:
+                return
         if self._error is not None:
             raise self._error
-        timer = None
-        self._waits = wait = self._waits + 1
         if timeout is not None:
-            timer = self._hub.loop.timer(max(timeout, 0.0))
-            timer.start(self._on_timeout, wait, timeout)
+            self._wait_in_time(timeout)
+            return
         self._reader = getcurrent()
         try:
             self._hub.switch()
         finally:
             self._reader = None
-            if timer is not None:
-                timer.stop()
-                timer.close()
+
+    def _wait_in_time(self, timeout: float) -> None:
+        self._waits = wait = self._waits + 1
+        timer = self._hub.loop.timer(max(timeout, 0.0))
+        timer.start(self._on_timeout, wait, timeout)
+        self._reader = getcurrent()
+        try:
+            self._hub.switch()
+        finally:
+            self._reader = None
+            timer.stop()
+            timer.close()
+
+    def _go_on_reading(self) -> None:
+        """See to what has come behind a message, now that it is taken."""
+        if self.framer.has_message:
+            return
+        if self._is_paused and self._error is None:
+            self._is_paused = False
+            self._watcher.start(self._on_readable)
+        if self.framer.filled:
+            self._check_rest()
 
     def _on_timeout(self, wait: int, timeout: float) -> None:
         # Of a thousand streams the loop may not have come to this one since its reply arrived.

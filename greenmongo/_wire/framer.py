@@ -6,19 +6,25 @@ The framer owns the memory that the socket reads into, so a message is not copie
     count = sock.recv_into(view)
     if framer.received(count):
         response_to, op_code, payload = framer.next_message()
+
+Nearly every message is an ordinary reply, of which only the document is of interest: `next_body`
+takes such a one with as little ado as can be.
 """
 
 from __future__ import annotations
 
-import mmap
 from typing import TypeAlias
 
+from greenmongo._wire.errors import WireError
 from greenmongo._wire.header import (
     DEFAULT_MAX_MESSAGE_SIZE,
     HEADER,
+    OP_CODES,
+    OP_MSG,
     SMALL_MESSAGE,
-    parse_header,
 )
+from greenmongo._wire.memory import new_buffer
+from greenmongo._wire.op_msg import plain_body
 
 __all__ = ["Framer", "Message"]
 
@@ -26,7 +32,7 @@ Message: TypeAlias = tuple[int, int, memoryview]
 """A message's responseTo and opCode, and what follows the header."""
 
 _HEADER_SIZE = HEADER.size
-_LARGE_BUFFER = 1024 * 1024
+_read_header = HEADER.unpack_from
 
 
 class Framer:
@@ -38,7 +44,15 @@ class Framer:
     After a `WireError` the stream has lost its frame, and every later call raises it again.
     """
 
-    __slots__ = ("_needed", "_view", "filled", "has_message", "max_message_size")
+    __slots__ = (
+        "_needed",
+        "_op_code",
+        "_response_to",
+        "_view",
+        "filled",
+        "has_message",
+        "max_message_size",
+    )
 
     def __init__(self, max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE) -> None:
         self.max_message_size = max_message_size
@@ -46,9 +60,11 @@ class Framer:
         """Bytes received and not handed out: not zero means a message is under way."""
         self.has_message = False
         """Whether a whole message waits to be handed out."""
-        self._view = _new_buffer(SMALL_MESSAGE)
+        self._view = new_buffer(SMALL_MESSAGE)
         self._needed = 0
         """The length of the next message, 0 until its header is there."""
+        self._response_to = self._op_code = 0
+        """What its header says besides."""
 
     def writable(self) -> memoryview:
         """Return the memory to read into.
@@ -64,16 +80,24 @@ class Framer:
             WireError: they hold a header that cannot be right.
             MemoryError: there is not enough for the message that they announce.
         """
-        self.filled += count
-        if not self._needed:
-            if self.filled < _HEADER_SIZE:
+        filled = self.filled = self.filled + count
+        needed = self._needed
+        if not needed:
+            if filled < _HEADER_SIZE:
                 return False
-            length = parse_header(self._view, max_message_size=self.max_message_size).length
-            if length > len(self._view):
-                self._grow(length)
-            # Kept, so that a long message in small reads does not parse its header every time.
-            self._needed = length
-        self.has_message = self.filled >= self._needed
+            needed, _, self._response_to, self._op_code = _read_header(self._view)
+            if not _HEADER_SIZE <= needed <= self.max_message_size:
+                raise WireError(
+                    f"message length {needed} is not between {_HEADER_SIZE} and "
+                    f"{self.max_message_size}"
+                )
+            if self._op_code not in OP_CODES:
+                raise WireError(f"unknown opcode {self._op_code}")
+            if needed > len(self._view):
+                self._grow(needed)
+            # Kept, so that a long message in small reads does not read its header every time.
+            self._needed = needed
+        self.has_message = filled >= needed
         return self.has_message
 
     def next_message(self) -> Message | None:
@@ -84,31 +108,45 @@ class Framer:
         """
         if not self.has_message and not self.received(0):
             return None
+        payload = self._view[_HEADER_SIZE : self._needed]
+        self._go_on()
+        return self._response_to, self._op_code, payload
+
+    def next_body(self, response_to: int) -> bytes | memoryview | None:
+        """Return the document of the next message, if that is a whole and ordinary reply.
+
+        That is one that has no flags, and holds a document and nothing else. The document is
+        copied if it is small, and otherwise a view of memory that nobody else has. None if the
+        next message is any other, or is not whole: then `next_message` is to be asked.
+
+        Args:
+            response_to: of the request that it must answer.
+        """
+        if (
+            not self.has_message
+            or self._response_to != response_to
+            or self._op_code != OP_MSG
+            or (body := plain_body(self._view, _HEADER_SIZE, self._needed)) is None
+        ):
+            return None
+        self._go_on()
+        return body
+
+    def _go_on(self) -> None:
+        """Begin with what came after the message that has been taken."""
         view, needed = self._view, self._needed
-        _, _, response_to, op_code = HEADER.unpack_from(view)
         self._needed = 0
         self.has_message = False
-        rest = self.filled - needed
+        self.filled = rest = self.filled - needed
         if rest or len(view) > SMALL_MESSAGE:
             # A large buffer goes away with its message; what came after it starts a new one.
-            self._view = _new_buffer(max(SMALL_MESSAGE, rest))
+            self._view = new_buffer(max(SMALL_MESSAGE, rest))
             self._view[:rest] = view[needed : needed + rest]
-        self.filled = rest
-        return response_to, op_code, view[_HEADER_SIZE:needed]
 
     def _grow(self, length: int) -> None:
         begun = self._view[: self.filled]
         try:
-            self._view = _new_buffer(length)
+            self._view = new_buffer(length)
         except (MemoryError, OSError) as error:
             raise MemoryError(f"no memory for {length} bytes: {error}") from error
         self._view[: self.filled] = begun
-
-
-def _new_buffer(size: int) -> memoryview:
-    """Return memory for a message; what is large takes place as it fills, not as it is announced.
-
-    The system clears and hands out its pages as they are read into, while other threads run;
-    `bytearray` would do it at once and let nobody run.
-    """
-    return memoryview(bytearray(size) if size <= _LARGE_BUFFER else mmap.mmap(-1, size))

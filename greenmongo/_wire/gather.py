@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import mmap
 from typing import TYPE_CHECKING
+
+from greenmongo._wire.memory import new_buffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,7 +23,7 @@ def gather(parts: Iterable[bytes], size: int, checkpoint: Callable[[], object]) 
 
     Joining them would hold the interpreter for all of it.
     """
-    view = memoryview(mmap.mmap(-1, size))
+    view = new_buffer(size)
     group: list[bytes] = []
     grouped = at = done = 0
     for part in parts:

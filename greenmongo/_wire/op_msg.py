@@ -17,6 +17,7 @@ __all__ = [
     "MessageBody",
     "decode_op_msg",
     "encode_op_msg",
+    "plain_body",
     "read_document",
 ]
 
@@ -36,6 +37,7 @@ _PREFIX = struct.Struct("<iiiiIB")  # header, flags and the kind byte of the bod
 _PREFIX_SIZE = _PREFIX.size
 _SECTION = struct.Struct("<Bi")  # kind and size of a document sequence
 _FLAGS_KIND_SIZE = struct.Struct("<IBi")  # the start of a payload whose first section is the body
+_read_start = _FLAGS_KIND_SIZE.unpack_from
 _FLAGS = struct.Struct("<I")
 _INT = struct.Struct("<i")
 
@@ -100,20 +102,31 @@ def decode_op_msg(payload: bytes | memoryview) -> MessageBody:
     Raises:
         WireError: the payload breaks the rules of OP_MSG in any way.
     """
-    size = len(payload)
-    # Nearly every reply: no flags, one body section that fills the message.
-    if size >= _BODY_OFFSET + _SMALLEST_DOCUMENT:
-        flags, kind, document_size = _FLAGS_KIND_SIZE.unpack_from(payload)
-        if (
-            flags == 0
-            and kind == _BODY_KIND
-            and document_size == size - _BODY_OFFSET
-            and payload[-1] == 0
-        ):
-            if size > SMALL_MESSAGE:
-                return MessageBody(0, memoryview(payload)[_BODY_OFFSET:])
-            return MessageBody(0, bytes(payload[_BODY_OFFSET:]))
+    body = plain_body(payload, 0, len(payload))
+    if body is not None:
+        return MessageBody(0, body)
     return _decode_sections(payload)
+
+
+def plain_body(message: bytes | memoryview, start: int, end: int) -> bytes | memoryview | None:
+    """Return the document of an OP_MSG that has no flags and holds one document, nothing else.
+
+    So is nearly every reply. None if it is another, or has something wrong with it.
+
+    Args:
+        message: what the OP_MSG lies in.
+        start: where its payload begins.
+        end: where its payload ends.
+    """
+    size = end - start
+    if size < _BODY_OFFSET + _SMALLEST_DOCUMENT:
+        return None
+    flags, kind, document_size = _read_start(message, start)
+    if flags or kind != _BODY_KIND or document_size != size - _BODY_OFFSET or message[end - 1]:
+        return None
+    if size > SMALL_MESSAGE:
+        return memoryview(message)[start + _BODY_OFFSET : end]
+    return bytes(message[start + _BODY_OFFSET : end])
 
 
 def _decode_sections(payload: bytes | memoryview) -> MessageBody:

@@ -108,7 +108,7 @@ def test_a_message_too_large_for_the_memory_left_breaks_the_stream(
         raise error
 
     with open_stream_pair() as (stream, peer):
-        monkeypatch.setattr("greenmongo._wire.framer._new_buffer", refuse)
+        monkeypatch.setattr("greenmongo._wire.framer.new_buffer", refuse)
         peer.send(framed(OP_MSG, body(100_000), 5)[:1000])
         with pytest.raises(AutoReconnect, match=r"no memory for 100016 bytes: .*full"):
             stream.read_message(5.0)

@@ -22,7 +22,7 @@ from greenmongo._wire.compression import (
     zlib_compressor,
 )
 from greenmongo._wire.errors import WireError
-from greenmongo._wire.header import HEADER, OP_COMPRESSED, OP_MSG, parse_header
+from greenmongo._wire.header import HEADER, OP_COMPRESSED, OP_MSG
 from greenmongo._wire.op_msg import encode_op_msg
 
 MESSAGE = bytes(encode_op_msg(7, bson.encode({"ping": 1, "pad": "x" * 1000, "$db": "admin"})))
@@ -49,7 +49,7 @@ def test_compressors_have_the_numbers_of_the_specification() -> None:
 
 def test_a_compressed_message_keeps_its_ids_and_shrinks(compressor: Compressor) -> None:
     wrapped = compress_message(MESSAGE, compressor)
-    assert parse_header(wrapped) == (len(wrapped), 7, 0, OP_COMPRESSED)
+    assert HEADER.unpack_from(wrapped) == (len(wrapped), 7, 0, OP_COMPRESSED)
     assert struct.unpack_from("<iiB", wrapped, 16) == (OP_MSG, len(PLAIN), compressor.id)
     assert len(wrapped) < len(MESSAGE) / 3
 

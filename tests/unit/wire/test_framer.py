@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import mmap
+import struct
 
 import pytest
 from hypothesis import given
@@ -125,6 +126,60 @@ def test_there_is_no_room_while_a_message_fills_the_buffer() -> None:
     assert len(framer.writable()) == SMALL_MESSAGE
 
 
+def reply(response_to: int, document: bytes, flags: int = 0) -> bytes:
+    return message(response_to, struct.pack("<IB", flags, 0) + document)
+
+
+OK = b"\x0d\0\0\0\x10ok\0\1\0\0\0\0"
+
+
+def test_the_document_of_an_ordinary_reply_is_a_copy() -> None:
+    framer = Framer()
+    fill(framer, reply(7, OK) + reply(8, OK))
+    assert framer.next_body(7) == OK
+    assert (framer.has_message, framer.filled) == (False, 34)
+    assert framer.received(0)
+    assert isinstance(framer.next_body(8), bytes)
+    assert framer.filled == 0
+
+
+def test_the_document_of_a_large_ordinary_reply_lies_where_it_came() -> None:
+    framer = Framer()
+    document = struct.pack("<i", 2_000_000) + bytes(1_999_996)
+    data = reply(7, document)
+    fill(framer, data[:1000])
+    place = framer.writable().obj
+    fill(framer, data[1000:])
+    body = framer.next_body(7)
+    assert isinstance(body, memoryview)
+    assert body.obj is place
+    assert body == document
+    read_all(framer, reply(8, OK))
+    assert body == document
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        reply(7, OK)[:-1],
+        reply(6, OK),
+        reply(7, OK, flags=2),
+        message(7, struct.pack("<IB", 0, 0) + OK, op_code=1),
+        message(7, struct.pack("<IB", 0, 1) + OK),
+        reply(7, OK[:-1] + b"x"),
+        reply(7, OK + OK),
+        message(7, b""),
+    ],
+    ids=["part", "other", "flags", "OP_REPLY", "sequence", "no end", "more", "empty"],
+)
+def test_any_other_message_is_left(data: bytes) -> None:
+    framer = Framer()
+    is_whole = fill(framer, data)
+    assert framer.next_body(7) is None
+    assert framer.filled == len(data)
+    assert (framer.next_message() is not None) is is_whole
+
+
 def test_a_header_that_cannot_be_right_is_refused_again_and_again() -> None:
     framer = Framer(max_message_size=19)
     with pytest.raises(WireError, match="length 20 is not between 16 and 19"):
@@ -148,7 +203,7 @@ def test_a_message_for_which_there_is_no_memory_is_named(monkeypatch: pytest.Mon
         raise OSError(12, "full")
 
     framer = Framer()
-    monkeypatch.setattr("greenmongo._wire.framer._new_buffer", refuse)
+    monkeypatch.setattr("greenmongo._wire.framer.new_buffer", refuse)
     for _ in range(2):
         with pytest.raises(MemoryError, match=r"no memory for 100016 bytes: .*full"):
             fill(framer, message(0, bytes(100_000))[:1000])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenmongo._wire.errors import WireError
-from greenmongo._wire.header import HEADER, OP_MSG, SMALL_MESSAGE, parse_header
+from greenmongo._wire.header import HEADER, OP_MSG, SMALL_MESSAGE
 from greenmongo._wire.op_msg import (
     CHECKSUM_PRESENT,
     EXHAUST_ALLOWED,
@@ -208,7 +208,7 @@ def test_what_is_encoded_is_decoded(
     request_id: int, document: bytes, flags: int, extra: list[tuple[str, list[bytes]]]
 ) -> None:
     message = encode_op_msg(request_id, document, flags=flags, sequences=extra)
-    assert parse_header(message) == (len(message), request_id, 0, OP_MSG)
+    assert HEADER.unpack_from(message) == (len(message), request_id, 0, OP_MSG)
     sequences = tuple((name, tuple(documents)) for name, documents in extra)
     expected = MessageBody(flags, document, sequences)
     assert decode_op_msg(memoryview(message)[HEADER.size :]) == expected
