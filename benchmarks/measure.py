@@ -20,9 +20,12 @@ __all__ = [
     "DATABASE",
     "DOCUMENT",
     "FILTER",
+    "MANY",
+    "PAIR",
     "Job",
     "Sample",
     "Stopwatch",
+    "many_documents",
     "measure_greenlets",
     "measure_tasks",
     "measure_threads",
@@ -33,6 +36,20 @@ DATABASE = "bench"
 COLLECTION = "things"
 DOCUMENT: Mapping[str, Any] = {"_id": 1, "name": "a small document", "n": 42}
 FILTER: Mapping[str, Any] = {"_id": 1}
+PAIR = "pair"
+"""A collection of three documents, read with a batch size of two."""
+MANY = "many"
+"""A collection of 10,000 documents of 1 KB."""
+
+
+def many_documents() -> list[dict[str, Any]]:
+    """Return 10,000 documents of 1 KB."""
+    text = "x" * 233
+    return [
+        {"_id": n, "n": n, **{f"text{k}": text for k in range(4)}, "float": n / 7, "flag": True}
+        for n in range(10_000)
+    ]
+
 
 TIMER_PERIOD = 0.005
 

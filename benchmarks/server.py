@@ -1,134 +1,23 @@
-"""A peer that answers every find with the same document, as fast as Python can.
-
-It speaks just enough of the wire protocol for a driver to connect: hello (also the old OP_QUERY
-one), ping, find, endSessions. Replies are encoded once and have only `responseTo` patched in.
-It sends no topologyVersion, so drivers poll instead of streaming hellos: monitoring stays quiet.
-"""
+"""A peer that answers as fast as Python can, always the same: see `benchmarks.replies`."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import selectors
 import socket
-import struct
+import ssl
 import subprocess
 import sys
-from collections.abc import Mapping
-from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
-import bson
-from bson.int64 import Int64
+from benchmarks.replies import HEADER, Truncated, answer
 
-from benchmarks.measure import COLLECTION, DATABASE, DOCUMENT
+__all__ = ["CERTIFICATES", "FixedServer", "Truncated", "answer"]
 
-__all__ = ["FixedServer", "Truncated", "answer"]
-
-OP_REPLY = 1
-OP_QUERY = 2004
-OP_MSG = 2013
-
-MORE_TO_COME = 2
-AWAIT_CAPABLE = 8
-
-_HEADER = struct.Struct("<iiii")
-# Header 16, flag bits 4, section kind 1, document length 4, type of the first element 1.
-_COMMAND_NAME_AT = 26
-
-_HELLO: Mapping[str, Any] = {
-    "helloOk": True,
-    "ismaster": True,
-    "isWritablePrimary": True,
-    "maxBsonObjectSize": 16 * 1024 * 1024,
-    "maxMessageSizeBytes": 48_000_000,
-    "maxWriteBatchSize": 100_000,
-    "localTime": datetime(2024, 1, 1, tzinfo=timezone.utc),
-    "logicalSessionTimeoutMinutes": 30,
-    "connectionId": Int64(1),
-    "minWireVersion": 0,
-    "maxWireVersion": 21,
-    "readOnly": False,
-    "ok": 1.0,
-}
-_FOUND: Mapping[str, Any] = {
-    "cursor": {
-        "firstBatch": [DOCUMENT],
-        "id": Int64(0),
-        "ns": f"{DATABASE}.{COLLECTION}",
-    },
-    "ok": 1.0,
-}
-_UNKNOWN: Mapping[str, Any] = {
-    "ok": 0.0,
-    "errmsg": "no such command on the fixed-reply server",
-    "code": 59,
-    "codeName": "CommandNotFound",
-}
-
-Template = tuple[bytes, bytes]
-"""The bytes of a reply before and after `responseTo`."""
-
-
-class Truncated(ValueError):
-    """A length that no message can have."""
-
-
-def _template(opcode: int, body: bytes) -> Template:
-    before = struct.pack("<ii", _HEADER.size + len(body), 1)
-    return before, struct.pack("<i", opcode) + body
-
-
-def _op_msg(document: Mapping[str, Any]) -> Template:
-    return _template(OP_MSG, struct.pack("<iB", 0, 0) + bson.encode(document))
-
-
-def _op_reply(document: Mapping[str, Any]) -> Template:
-    prefix = struct.pack("<iqii", AWAIT_CAPABLE, 0, 0, 1)
-    return _template(OP_REPLY, prefix + bson.encode(document))
-
-
-_OLD_HELLO = _op_reply(_HELLO)
-_NO_COMMAND = _op_msg(_UNKNOWN)
-_COMMANDS: Mapping[bytes, Template] = {
-    b"find": _op_msg(_FOUND),
-    b"hello": _op_msg(_HELLO),
-    b"ismaster": _op_msg(_HELLO),
-    b"isMaster": _op_msg(_HELLO),
-    b"ping": _op_msg({"ok": 1.0}),
-    b"endSessions": _op_msg({"ok": 1.0}),
-    b"killCursors": _op_msg({"cursorsKilled": [], "ok": 1.0}),
-    b"buildInfo": _op_msg({"version": "7.0.0", "versionArray": [7, 0, 0, 0], "ok": 1.0}),
-}
-
-
-def answer(data: bytes) -> tuple[bytes, bytes]:
-    """Return the replies to all whole requests in `data`, and what is left of it.
-
-    Raises:
-        Truncated: a message claims to be shorter than its own header.
-    """
-    start, end = 0, len(data)
-    replies: list[bytes] = []
-    while end - start >= _HEADER.size:
-        length, _, _, opcode = _HEADER.unpack_from(data, start)
-        if length < _HEADER.size:
-            raise Truncated(f"message length {length} is less than a header")
-        if end - start < length:
-            break
-        if opcode == OP_MSG:
-            name_at = start + _COMMAND_NAME_AT
-            name = data[name_at : data.index(0, name_at)]
-            before, after = _COMMANDS.get(name, _NO_COMMAND)
-            silent = data[start + 16] & MORE_TO_COME
-        else:
-            before, after = _OLD_HELLO
-            silent = opcode != OP_QUERY
-        if not silent:
-            replies += (before, data[start + 4 : start + 8], after)
-        start += length
-    return b"".join(replies), data[start:]
+CERTIFICATES = Path(__file__).parent.parent / "tests" / "support" / "certs"
+_CHUNK = 256 * 1024
 
 
 class _Peer:
@@ -136,24 +25,45 @@ class _Peer:
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
-        self._rest = b""
+        self._rest = bytearray()
 
     def serve(self) -> bool:
         """Answer what has arrived; tell whether the connection is still of use."""
         try:
-            data = self.sock.recv(65536)
+            data = self.sock.recv(_CHUNK)
+            while isinstance(self.sock, ssl.SSLSocket) and self.sock.pending():
+                # What TLS has decrypted already shows on no selector.
+                data += self.sock.recv(_CHUNK)
             if not data:
                 return False
-            replies, self._rest = answer(self._rest + data if self._rest else data)
-            if replies:
-                # Blocking on purpose: replies are small, and a client reads them at once.
+            self._rest += data
+            if len(self._rest) >= int.from_bytes(self._rest[:4], "little") >= HEADER.size:
+                replies, rest = answer(self._rest)
+                self._rest = bytearray(rest)
+                # Blocking on purpose: a client reads its replies at once.
                 self.sock.sendall(replies)
+            elif len(self._rest) >= HEADER.size > int.from_bytes(self._rest[:4], "little"):
+                return False
         except (OSError, Truncated):
             return False
         return True
 
 
-def serve_until_eof(listener: socket.socket, lifeline: int) -> None:
+def _accept(listener: socket.socket, context: ssl.SSLContext | None) -> _Peer | None:
+    sock, _ = listener.accept()
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if context is None:
+        return _Peer(sock)
+    try:
+        return _Peer(context.wrap_socket(sock, server_side=True))
+    except OSError:
+        sock.close()
+        return None
+
+
+def serve_until_eof(
+    listener: socket.socket, lifeline: int, context: ssl.SSLContext | None = None
+) -> None:
     """Serve connections until the file descriptor `lifeline` ends: the parent is gone."""
     with selectors.DefaultSelector() as selector:
         selector.register(listener, selectors.EVENT_READ)
@@ -166,9 +76,9 @@ def serve_until_eof(listener: socket.socket, lifeline: int) -> None:
                         selector.unregister(peer.sock)
                         peer.sock.close()
                 elif key.fileobj is listener:
-                    sock, _ = listener.accept()
-                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    selector.register(sock, selectors.EVENT_READ, _Peer(sock))
+                    new = _accept(listener, context)
+                    if new is not None:
+                        selector.register(new.sock, selectors.EVENT_READ, new)
                 elif not os.read(lifeline, 1):
                     return
 
@@ -176,9 +86,12 @@ def serve_until_eof(listener: socket.socket, lifeline: int) -> None:
 class FixedServer:
     """The server in a process of its own, for the time of a `with` block."""
 
+    def __init__(self, *, tls: bool = False) -> None:
+        self._tls = tls
+
     def __enter__(self) -> FixedServer:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.server"],
+            [sys.executable, "-m", "benchmarks.server", *(["--tls"] if self._tls else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -186,7 +99,8 @@ class FixedServer:
         )
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())
-        self.uri = f"mongodb://127.0.0.1:{self.port}/"
+        options = f"?tls=true&tlsCAFile={CERTIFICATES / 'ca.pem'}" if self._tls else ""
+        self.uri = f"mongodb://127.0.0.1:{self.port}/{options}"
         return self
 
     def __exit__(
@@ -201,10 +115,16 @@ class FixedServer:
 
 def main() -> None:
     """Listen on a free port, say which, and serve until standard input ends."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.server")
+    parser.add_argument("--tls", action="store_true")
+    context = None
+    if parser.parse_args().tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(CERTIFICATES / "server.pem")
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
         sys.stdout.write(f"{listener.getsockname()[1]}\n")
         sys.stdout.flush()
-        serve_until_eof(listener, sys.stdin.fileno())
+        serve_until_eof(listener, sys.stdin.fileno(), context)
 
 
 if __name__ == "__main__":

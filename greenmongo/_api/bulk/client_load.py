@@ -25,7 +25,6 @@ from greenmongo._core.bulk.models import read_model, reading_is_users
 from greenmongo._core.command import DocumentSequence, ReplyShape, Requirement
 from greenmongo._core.commands.write import write_command
 from greenmongo._core.server_codes import SERVER_8_0_WIRE_VERSION
-from greenmongo._core.tracing import OperationFacts
 from greenmongo._hub.checkpoint import checkpoint
 
 if TYPE_CHECKING:
@@ -102,9 +101,6 @@ class ClientLoad(BulkLoad[ClientBatch, ClientBulkWriteResult]):
         self._operations: list[ClientOperation] = []
         if self.is_whole:
             self._runs_users_code = reading_is_users(self._namespace.codec_options, self.source)
-
-    def _facts(self, batches: Sequence[ClientBatch]) -> OperationFacts:
-        return OperationFacts("bulkWrite", "admin", None)
 
     def _prepare(self, item: Any) -> bytes:
         model, options = read_model(item), self._namespace.codec_options

@@ -138,8 +138,7 @@ def count_matching(
     if comment is not None:
         body["comment"] = comment
     # The one document comes in the first batch: no cursor is left open.
-    command = read_command("aggregate", namespace, body, collation, ReplyShape.FIRST_BATCH)
-    return command._replace(operation_name="countDocuments")
+    return read_command("aggregate", namespace, body, collation, ReplyShape.FIRST_BATCH)
 
 
 def estimated_count(
