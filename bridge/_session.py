@@ -134,6 +134,7 @@ class AsyncClientSession(Facade[ClientSession]):
     session_id: Mapping[str, Any] = mirrors_property(ClientSession, "session_id")
     cluster_time: Mapping[str, Any] | None = mirrors_property(ClientSession, "cluster_time")
     operation_time: Timestamp | None = mirrors_property(ClientSession, "operation_time")
+    snapshot_time: Timestamp | None = mirrors_property(ClientSession, "snapshot_time")
     has_ended: bool = mirrors_property(ClientSession, "has_ended")
     in_transaction: bool = mirrors_property(ClientSession, "in_transaction")
 
@@ -166,8 +167,9 @@ class AsyncClientSession(Facade[ClientSession]):
         It is called with this session, which it must pass to its operations, and is called again
         after errors that may pass: it should have no other effects than those on the database. It
         must not catch the errors of operations without raising them again. Where it has ended the
-        transaction itself nothing more is done. All that may take 120 seconds, or as long as a
-        `timeout` around it says.
+        transaction itself nothing more is done. All that may take 120 seconds, or as long as the
+        session's, the client's or a `timeout` around it says; with such a limit its operations may
+        have no `timeout` of their own.
 
         Args:
             callback: the coroutine function.
@@ -181,6 +183,7 @@ class AsyncClientSession(Facade[ClientSession]):
 
         Raises:
             PyMongoError: what cannot pass, or did not in time.
+            MisuseError: an operation has a time limit of its own.
         """
         options = (read_concern, write_concern, read_preference, max_commit_time_ms)
         steps = transaction_steps(self._sync, *options)

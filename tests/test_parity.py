@@ -57,6 +57,8 @@ OURS = {
     "use_greenlets",
     # Of buckets: GridFS, "Drop".
     "drop",
+    # Of sessions: Snapshot Reads, "getSnapshotTime".
+    "snapshot_time",
     # Of files: PyMongo's async ones have it on the instance.
     "closed",
 }

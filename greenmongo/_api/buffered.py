@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import repeat, starmap
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic
 
 from pymongo.errors import ConnectionFailure, NetworkTimeout, OperationFailure, PyMongoError
@@ -15,6 +16,7 @@ from greenmongo._core.types import DocT
 from greenmongo._hub.checkpoint import checkpoint
 from greenmongo._hub.errors import MisuseError
 from greenmongo._hub.turn import Turn
+from greenmongo._net.time_limit import is_limited
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from greenmongo._api.configured import CommandExecutor
     from greenmongo._core.command import Command, Reply
+    from greenmongo._core.cursors.time_limit import CursorTimeLimit
     from greenmongo._core.sessions.client_session import SessionLike
     from greenmongo._core.types import Address
 
@@ -46,6 +49,8 @@ class BufferedCursor(Generic[DocT]):
     _killed: bool = True
     _has_lost_batch = False
     """Whether a batch was asked for, and nobody waited for it."""
+    _limit: CursorTimeLimit | None = None
+    """Its own timeout, if it was created with a `timeout_mode`."""
 
     def __init__(
         self, executor: CommandExecutor, plan: CursorPlan, session: SessionLike | None
@@ -95,7 +100,9 @@ class BufferedCursor(Generic[DocT]):
         if was_killed or not plan.must_kill:
             return
         try:
-            self._executor.execute(plan.kill_command(), self._session)
+            # CSOT, "Cursors": a limit that is given for this call takes the place of the cursor's.
+            command = plan.kill_command() if is_limited() else self._kill_command(plan)
+            self._executor.execute(command, self._session)
         except PyMongoError:
             self._kill_later()
         except BaseException:
@@ -130,14 +137,24 @@ class BufferedCursor(Generic[DocT]):
 
     def _kill_later(self) -> None:
         if self._plan.must_kill:
-            self._executor.kill_cursor_later(self._plan.kill_command())
+            self._executor.kill_cursor_later(self._kill_command(self._plan))
+
+    def _kill_command(self, plan: CursorPlan) -> Command:
+        command = plan.kill_command()
+        return command if self._limit is None else self._limit.last(command, monotonic())
 
     def _waits_for_more(self) -> bool:
         """Tell whether an empty batch is an answer, rather than a reason to ask again."""
         return False
 
     def _next_command(self) -> Command:
-        return self._plan.next_command()
+        command = self._plan.next_command()
+        return command if self._limit is None else self._limit.further(command, monotonic())
+
+    def _begin_call(self) -> None:
+        """Give a call that is made now its time, if this cursor has a limit for each."""
+        if self._limit is not None:
+            self._limit.begin_call(monotonic())
 
     def _refill(self) -> bool:
         """Fetch until there is a document; False at the end, or when a tail has nothing new.
@@ -147,6 +164,7 @@ class BufferedCursor(Generic[DocT]):
         return not self._is_over() and self._turn.run(self._fill)
 
     def _fill(self) -> bool:
+        self._begin_call()
         while not self._buffer:
             if self._is_over():
                 return False
@@ -216,7 +234,7 @@ class BufferedCursor(Generic[DocT]):
         if plan is not self._plan or self._killed:
             # It was rewound or closed meanwhile.
             if plan.must_kill:
-                self._executor.kill_cursor_later(plan.kill_command())
+                self._executor.kill_cursor_later(self._kill_command(plan))
             return
         try:
             self._receive(documents)

@@ -15,7 +15,8 @@ from pymongo.errors import InvalidOperation, PyMongoError
 from greenmongo._api.command_cursor import CommandCursor
 from greenmongo._api.open_cursor import open_aggregation
 from greenmongo._api.session_blocks import is_leaving
-from greenmongo._core.change_stream_plan import ChangeStreamPlan, check_await_time, is_resumable
+from greenmongo._core.change_stream_plan import ChangeStreamPlan, is_resumable
+from greenmongo._core.cursors.time_limit import check_await_time
 from greenmongo._core.types import DocT
 from greenmongo._core.user_code import codecs_are_users
 from greenmongo._hub.native import RLock

@@ -19,8 +19,9 @@ from greenmongo._core.sessions.client_session import SessionOptions as StateOpti
 from greenmongo._core.sessions.convenient import Pause, Step, with_transaction_steps
 from greenmongo._core.sessions.options import SessionOptions, TransactionOptions
 from greenmongo._core.sessions.transaction import TransactionEvent
+from greenmongo._net.session_limit import LimitOfTransaction, limited
 from greenmongo._net.session_use import used_at_once
-from greenmongo._net.time_limit import as_one_operation, deadline_of_caller
+from greenmongo._net.time_limit import deadline_of_caller
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -47,16 +48,25 @@ class ClientSession:
     """
 
     def __init__(
-        self, client: MongoClient[Any], executor: Executor, options: SessionOptions
+        self,
+        client: MongoClient[Any],
+        executor: Executor,
+        options: SessionOptions,
+        *,
+        snapshot_time: Timestamp | None = None,
+        timeout: float | None = None,
     ) -> None:
         self._client = client
         self._executor = executor
         self._options = options
+        self._timeout = timeout
+        """The seconds that it has for what it does by itself; None: as the client's."""
         defaults = options.default_transaction_options
         self._state: SessionState = executor.new_session(
             StateOptions.of_explicit(
                 causal_consistency=options.causal_consistency,
                 snapshot=bool(options.snapshot),
+                snapshot_time=snapshot_time,
                 default_transaction_options=None if defaults is None else _for_core(defaults),
             )
         )
@@ -93,6 +103,14 @@ class ClientSession:
     def operation_time(self) -> Timestamp | None:
         """The time of the last operation in this session."""
         return self._state.operation_time
+
+    @property
+    def snapshot_time(self) -> Timestamp | None:
+        """As of when a snapshot session reads; None before its first read, and for others.
+
+        Another session that is started with it reads the same.
+        """
+        return self._state.snapshot_time
 
     @property
     def has_ended(self) -> bool:
@@ -213,7 +231,8 @@ class ClientSession:
             transaction.apply(event)
             return
         try:
-            self._executor.execute(end_transaction(event, max_commit_time_ms=limit), self)
+            with limited(self._timeout):
+                self._executor.execute(end_transaction(event, max_commit_time_ms=limit), self)
         except Exception:
             raise
         except BaseException:
@@ -241,8 +260,9 @@ class ClientSession:
         It is called with this session, which it must pass to its operations, and is called again
         after errors that may pass: it should have no other effects than those on the database. It
         must not catch the errors of operations without raising them again. Where it has ended the
-        transaction itself nothing more is done. All that may take 120 seconds, or as long as a
-        `timeout` around it says.
+        transaction itself nothing more is done. All that may take 120 seconds, or as long as the
+        session's, the client's or a `timeout` around it says; with such a limit its operations may
+        have no `timeout` of their own.
 
         Args:
             callback: the function.
@@ -256,6 +276,7 @@ class ClientSession:
 
         Raises:
             PyMongoError: what cannot pass, or did not in time.
+            MisuseError: an operation has a time limit of its own.
         """
         steps = self._transaction_steps(
             read_concern, write_concern, read_preference, max_commit_time_ms
@@ -279,14 +300,19 @@ class ClientSession:
 
     def _limit_of_whole(self) -> AbstractContextManager[None]:
         """Return the block in which `with_transaction` does all that it does."""
-        return as_one_operation(self._client.options.timeout)
+        return LimitOfTransaction(self._state, self._limit)
+
+    @property
+    def _limit(self) -> float | None:
+        """The seconds that a transaction may take; 0.0 is for ever, None is no timeout."""
+        return self._client.options.timeout if self._timeout is None else self._timeout
 
     def _transaction_steps(self, *options: Any) -> Generator[Callable[[], object] | None, Any, Any]:
         """Yield what `with_transaction` does: functions that block, and None for the callback.
 
         Is sent what came of each, or has its error thrown in; returns the callback's value.
         """
-        deadline = deadline_of_caller(self._client.options.timeout)
+        deadline = deadline_of_caller(self._limit)
         steps = with_transaction_steps(
             self._state, deadline=deadline, clock=monotonic, jitter=random.random
         )

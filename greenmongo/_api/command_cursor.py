@@ -86,4 +86,5 @@ class CommandCursor(BufferedCursor[DocT], Generic[DocT]):
 
     def _fill_a_little(self) -> None:
         if not self._buffer and not self._is_over():
+            self._begin_call()
             self._advance()

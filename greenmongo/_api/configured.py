@@ -38,6 +38,10 @@ class CommandExecutor(Protocol):
         """Have the commands of a block share the time that one operation may take."""
         ...
 
+    def timeout_of_caller(self) -> float | None:
+        """Return the seconds that the caller's operations are given; None: no timeout."""
+        ...
+
     def new_operation_id(self) -> int:
         """Return a number that ties the commands of one operation together."""
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Mapping, Sequence
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, overload
 
 from bson.code import Code
@@ -32,6 +33,7 @@ from greenmongo._core.commands.find_arguments import (
 )
 from greenmongo._core.constants import CursorType, QueryFlag
 from greenmongo._core.cursors.plan import CursorPlan
+from greenmongo._core.cursors.time_limit import CursorTimeLimit, check_await_time
 from greenmongo._core.types import DocT
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
     from greenmongo._api.collection import Collection
     from greenmongo._core.command import Command
+    from greenmongo._core.cursors.time_limit import TimeoutMode
     from greenmongo._core.sessions.client_session import SessionLike
 
 __all__ = ["Cursor"]
@@ -77,6 +80,8 @@ class Cursor(BufferedCursor[DocT], Generic[DocT]):
         session: SessionLike | None = None,
         allow_disk_use: bool | None = None,
         let: Mapping[str, Any] | None = None,
+        *,
+        timeout_mode: TimeoutMode | None = None,
     ) -> None:
         query: Mapping[str, Any] = {} if filter is None else filter or {}
         flags = find_flags(cursor_type, no_cursor_timeout, allow_partial_results, oplog_replay)
@@ -109,6 +114,9 @@ class Cursor(BufferedCursor[DocT], Generic[DocT]):
             namespace.db, namespace.collection, namespace.codec_options, namespace.read_preference
         )
         super().__init__(collection._executor, plan, session)
+        if timeout_mode is not None:
+            self._limit = CursorTimeLimit(timeout_mode, self._executor.timeout_of_caller())
+            self._limit.check(is_tailable=self._spec.is_tailable)
 
     @property
     def collection(self) -> Collection[DocT]:
@@ -124,15 +132,23 @@ class Cursor(BufferedCursor[DocT], Generic[DocT]):
 
     def _next_command(self) -> Command:
         if self._plan.cursor_id is not None:
-            return self._plan.next_command()
+            return super()._next_command()
         spec, namespace = self._spec, self._collection._namespace
         if (spec.min or spec.max) and not spec.hint:
             raise InvalidOperation(
                 "Passing a 'hint' is required when using the min/max query option "
                 "to ensure the query utilizes the correct index"
             )
+        limit = self._limit
+        if spec.max_await_time_ms is not None:
+            seconds = self._executor.timeout_of_caller() if limit is None else limit.seconds
+            check_await_time(spec.max_await_time_ms, seconds)
         self._plan = CursorPlan.of_find(namespace, spec)
-        return self._plan.first_command(namespace, spec)
+        command = self._plan.first_command(namespace, spec)
+        if limit is None:
+            return command
+        limit.check(is_tailable=spec.is_tailable)
+        return limit.first(command, monotonic(), awaits_data=spec.awaits_data)
 
     def _waits_for_more(self) -> bool:
         return self._spec.is_tailable
@@ -159,6 +175,7 @@ class Cursor(BufferedCursor[DocT], Generic[DocT]):
     def _clone(self, spec: FindSpec) -> Self:
         clone = type(self)(self._collection, session=self._session)
         clone._spec = spec
+        clone._limit = None if self._limit is None else self._limit.anew()
         return clone
 
     def __copy__(self) -> Self:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo.collation import validate_collation_or_none
 from pymongo.errors import (
-    ConfigurationError,
     ConnectionFailure,
     CursorNotFound,
     OperationFailure,
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ChangeStreamPlan",
     "ResumeToken",
-    "check_await_time",
     "is_resumable",
     "labelled_as_resumable",
 ]
@@ -172,23 +170,6 @@ def labelled_as_resumable(error: PyMongoError, wire_version: int) -> PyMongoErro
     if wire_version >= SERVER_4_4_WIRE_VERSION or code not in RESUMABLE_CODES:
         return error
     return with_labels(error, RESUMABLE_CHANGE_STREAM_ERROR)
-
-
-def check_await_time(max_await_time_ms: int | None, limit: float | None) -> None:
-    """Refuse to have the server wait for as long as the caller, or longer (CSOT, "Change Streams").
-
-    Args:
-        max_await_time_ms: of the stream.
-        limit: the seconds of timeoutMS; 0 and None are no limit.
-
-    Raises:
-        ConfigurationError: it is not less.
-    """
-    if limit and isinstance(max_await_time_ms, int) and max_await_time_ms >= limit * 1000:
-        raise ConfigurationError(
-            f"max_await_time_ms must be less than the timeout: {max_await_time_ms} ms is not less "
-            f"than {limit * 1000:g} ms"
-        )
 
 
 def is_resumable(error: Exception) -> bool:

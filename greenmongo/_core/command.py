@@ -12,6 +12,7 @@ from bson.codec_options import DEFAULT_CODEC_OPTIONS, CodecOptions
 if TYPE_CHECKING:
     from pymongo.errors import PyMongoError
 
+    from greenmongo._core.deadline import Deadline
     from greenmongo._core.sessions.client_session import SessionLike, SessionState
     from greenmongo._core.sessions.transaction import TransactionEvent
     from greenmongo._core.types import Address, Document, ReadMode
@@ -154,6 +155,8 @@ class Command(NamedTuple):
     tolerates: Callable[[Document], bool] | None = None
     """Tells of a reply that is not ok whether the caller takes it nevertheless: then listeners
     are told of a success, as by PyMongo."""
+    deadline: Deadline | None = None
+    """Of its cursor, in place of what the client's timeoutMS says; endless if that is so."""
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["Deadline"]
+__all__ = ["Deadline", "seconds_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +34,16 @@ class Deadline:
         Zero or less means that sending the command cannot succeed in time.
         """
         return int((self.at - now - round_trip_time) * 1000)
+
+
+def seconds_of(option: str, milliseconds: object) -> float:
+    """Return an option's time in seconds.
+
+    Raises:
+        TypeError, ValueError: it is no time.
+    """
+    if not isinstance(milliseconds, (int, float)) or isinstance(milliseconds, bool):
+        raise TypeError(f"{option} must be an int or a float, not {type(milliseconds)}")
+    if not milliseconds >= 0:
+        raise ValueError(f"{option} cannot be negative, but was {milliseconds}")
+    return milliseconds / 1000

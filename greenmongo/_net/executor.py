@@ -38,7 +38,7 @@ from greenmongo._net.registered_listeners import registered_listeners
 from greenmongo._net.session_executor import SessionExecutor
 from greenmongo._net.socks import import_socksio
 from greenmongo._net.statistics import ClientStatistics, gather_statistics
-from greenmongo._net.time_limit import as_one_operation
+from greenmongo._net.time_limit import as_one_operation, timeout_of_caller
 from greenmongo._net.topology import initial_description
 
 if TYPE_CHECKING:
@@ -133,6 +133,10 @@ class Executor(SessionExecutor):
     def as_one_operation(self) -> AbstractContextManager[None]:
         """Have the commands of a block share the time that one operation may take."""
         return as_one_operation(self.options.timeout)
+
+    def timeout_of_caller(self) -> float | None:
+        """Return the seconds that the caller's operations are given; None: no timeout."""
+        return timeout_of_caller(self.options.timeout)
 
     # ---- requests ---------------------------------------------------------------------------
 

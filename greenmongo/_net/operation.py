@@ -47,7 +47,7 @@ from greenmongo._net.operation_session import (
     session_for,
 )
 from greenmongo._net.round_trip import complete_for, round_trip
-from greenmongo._net.time_limit import deadline_of_caller, has_timeout
+from greenmongo._net.time_limit import deadline_of_caller, deadline_of_command, has_timeout
 from greenmongo._net.unread_reply import kill_cursors
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ class Operation:
         self._context = context
         self._command = command
         self._holder = holder
-        self._deadline = deadline_of_caller(context.options.timeout)
+        own, default = command.deadline, context.options.timeout
+        self._deadline = deadline_of_command(own, default) if own else deadline_of_caller(default)
         self._only = command.address
         """The one server that will do."""
         self._preference: ReadMode | None = None

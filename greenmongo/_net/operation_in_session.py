@@ -30,6 +30,7 @@ from greenmongo._net.holder import TransactionHolder
 from greenmongo._net.leftover import leave_behind
 from greenmongo._net.operation import Operation
 from greenmongo._net.operation_session import numbered_write
+from greenmongo._net.session_limit import deadline_in
 from greenmongo._net.session_use import claim, release
 from greenmongo._net.time_limit import has_timeout
 
@@ -63,6 +64,8 @@ class OperationInSession(Operation):
         super().__init__(context, command, holder)
         self._given = session
         self._state: SessionState = session._state
+        if self._state.limit is not None:
+            self._deadline = deadline_in(self._state, self._deadline)
         self._transaction: Transaction | None = None
         """The one that it is part of, or ends."""
 

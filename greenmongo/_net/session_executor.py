@@ -14,6 +14,7 @@ from greenmongo._hub.errors import MisuseError
 from greenmongo._hub.process_state import process_generation
 from greenmongo._net.environment import new_session_id
 from greenmongo._net.holder import Holder
+from greenmongo._net.session_limit import refuse_another_limit
 from greenmongo._net.session_use import refuse_if_in_use
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class SessionExecutor:
                 "Can only use session with the MongoClient that started it",
                 "start another one with start_session() of this client",
             )
+        if state.limit is not None:
+            refuse_another_limit(state)
 
     def make_own(self, state: SessionState) -> None:
         """See to it that a session is this process's. Only after a fork this crosses, and waits.

@@ -14,11 +14,21 @@ from greenmongo._core.deadline import Deadline
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["BLOCK", "as_one_operation", "deadline_of_caller", "has_timeout", "timeout"]
+__all__ = [
+    "BLOCK",
+    "Block",
+    "as_one_operation",
+    "deadline_of_caller",
+    "deadline_of_command",
+    "has_timeout",
+    "is_limited",
+    "timeout",
+    "timeout_of_caller",
+]
 
 
 @dataclass(frozen=True, slots=True)
-class _Block:
+class Block:
     """What the innermost block says."""
 
     seconds: float | None
@@ -27,7 +37,7 @@ class _Block:
     """With the blocks around it."""
 
 
-BLOCK: ContextVar[_Block | None] = ContextVar("greenmongo_timeout", default=None)
+BLOCK: ContextVar[Block | None] = ContextVar("greenmongo_timeout", default=None)
 
 
 class _TimeLimit(AbstractContextManager[None]):
@@ -35,14 +45,14 @@ class _TimeLimit(AbstractContextManager[None]):
 
     def __init__(self, seconds: float | None) -> None:
         self._seconds = seconds
-        self._token: Token[_Block | None] | None = None
+        self._token: Token[Block | None] | None = None
 
     def __enter__(self) -> None:
         outer, seconds = BLOCK.get(), self._seconds
         ends_at = inf if outer is None else outer.ends_at
         if seconds:
             ends_at = min(ends_at, monotonic() + seconds)
-        self._token = BLOCK.set(_Block(seconds, ends_at))
+        self._token = BLOCK.set(Block(seconds, ends_at))
 
     def __exit__(
         self,
@@ -84,8 +94,8 @@ class _OneOperation(AbstractContextManager[None]):
         ends_at = monotonic() + seconds
         if outer is not None:
             ends_at = min(ends_at, outer.ends_at)
-        self._block = _Block(seconds, ends_at)
-        self._token: Token[_Block | None] | None = None
+        self._block = Block(seconds, ends_at)
+        self._token: Token[Block | None] | None = None
 
     def __enter__(self) -> None:
         self._token = BLOCK.set(self._block)
@@ -107,11 +117,8 @@ def as_one_operation(default: float | None) -> AbstractContextManager[None]:
     Args:
         default: the client's timeoutMS, in seconds; 0.0 and None mean that there is none.
     """
-    block = BLOCK.get()
-    if block is None or block.seconds is None:
-        return _OneOperation(default) if default else nullcontext()
     # The caller's own limit holds for all of them already.
-    return nullcontext()
+    return _OneOperation(default) if default and not is_limited() else nullcontext()
 
 
 def deadline_of_caller(default: float | None) -> Deadline | None:
@@ -130,6 +137,37 @@ def deadline_of_caller(default: float | None) -> Deadline | None:
     return Deadline(block.ends_at, block.seconds) if block.seconds else None
 
 
+def deadline_of_command(own: Deadline, default: float | None) -> Deadline | None:
+    """Return when a command with a deadline of its own must be over; None if it may take for ever.
+
+    A block around the caller may end sooner.
+
+    Args:
+        own: of the command; it may be endless.
+        default: the client's timeoutMS, in seconds, which the command's own takes the place of.
+    """
+    block = BLOCK.get()
+    if block is not None and block.ends_at < own.at:
+        return Deadline(block.ends_at, block.seconds or default)
+    return None if own.at == inf else own
+
+
+def is_limited() -> bool:
+    """Tell whether there is a block around the caller that says how long operations may take."""
+    block = BLOCK.get()
+    return block is not None and block.seconds is not None
+
+
+def timeout_of_caller(default: float | None) -> float | None:
+    """Return the seconds that an operation which begins now is given; None if there is no timeout.
+
+    Args:
+        default: the client's timeoutMS, in seconds, None if it has none.
+    """
+    block = BLOCK.get()
+    return default if block is None or block.seconds is None else block.seconds
+
+
 def has_timeout(default: float | None) -> bool:
     """Tell whether the caller's operations have a timeout, be it 0, which is no deadline.
 
@@ -138,5 +176,4 @@ def has_timeout(default: float | None) -> bool:
     Args:
         default: the client's timeoutMS, in seconds, None if it has none.
     """
-    block = BLOCK.get()
-    return (default if block is None or block.seconds is None else block.seconds) is not None
+    return timeout_of_caller(default) is not None

@@ -7,13 +7,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import pytest
 
 from greenmongo.embedded import MongoServer
 from tests.spec.cases import Case, Collected, UnifiedCase, collect
-from tests.spec.exceptions import reason_for
+from tests.spec.exceptions import exemption_of
 from tests.spec.unified.apis import APIS, Api
 from tests.spec.unified.deployments import Candidate, Deployment
 from tests.spec.unified.outcomes import Mismatch, NotApplicable, Unsupported
@@ -35,6 +35,7 @@ _OUTCOME_OF_REPORT = "specification outcome"
 _COLUMNS = ("passed", "exception", "unsupported", "not here", "failed")
 
 AUTH = ("admin", "secret")
+NEXT_VERSION = {"acceptApiVersion2": True}
 
 
 def specifications() -> Path:
@@ -72,8 +73,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _parameter(case: Case | UnifiedCase) -> object:
-    reason = reason_for(case.path, case.name)
-    marks = [] if reason is None else [pytest.mark.xfail(strict=True, reason=reason)]
+    exempt = exemption_of(case.path, case.name)
+    marks = []
+    if exempt is not None:
+        marks.append(pytest.mark.xfail(strict=exempt.is_certain, reason=exempt.reason))
     return pytest.param(case, id=f"{case.path}: {case.name}", marks=marks)
 
 
@@ -129,17 +132,39 @@ def spec_guarded() -> Iterator[Deployment]:
         yield deployment
 
 
+@pytest.fixture(scope="session")
+def spec_guarded_standalone() -> Iterator[Deployment]:
+    """A server that is in no replica set and wants to know who its clients are."""
+    with (
+        MongoServer(replica_set=None, auth=AUTH, parameters=TEST_COMMANDS) as server,
+        closing(Deployment(server.uri)) as deployment,
+    ):
+        yield deployment
+
+
+@pytest.fixture(scope="session")
+def spec_next_version() -> Iterator[Deployment]:
+    """A server with a second version of its API, to try what is deprecated in the first."""
+    with (
+        MongoServer(replica_set=None, parameters={**TEST_COMMANDS, **NEXT_VERSION}) as server,
+        closing(Deployment(server.uri)) as deployment,
+    ):
+        yield deployment
+
+
 @pytest.fixture
 def candidates(request: pytest.FixtureRequest) -> list[Candidate]:
     """The deployments that there could be, started by the first test that needs them."""
 
-    def candidate(name: str, topology: str, has_auth: bool) -> Candidate:
-        return Candidate(lambda: request.getfixturevalue(name), topology, has_auth)
+    def candidate(name: str, topology: str, has_auth: bool, **parameters: Any) -> Candidate:
+        return Candidate(lambda: request.getfixturevalue(name), topology, has_auth, parameters)
 
     kinds = [candidate("spec_replica_set", "replicaset", False)]
     if not request.config.getoption("--mongo-uri"):
         kinds.append(candidate("spec_standalone", "single", False))
         kinds.append(candidate("spec_guarded", "replicaset", True))
+        kinds.append(candidate("spec_guarded_standalone", "single", True))
+        kinds.append(candidate("spec_next_version", "single", False, **NEXT_VERSION))
     return kinds
 
 

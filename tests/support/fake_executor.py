@@ -43,6 +43,9 @@ class FakeExecutor:
     def as_one_operation(self) -> AbstractContextManager[None]:
         return nullcontext()
 
+    def timeout_of_caller(self) -> float | None:
+        return None
+
     def new_operation_id(self) -> int:
         return 1
 

@@ -15,6 +15,7 @@ from greenmongo._api.collection.search_indexes import SearchIndexes
 from greenmongo._api.collection.writes import Writes
 from greenmongo._api.configured import not_callable
 from greenmongo._api.dropping import drop
+from greenmongo._api.timed import timed
 from greenmongo._api.watching import Watching
 from greenmongo._core.commands.admin import rename_collection
 from greenmongo._core.types import DocT
@@ -61,6 +62,8 @@ class Collection(
         read_preference: ReadMode | None = ...,
         write_concern: WriteConcern | None = ...,
         read_concern: ReadConcern | None = ...,
+        *,
+        timeout_ms: float | None = ...,
     ) -> Collection[DocT]: ...
 
     @overload
@@ -70,6 +73,8 @@ class Collection(
         read_preference: ReadMode | None = ...,
         write_concern: WriteConcern | None = ...,
         read_concern: ReadConcern | None = ...,
+        *,
+        timeout_ms: float | None = ...,
     ) -> Collection[OtherT]: ...
 
     def with_options(
@@ -78,12 +83,30 @@ class Collection(
         read_preference: ReadMode | None = None,
         write_concern: WriteConcern | None = None,
         read_concern: ReadConcern | None = None,
+        *,
+        timeout_ms: float | None = None,
     ) -> Collection[Any]:
-        """Return the same collection with other options."""
+        """Return the same collection with other options.
+
+        Args:
+            codec_options: how documents are encoded and decoded.
+            read_preference: which servers may answer reads.
+            write_concern: when a write counts as done.
+            read_concern: which data reads may see.
+            timeout_ms: the milliseconds that an operation may take, in place of the client's
+                timeoutMS; 0 is for ever. What is reached through this collection inherits it.
+
+        Raises:
+            TypeError, ValueError: an argument has the wrong type or value.
+        """
         options = self._namespace.overridden(
             codec_options, read_preference, write_concern, read_concern
         ).options
-        return self._database._collection_class(self._database, self._name, *options)
+        same: Collection[Any] = self._database._collection_class(
+            self._database, self._name, *options
+        )
+        same._executor = timed(self._executor, timeout_ms)
+        return same
 
     def options(
         self, session: SessionLike | None = None, comment: Any | None = None
@@ -142,7 +165,11 @@ class Collection(
 
     def __getitem__(self, name: str) -> Collection[DocT]:
         name = f"{self._name}.{name}"
-        return self._database._collection_class(self._database, name, *self._namespace.options)
+        part: Collection[DocT] = self._database._collection_class(
+            self._database, name, *self._namespace.options
+        )
+        part._executor = self._executor
+        return part
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Explain that there is no such method: what was called is a collection."""

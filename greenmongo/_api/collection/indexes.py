@@ -12,7 +12,7 @@ from pymongo.read_preferences import ReadPreference
 from greenmongo._api.checked import field_of, run_checked
 from greenmongo._api.collection.base import CollectionBase
 from greenmongo._api.command_cursor import CommandCursor
-from greenmongo._api.open_cursor import empty_cursor, open_cursor
+from greenmongo._api.open_cursor import empty_cursor, open_cursor, time_limit
 from greenmongo._core.commands.arguments import IndexKeys
 from greenmongo._core.commands.index import (
     INDEX_CODEC,
@@ -24,6 +24,7 @@ from greenmongo._core.server_codes import NAMESPACE_NOT_FOUND
 from greenmongo._core.types import DocT
 
 if TYPE_CHECKING:
+    from greenmongo._core.cursors.time_limit import TimeoutMode
     from greenmongo._core.sessions.client_session import SessionLike
 
 __all__ = ["Indexes"]
@@ -105,9 +106,19 @@ class Indexes(CollectionBase[DocT], Generic[DocT]):
                 raise
 
     def list_indexes(
-        self, session: SessionLike | None = None, comment: Any | None = None
+        self,
+        session: SessionLike | None = None,
+        comment: Any | None = None,
+        *,
+        timeout_mode: TimeoutMode | None = None,
     ) -> CommandCursor[MutableMapping[str, Any]]:
-        """Return a cursor over the index documents; none if there is no such collection."""
+        """Return a cursor over the index documents; none if there is no such collection.
+
+        Args:
+            session: the session to run in.
+            comment: shown in the server's logs and profiles.
+            timeout_mode: as that of `find`.
+        """
         command = list_indexes(self._namespace, comment=comment)
         collection: CollectionBase[Any] = CollectionBase(
             self._database,
@@ -117,8 +128,10 @@ class Indexes(CollectionBase[DocT], Generic[DocT]):
             self._namespace.write_concern,
             self._namespace.read_concern,
         )
+        collection._executor = self._executor
+        limit = time_limit(collection, timeout_mode)
         try:
-            return open_cursor(collection, command, session, CommandCursor, comment=comment)
+            return open_cursor(collection, command, session, CommandCursor, limit, comment=comment)
         except OperationFailure as error:
             if error.code != NAMESPACE_NOT_FOUND:
                 raise

@@ -27,6 +27,7 @@ from greenmongo._core.types import DocT
 
 if TYPE_CHECKING:
     from greenmongo._api.collection import Collection
+    from greenmongo._core.cursors.time_limit import TimeoutMode
     from greenmongo._core.sessions.client_session import SessionLike
 
 __all__ = ["Reads"]
@@ -133,6 +134,8 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
         session: SessionLike | None = None,
         allow_disk_use: bool | None = None,
         let: Mapping[str, Any] | None = None,
+        *,
+        timeout_mode: TimeoutMode | None = None,
     ) -> Cursor[DocT]:
         """Return a cursor over the documents that match; nothing is sent yet.
 
@@ -160,9 +163,14 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
             session: the session to run in.
             allow_disk_use: let the server sort with temporary files.
             let: variables for `$expr`.
+            timeout_mode: what the timeout that there is now goes for: `"cursorLifetime"`, for all
+                that is done for the cursor together, or `"iteration"`, for each call by itself.
+                Without it each batch has the timeout that there is when it is fetched.
 
         Raises:
             TypeError: an argument has the wrong type.
+            ConfigurationError: `timeout_mode` without a timeout, or one that does not suit a
+                tailable cursor.
         """
         return Cursor(
             self._whole(),
@@ -189,6 +197,7 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
             session,
             allow_disk_use,
             let,
+            timeout_mode=timeout_mode,
         )
 
     def _whole(self) -> Collection[DocT]:
@@ -202,6 +211,8 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
         session: SessionLike | None = None,
         let: Mapping[str, Any] | None = None,
         comment: Any | None = None,
+        *,
+        timeout_mode: TimeoutMode | None = None,
         **kwargs: Any,
     ) -> CommandCursor[DocT]:
         """Run an aggregation pipeline and return a cursor over its results.
@@ -211,13 +222,15 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
             session: the session to run in.
             let: variables for `$expr`.
             comment: shown in the server's logs and profiles.
+            timeout_mode: as that of `find`.
             **kwargs: other options of the aggregate command: `allowDiskUse`, `batchSize`, ...
 
         Raises:
-            ConfigurationError: a keyword would change what the command is.
+            ConfigurationError: a keyword would change what the command is, or `timeout_mode` does
+                not suit it.
         """
         plan = aggregate(self._namespace, pipeline, let=let, comment=comment, options=kwargs)
-        return open_aggregation(self, plan, session, CommandCursor)
+        return open_aggregation(self, plan, session, CommandCursor, timeout_mode)
 
     def find_raw_batches(self, *args: Any, **kwargs: Any) -> RawBatchCursor:
         """Return a cursor over batches of BSON, not decoded; the arguments are those of `find`."""
@@ -229,6 +242,8 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
         pipeline: Pipeline,
         session: SessionLike | None = None,
         comment: Any | None = None,
+        *,
+        timeout_mode: TimeoutMode | None = None,
         **kwargs: Any,
     ) -> RawBatchCommandCursor:
         """Run an aggregation pipeline and return a cursor over batches of BSON, not decoded.
@@ -237,6 +252,7 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
             pipeline: a list of stages.
             session: the session to run in.
             comment: shown in the server's logs and profiles.
+            timeout_mode: as that of `find`.
             **kwargs: options of the aggregate command, `let` among them.
 
         Raises:
@@ -244,7 +260,7 @@ class Reads(CollectionBase[DocT], Generic[DocT]):
         """
         raw = undecoded(self._whole())
         plan = aggregate(raw._namespace, pipeline, comment=comment, options=kwargs)
-        return open_aggregation(raw, plan, session, RawBatchCommandCursor)
+        return open_aggregation(raw, plan, session, RawBatchCommandCursor, timeout_mode)
 
     def count_documents(
         self,

@@ -28,6 +28,7 @@ from greenmongo._core.types import DocT
 
 if TYPE_CHECKING:
     from greenmongo._core.command import Command
+    from greenmongo._core.cursors.time_limit import TimeoutMode
     from greenmongo._core.sessions.client_session import SessionLike
 
 __all__ = ["SearchIndexes"]
@@ -133,6 +134,8 @@ class SearchIndexes(CollectionBase[DocT], Generic[DocT]):
         name: str | None = None,
         session: SessionLike | None = None,
         comment: Any | None = None,
+        *,
+        timeout_mode: TimeoutMode | None = None,
         **kwargs: Any,
     ) -> CommandCursor[Mapping[str, Any]]:
         """Return a cursor over descriptions of the search indexes.
@@ -141,6 +144,7 @@ class SearchIndexes(CollectionBase[DocT], Generic[DocT]):
             name: only the one of that name.
             session: the session to run in.
             comment: shown in the server's logs and profiles.
+            timeout_mode: as that of `find`.
             **kwargs: options of the aggregate command.
 
         Raises:
@@ -154,9 +158,10 @@ class SearchIndexes(CollectionBase[DocT], Generic[DocT]):
             WriteConcern(),
             ReadConcern(),
         )
+        collection._executor = self._executor
         pipeline = search_indexes_pipeline(name)
         plan = aggregate(collection._namespace, pipeline, comment=comment, options=kwargs)
-        return open_aggregation(collection, plan, session, CommandCursor)
+        return open_aggregation(collection, plan, session, CommandCursor, timeout_mode)
 
     def _run_if_there(self, command: Command, session: SessionLike | None) -> None:
         try:

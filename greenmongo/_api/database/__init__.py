@@ -10,6 +10,7 @@ from greenmongo._api.collection import Collection
 from greenmongo._api.configured import not_callable
 from greenmongo._api.database.collections import Collections
 from greenmongo._api.database.commands import Commands
+from greenmongo._api.timed import timed
 from greenmongo._api.watching import Watching
 from greenmongo._core.types import DocT
 
@@ -42,6 +43,8 @@ class Database(Commands[DocT], Collections[DocT], Watching[DocT], Generic[DocT])
         read_preference: ReadMode | None = ...,
         write_concern: WriteConcern | None = ...,
         read_concern: ReadConcern | None = ...,
+        *,
+        timeout_ms: float | None = ...,
     ) -> Database[DocT]: ...
 
     @overload
@@ -51,6 +54,8 @@ class Database(Commands[DocT], Collections[DocT], Watching[DocT], Generic[DocT])
         read_preference: ReadMode | None = ...,
         write_concern: WriteConcern | None = ...,
         read_concern: ReadConcern | None = ...,
+        *,
+        timeout_ms: float | None = ...,
     ) -> Database[OtherT]: ...
 
     def with_options(
@@ -59,12 +64,28 @@ class Database(Commands[DocT], Collections[DocT], Watching[DocT], Generic[DocT])
         read_preference: ReadMode | None = None,
         write_concern: WriteConcern | None = None,
         read_concern: ReadConcern | None = None,
+        *,
+        timeout_ms: float | None = None,
     ) -> Database[Any]:
-        """Return the same database with other options."""
+        """Return the same database with other options.
+
+        Args:
+            codec_options: how documents are encoded and decoded.
+            read_preference: which servers may answer reads.
+            write_concern: when a write counts as done.
+            read_concern: which data reads may see.
+            timeout_ms: the milliseconds that an operation may take, in place of the client's
+                timeoutMS; 0 is for ever. What is reached through this database inherits it.
+
+        Raises:
+            TypeError, ValueError: an argument has the wrong type or value.
+        """
         options = self._namespace.overridden(
             codec_options, read_preference, write_concern, read_concern
         ).options
-        return self._client._database_class(self._client, self._name, *options)
+        same: Database[Any] = self._client._database_class(self._client, self._name, *options)
+        same._executor = timed(self._executor, timeout_ms)
+        return same
 
     def __getattr__(self, name: str) -> Collection[DocT]:
         if name.startswith("_"):

@@ -15,7 +15,7 @@ from greenmongo._api.command_cursor import CommandCursor
 from greenmongo._api.configured import name_of
 from greenmongo._api.database.base import DatabaseBase
 from greenmongo._api.dropping import drop
-from greenmongo._api.open_cursor import open_cursor
+from greenmongo._api.open_cursor import open_cursor, time_limit
 from greenmongo._core.commands.admin import (
     create_collection,
     list_collections,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pymongo.write_concern import WriteConcern
 
     from greenmongo._api.collection import Collection
+    from greenmongo._core.cursors.time_limit import TimeoutMode
     from greenmongo._core.sessions.client_session import SessionLike
     from greenmongo._core.types import Named, ReadMode
 
@@ -118,6 +119,8 @@ class Collections(DatabaseBase[DocT], Generic[DocT]):
         session: SessionLike | None = None,
         filter: Mapping[str, Any] | None = None,
         comment: Any | None = None,
+        *,
+        timeout_mode: TimeoutMode | None = None,
         **kwargs: Any,
     ) -> CommandCursor[MutableMapping[str, Any]]:
         """Return a cursor over descriptions of this database's collections.
@@ -126,6 +129,7 @@ class Collections(DatabaseBase[DocT], Generic[DocT]):
             session: the session to run in.
             filter: a query on the descriptions.
             comment: shown in the server's logs and profiles.
+            timeout_mode: as that of `Collection.find`.
             **kwargs: options of the listCollections command: `nameOnly`, ...
         """
         if filter is not None:
@@ -134,7 +138,8 @@ class Collections(DatabaseBase[DocT], Generic[DocT]):
             kwargs["comment"] = comment
         collection = self._collection("$cmd", DEFAULT_CODEC_OPTIONS, ReadPreference.PRIMARY)
         command = list_collections(self._name, kwargs)
-        return open_cursor(collection, command, session, CommandCursor, comment=comment)
+        limit = time_limit(collection, timeout_mode)
+        return open_cursor(collection, command, session, CommandCursor, limit, comment=comment)
 
     def list_collection_names(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from bson.codec_options import DEFAULT_CODEC_OPTIONS
@@ -11,16 +12,19 @@ from pymongo.read_preferences import ReadPreference
 
 from greenmongo._api.command_cursor import CommandCursor
 from greenmongo._api.database.base import DatabaseBase
-from greenmongo._api.open_cursor import cursor_of, open_aggregation
+from greenmongo._api.open_cursor import cursor_of, open_aggregation, time_limit
 from greenmongo._api.redecode import redecode
 from greenmongo._core.commands.admin import run_command
 from greenmongo._core.commands.aggregate import aggregate
 from greenmongo._core.commands.arguments import Pipeline
+from greenmongo._core.constants import CursorType
+from greenmongo._core.cursors.time_limit import check_await_time
 from greenmongo._core.types import DocT
 
 if TYPE_CHECKING:
     from bson.codec_options import CodecOptions
 
+    from greenmongo._core.cursors.time_limit import TimeoutMode
     from greenmongo._core.sessions.client_session import SessionLike
     from greenmongo._core.types import ReadMode
 
@@ -33,21 +37,29 @@ class Commands(DatabaseBase[DocT], Generic[DocT]):
     """Run commands and aggregate."""
 
     def aggregate(
-        self, /, pipeline: Pipeline, session: SessionLike | None = None, **kwargs: Any
+        self,
+        /,
+        pipeline: Pipeline,
+        session: SessionLike | None = None,
+        *,
+        timeout_mode: TimeoutMode | None = None,
+        **kwargs: Any,
     ) -> CommandCursor[DocT]:
         """Run a pipeline that starts without a collection: `$currentOp`, `$documents`, ...
 
         Args:
             pipeline: a list of stages.
             session: the session to run in.
+            timeout_mode: as that of `Collection.find`.
             **kwargs: options of the aggregate command, `comment` and `let` among them.
 
         Raises:
-            ConfigurationError: a keyword would change what the command is.
+            ConfigurationError: a keyword would change what the command is, or `timeout_mode` does
+                not suit it.
         """
         plan = aggregate(self._namespace, pipeline, options=kwargs)
         collection = self._collection("$cmd.aggregate")
-        return open_aggregation(collection, plan, session, CommandCursor)
+        return open_aggregation(collection, plan, session, CommandCursor, timeout_mode)
 
     @overload
     def command(
@@ -141,13 +153,32 @@ class Commands(DatabaseBase[DocT], Generic[DocT]):
         session: SessionLike | None = None,
         comment: Any | None = None,
         max_await_time_ms: int | None = None,
+        *,
+        cursor_type: int = CursorType.NON_TAILABLE,
+        timeout_mode: TimeoutMode | None = None,
         **kwargs: Any,
     ) -> CommandCursor[DocT]:
         """Run any command that answers with a cursor, and return the cursor.
 
+        Args:
+            command: the command's name, or all of it as a document.
+            value: the value of its first field, when a name is given.
+            read_preference: which servers may answer; the primary by default.
+            codec_options: how the documents are decoded.
+            session: the session to run in.
+            comment: of the batches that follow the first.
+            max_await_time_ms: the milliseconds that the server waits for documents before it says
+                that there are none, if the cursor awaits data.
+            cursor_type: the value of `CursorType` that the command asks for. One with the fields
+                `tailable` and `awaitData` need not say so.
+            timeout_mode: as that of `Collection.find`.
+            **kwargs: other fields of the command.
+
         Raises:
             InvalidOperation: the answer has no cursor.
             OperationFailure: the command failed.
+            ConfigurationError: `timeout_mode` or `max_await_time_ms` does not suit the timeout or
+                the cursor.
         """
         # As in PyMongo, the comment is for the batches that follow.
         built = run_command(
@@ -159,13 +190,23 @@ class Commands(DatabaseBase[DocT], Generic[DocT]):
             options=kwargs,
             opens_cursor=True,
         )
-        reply = self._executor.execute(built, session)
-        if not reply.document.get("cursor"):
-            raise InvalidOperation("Command does not return a cursor.")
         collection = self._collection(
             "$cmd", codec_options, read_preference or ReadPreference.PRIMARY
         )
-        return cursor_of(
+        is_tailable = bool(cursor_type & CursorType.TAILABLE or built.body.get("tailable"))
+        awaits_data = bool(built.body.get("awaitData")) or cursor_type == CursorType.TAILABLE_AWAIT
+        limit = time_limit(collection, timeout_mode)
+        check_await_time(max_await_time_ms, self._executor.timeout_of_caller())
+        if is_tailable and not awaits_data:
+            # The server would take it for the whole life of the cursor.
+            built = built._replace(takes_max_time=False)
+        if limit is not None:
+            limit.check(is_tailable=is_tailable)
+            built = limit.first(built, monotonic(), awaits_data=awaits_data)
+        reply = self._executor.execute(built, session)
+        if not reply.document.get("cursor"):
+            raise InvalidOperation("Command does not return a cursor.")
+        cursor: CommandCursor[DocT] = cursor_of(
             collection,
             reply,
             session,
@@ -173,6 +214,9 @@ class Commands(DatabaseBase[DocT], Generic[DocT]):
             max_await_time_ms=max_await_time_ms,
             comment=comment,
         )
+        cursor._limit = limit
+        cursor._plan.awaits_data = cursor._plan.awaits_data or awaits_data
+        return cursor
 
 
 def tolerance(

@@ -35,6 +35,8 @@ class Aggregation:
     comment: Any
     awaits_data: bool = False
     """It watches changes."""
+    writes: bool = False
+    """It puts what it finds into a collection."""
 
 
 def aggregate(
@@ -84,7 +86,9 @@ def aggregate(
         opens_cursor=True,
     )
     watches = bool(pipeline) and "$changeStream" in pipeline[0]
-    return Aggregation(command, batch_size or 0, max_await_time_ms, body.get("comment"), watches)
+    return Aggregation(
+        command, batch_size or 0, max_await_time_ms, body.get("comment"), watches, writes
+    )
 
 
 def refuse_reserved(options: Mapping[str, Any]) -> None:

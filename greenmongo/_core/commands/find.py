@@ -79,6 +79,11 @@ class FindSpec:
         """Whether an empty batch does not mean the end."""
         return bool(self.flags & QueryFlag.TAILABLE)
 
+    @property
+    def awaits_data(self) -> bool:
+        """Whether the server waits for documents before it says that there are none."""
+        return bool(self.flags & QueryFlag.AWAIT_DATA)
+
 
 def find_first(namespace: Namespace, query: Mapping[str, Any]) -> Command:
     """Find one document by nothing but a filter: the driver's most travelled path."""
@@ -135,6 +140,8 @@ def find(namespace: Namespace, spec: FindSpec) -> Command:
         user_documents=True,
         reads_after=True,
         opens_cursor=True,
+        # The server would take it for the whole life of a cursor that has no end.
+        takes_max_time=not spec.is_tailable or spec.awaits_data,
     )
 
 

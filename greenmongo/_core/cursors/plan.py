@@ -60,7 +60,7 @@ class CursorPlan:
             spec.batch_size,
             spec.limit,
             spec.max_await_time_ms,
-            bool(spec.flags & QueryFlag.AWAIT_DATA),
+            spec.awaits_data,
             spec.comment,
             bool(spec.flags & QueryFlag.EXHAUST),
         )

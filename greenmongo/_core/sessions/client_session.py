@@ -110,6 +110,8 @@ class SessionState:
     """Where the server session is used: a forked child must take another one."""
     use: object = None
     """The operation under way in it, if it is an explicit one. One at a time."""
+    limit: object = None
+    """The time limit of `with_transaction`, while it is under way and has one."""
     leftover: object = None
     """What an operation that was left still does on the server, and the next one waits for."""
 

@@ -43,6 +43,8 @@ class LegacyCollection(
             read_preference: ReadMode | None = None,
             write_concern: WriteConcern | None = None,
             read_concern: ReadConcern | None = None,
+            *,
+            timeout_ms: float | None = None,
         ) -> LegacyCollection[Any]: ...
 
         def __getattr__(self, name: str) -> LegacyCollection[DocT]: ...

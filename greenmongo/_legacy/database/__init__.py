@@ -50,12 +50,14 @@ class LegacyDatabase(Commands[DocT], Users[DocT], Generic[DocT]):
         read_preference: ReadMode | None = None,
         write_concern: WriteConcern | None = None,
         read_concern: ReadConcern | None = None,
+        *,
+        timeout_ms: float | None = None,
     ) -> LegacyDatabase[Any]:
         """Return the same database with other options, and the same manipulators."""
-        other = cast(
-            "LegacyDatabase[Any]",
-            super().with_options(codec_options, read_preference, write_concern, read_concern),
+        same = super().with_options(
+            codec_options, read_preference, write_concern, read_concern, timeout_ms=timeout_ms
         )
+        other = cast("LegacyDatabase[Any]", same)
         other._manipulators = self._manipulators
         return other
 

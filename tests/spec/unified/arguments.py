@@ -73,7 +73,9 @@ _VALUES: dict[str, Callable[[Any], Any]] = {
 }
 _CONCERNS = ("readConcern", "readPreference", "writeConcern")
 # Neither PyMongo nor greenmongo has these.
-UNSUPPORTED = ("rawData", "timeoutMode", "disableMD5")
+UNSUPPORTED = ("rawData", "disableMD5")
+# Methods have parameters for them, by their Python names, even if they take options of the command.
+_OF_METHODS = (*_CONCERNS, "timeoutMode")
 
 
 def concerns(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,19 +100,25 @@ def bucket_options(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def session_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a session as PyMongo takes them.
+def session_options(options: Mapping[str, Any], entity: Callable[[str], Any]) -> dict[str, Any]:
+    """Return the options of a session as keyword arguments.
+
+    Args:
+        options: by the specification's names.
+        entity: returns what was saved under a name.
 
     Raises:
-        Unsupported: there is an option that PyMongo does not have.
+        Unsupported: there is an option that we do not have.
     """
     found: dict[str, Any] = {}
     for name, value in options.items():
         if name == "defaultTransactionOptions":
             options = _TRANSACTION_OPTIONS(**Arguments(value).keywords())
             found["default_transaction_options"] = options
-        elif name in ("causalConsistency", "snapshot"):
+        elif name in ("causalConsistency", "snapshot", "defaultTimeoutMS"):
             found[snake_case(name)] = value
+        elif name == "snapshotTime":
+            found[snake_case(name)] = entity(value)
         else:
             raise Unsupported(f"{name} of a session")
     return found
@@ -142,7 +150,7 @@ class Arguments(dict[str, Any]):
             if name in self:
                 raise Unsupported(f"argument {name}")
         found = {
-            name if unchanged and name not in _CONCERNS else snake_case(name): (
+            name if unchanged and name not in _OF_METHODS else snake_case(name): (
                 _VALUES[name](value) if name in _VALUES else value
             )
             for name, value in self.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pymongo
@@ -146,6 +146,7 @@ class Candidate:
     open: Callable[[], Deployment]
     topology: str
     has_auth: bool
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 def choose(candidates: Sequence[Candidate], *requirements: Requirements) -> Deployment:
@@ -159,7 +160,12 @@ def choose(candidates: Sequence[Candidate], *requirements: Requirements) -> Depl
     for candidate in candidates:
         facts = first.facts
         if candidate is not candidates[0]:
-            facts = replace(facts, topology=candidate.topology, has_auth=candidate.has_auth)
+            facts = replace(
+                facts,
+                topology=candidate.topology,
+                has_auth=candidate.has_auth,
+                parameters={**facts.parameters, **candidate.parameters},
+            )
         unmet_here = [reason for each in requirements if (reason := unmet(each, facts))]
         if not unmet_here:
             return candidate.open()

@@ -17,6 +17,7 @@ from tests.spec.unified.apis import Api
 from tests.spec.unified.arguments import bucket_options, concerns, session_options
 from tests.spec.unified.deployments import Deployment
 from tests.spec.unified.observer import Observer
+from tests.spec.unified.operation import check_keywords, method_of
 from tests.spec.unified.outcomes import Mismatch, Unsupported
 from tests.support.loop_actor import bare
 
@@ -85,6 +86,15 @@ def _end_quietly(end: Callable[[], object]) -> None:
     """Close a cursor or end a session, which may have been closed with its client."""
     with suppress(PyMongoError):
         end()
+
+
+def _limited(it: Any, milliseconds: int | None) -> Any:
+    """Give a database or collection a time limit of its own, if there is one."""
+    if milliseconds is None:
+        return it
+    options = {"timeout_ms": milliseconds}
+    check_keywords(method_of(it, "with_options"), options)
+    return it.with_options(**options)
 
 
 class Entities:
@@ -196,14 +206,16 @@ class Entities:
 
     def _make_database(self, facts: Mapping[str, Any]) -> Any:
         client = self[facts["client"]].it
-        return client.get_database(
-            facts["databaseName"], **concerns(facts.get("databaseOptions", {}))
-        )
+        options = dict(facts.get("databaseOptions", {}))
+        limit = options.pop("timeoutMS", None)
+        return _limited(client.get_database(facts["databaseName"], **concerns(options)), limit)
 
     def _make_collection(self, facts: Mapping[str, Any]) -> Any:
         database = self[facts["database"]].it
-        return database.get_collection(
-            facts["collectionName"], **concerns(facts.get("collectionOptions", {}))
+        options = dict(facts.get("collectionOptions", {}))
+        limit = options.pop("timeoutMS", None)
+        return _limited(
+            database.get_collection(facts["collectionName"], **concerns(options)), limit
         )
 
     def _make_bucket(self, facts: Mapping[str, Any]) -> Any:
@@ -214,7 +226,9 @@ class Entities:
         client = self._api.face(self[facts["client"]].it)
         if not hasattr(type(bare(client)), "start_session"):
             raise Unsupported("sessions")
-        session = client.start_session(**session_options(facts.get("sessionOptions", {})))
+        options = session_options(facts.get("sessionOptions", {}), self.value)
+        check_keywords(method_of(client, "start_session"), options)
+        session = client.start_session(**options)
         self._at_end.callback(_end_quietly, session.end_session)
         self._session_ids[facts["id"]] = dict(session.session_id)
         return bare(session)

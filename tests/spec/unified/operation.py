@@ -14,6 +14,10 @@ from tests.support.loop_actor import bare
 __all__ = ["Operation", "check_keywords", "method", "method_of"]
 
 
+def _same(result: Any) -> Any:
+    return result
+
+
 @dataclass(frozen=True)
 class Operation:
     """How one operation is performed."""
@@ -23,10 +27,11 @@ class Operation:
     returns: str = "value"
     """What is returned: a "value", whose documents may have more keys than expected, an "exact"
     one, or another entity by its kind, such as "cursor"."""
-
-
-def _same(result: Any) -> Any:
-    return result
+    opens_cursor: bool = False
+    """`perform` returns a cursor, which has a timeout of its own if one is given."""
+    collect: Callable[[Any], Any] = _same
+    """Makes the result of what `perform` returned. It is outside of the operation's time limit:
+    that is the cursor's business."""
 
 
 def method(
@@ -36,6 +41,7 @@ def method(
     convert: Callable[[Any], Any] = _same,
     shape: Callable[[Any], Any] = _same,
     returns: str = "value",
+    lists: bool = False,
 ) -> Operation:
     """Make an operation of a method.
 
@@ -46,6 +52,7 @@ def method(
         convert: makes of each positional argument what the method takes.
         shape: makes of the method's result what the format says is returned.
         returns: what that is.
+        lists: the method returns a cursor, of which all documents are asked for.
     """
 
     def perform(target: Any, arguments: Arguments) -> Any:
@@ -54,6 +61,8 @@ def method(
         check_keywords(method_of(target, name), keywords)
         return shape(getattr(target, name)(*values, **keywords))
 
+    if lists:
+        return Operation(perform, returns, opens_cursor=True, collect=list)
     return Operation(perform, returns)
 
 

@@ -119,12 +119,11 @@ def _run_command(database: Any, arguments: Arguments) -> Any:
 
 def _start_cursor_command(database: Any, arguments: Arguments) -> Any:
     arguments.pop("commandName", None)
-    if "cursorType" in arguments:
-        raise Unsupported("cursorType of a command")
     size, wait = arguments.pop("batchSize", None), arguments.pop("maxTimeMS", None)
     command = arguments.required("command")
-    method_of(database, "cursor_command")
-    cursor = database.cursor_command(command, max_await_time_ms=wait, **arguments.keywords())
+    keywords = arguments.keywords()
+    check_keywords(method_of(database, "cursor_command"), keywords)
+    cursor = database.cursor_command(command, max_await_time_ms=wait, **keywords)
     return cursor if size is None else cursor.batch_size(size)
 
 
@@ -141,6 +140,30 @@ def _modify_collection(database: Any, arguments: Arguments) -> None:
     command = {"collMod": arguments.required("collection"), **arguments}
     arguments.clear()
     database.command(command, session=session)
+
+
+def _list_collection_objects(database: Any, arguments: Arguments) -> list[Any]:
+    found = method("list_collections", unchanged=True).perform(database, arguments)
+    return [database.get_collection(each["name"]).name for each in found]
+
+
+def _list_database_objects(client: Any, arguments: Arguments) -> list[Any]:
+    found = method("list_databases", unchanged=True).perform(client, arguments)
+    return [client.get_database(each["name"]).name for each in found]
+
+
+def _count(collection: Any, arguments: Arguments) -> Any:
+    """Send the deprecated command, whose options the method for it takes."""
+    query = arguments.required("filter")
+    return collection.estimated_document_count(query=query, **arguments.keywords(unchanged=True))
+
+
+def _map_reduce(collection: Any, arguments: Arguments) -> Any:
+    """Run the command: PyMongo 4 has no method any more."""
+    names = ("map", "reduce", "out")
+    command = {"mapReduce": collection.name, **{n: arguments.required(n) for n in names}}
+    reply = collection.database.command(command, **arguments.keywords(unchanged=True))
+    return reply.get("results", [])
 
 
 def _append_metadata(client: Any, arguments: Arguments) -> None:
@@ -173,7 +196,7 @@ def _search_indexes(models: Sequence[Mapping[str, Any]]) -> list[SearchIndexMode
 
 def _list_search_indexes(collection: Any, arguments: Arguments) -> Any:
     arguments.update(arguments.pop("aggregationOptions", {}))
-    return method("list_search_indexes", unchanged=True, shape=list).perform(collection, arguments)
+    return method("list_search_indexes", unchanged=True).perform(collection, arguments)
 
 
 # ---- sessions -------------------------------------------------------------------------------
@@ -184,10 +207,9 @@ def _nothing(result: Any) -> None:
 
 
 def _snapshot_time(session: Any, arguments: Arguments) -> Any:
-    found = session.options
-    if not hasattr(found, "snapshot_time"):
+    if not hasattr(type(bare(session)), "snapshot_time"):
         raise Unsupported("snapshot_time of a session")
-    return found.snapshot_time
+    return session.snapshot_time
 
 
 # ---- GridFS ---------------------------------------------------------------------------------
@@ -265,26 +287,29 @@ _CLIENT = {
     "createChangeStream": _WATCH,
     "dropDatabase": method("drop_database", "database"),
     "listDatabaseNames": method("list_database_names", returns="exact"),
+    "listDatabaseObjects": Operation(_list_database_objects),
     "listDatabases": method("list_databases", unchanged=True, shape=list),
 }
 _DATABASE = {
-    "aggregate": method("aggregate", "pipeline", unchanged=True, shape=list),
+    "aggregate": method("aggregate", "pipeline", unchanged=True, lists=True),
     "createChangeStream": _WATCH,
     "createCollection": Operation(_create_collection, returns="collection"),
-    "createCommandCursor": Operation(_start_cursor_command, returns="cursor"),
+    "createCommandCursor": Operation(_start_cursor_command, "cursor", opens_cursor=True),
     "dropCollection": method("drop_collection", "collection"),
     "listCollectionNames": method("list_collection_names", unchanged=True, returns="exact"),
-    "listCollections": method("list_collections", unchanged=True, shape=list),
+    "listCollectionObjects": Operation(_list_collection_objects),
+    "listCollections": method("list_collections", unchanged=True, lists=True),
     "modifyCollection": Operation(_modify_collection),
     "runCommand": Operation(_run_command),
-    "runCursorCommand": Operation(lambda *args: list(_start_cursor_command(*args))),
+    "runCursorCommand": Operation(_start_cursor_command, opens_cursor=True, collect=list),
 }
 _COLLECTION = {
-    "aggregate": method("aggregate", "pipeline", unchanged=True, shape=list),
+    "aggregate": method("aggregate", "pipeline", unchanged=True, lists=True),
     "bulkWrite": method("bulk_write", "requests", convert=_writes, shape=bulk_written),
+    "count": Operation(_count),
     "countDocuments": method("count_documents", "filter", unchanged=True),
     "createChangeStream": _WATCH,
-    "createFindCursor": Operation(lambda *args: Primed(_start_find(*args)), returns="cursor"),
+    "createFindCursor": Operation(_start_find, "cursor", opens_cursor=True, collect=Primed),
     "createIndex": method("create_index", "keys", unchanged=True, convert=_pairs),
     "createSearchIndex": method("create_search_index", "model", convert=_search_index),
     "createSearchIndexes": method("create_search_indexes", "models", convert=_search_indexes),
@@ -296,16 +321,17 @@ _COLLECTION = {
     "dropIndexes": method("drop_indexes", unchanged=True),
     "dropSearchIndex": method("drop_search_index", "name"),
     "estimatedDocumentCount": method("estimated_document_count", unchanged=True),
-    "find": Operation(lambda *args: list(_start_find(*args))),
+    "find": Operation(_start_find, opens_cursor=True, collect=list),
     "findOne": Operation(_find_one),
     "findOneAndDelete": _find_and("find_one_and_delete", "filter"),
     "findOneAndReplace": _find_and("find_one_and_replace", "filter", "replacement"),
     "findOneAndUpdate": _find_and("find_one_and_update", "filter", "update"),
     "insertMany": method("insert_many", "documents", shape=inserted_many),
     "insertOne": method("insert_one", "document", shape=inserted_one),
-    "listIndexes": method("list_indexes", shape=list),
+    "listIndexes": method("list_indexes", lists=True),
     "listIndexNames": method("index_information", shape=list, returns="exact"),
-    "listSearchIndexes": Operation(_list_search_indexes),
+    "listSearchIndexes": Operation(_list_search_indexes, opens_cursor=True, collect=list),
+    "mapReduce": Operation(_map_reduce),
     "rename": method("rename", "to", unchanged=True),
     "replaceOne": method("replace_one", "filter", "replacement", shape=updated),
     "updateMany": method("update_many", "filter", "update", shape=updated),

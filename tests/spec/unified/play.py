@@ -16,6 +16,7 @@ from tests.spec.unified.entities import Entities, Entity, wait_until
 from tests.spec.unified.expectations import check_error, check_events, check_messages
 from tests.spec.unified.matching import Matcher, as_stored
 from tests.spec.unified.observer import recorded_logs
+from tests.spec.unified.operation import Operation
 from tests.spec.unified.operations import OPERATIONS
 from tests.spec.unified.outcomes import Mismatch, NotApplicable, Unsupported
 from tests.spec.unified.own_operations import OWN_OPERATIONS
@@ -102,10 +103,8 @@ class Play:
     def _check_what_was_told(self, records: list[LogRecord]) -> None:
         for expected in self._test.get("expectEvents", []):
             observer = self.entities.observer(expected["client"])
-            check = partial(check_events, expected, observer, self.matcher)
-            # Those of commands are there before the operation ends; others come from elsewhere.
-            is_of_commands = expected.get("eventType", "command") == "command"
-            check() if is_of_commands else _soon(check)
+            # Some come from elsewhere: of monitors, of pools, of commands that end what was left.
+            _soon(partial(check_events, expected, observer, self.matcher))
         for expected in self._test.get("expectLogMessages", []):
             observer = self.entities.observer(expected["client"])
             _soon(partial(check_messages, expected, observer, records, self.matcher))
@@ -135,8 +134,13 @@ class Play:
             arguments["callback"] = self._callback(arguments["callback"], api)
         target = entity.it if entity.is_face else api.face(entity.it)
         try:
-            with api.enter(self._time_limit(step, arguments, api)):
+            with api.enter(self._time_limit(step, operation, arguments, api)):
                 result = operation.perform(target, arguments)
+                if not api.is_ours:
+                    # PyMongo's cursors have no timeout of their own.
+                    result = operation.collect(result)
+            if api.is_ours:
+                result = operation.collect(result)
         except (Mismatch, Unsupported):
             raise
         except Exception as error:
@@ -149,15 +153,33 @@ class Play:
         self._judge_result(step, result, operation.returns)
 
     def _time_limit(
-        self, step: Document, arguments: Arguments, api: Api
+        self, step: Document, operation: Operation, arguments: Arguments, api: Api
     ) -> AbstractContextManager[None]:
         limit = arguments.pop("timeoutMS", None)
         if limit is None and step["name"].startswith("iterate"):
             limit = self._limits_of_streams.get(step["object"])
-        if step["name"] == "createChangeStream" and "saveResultAsEntity" in step:
-            # CSOT, "Change Streams": it goes for each `next`. PyMongo's API says so each time.
+        is_per_call = step["name"] == "createChangeStream"
+        if operation.opens_cursor:
+            is_per_call = self._set_timeout_mode(arguments, limit, api) == "iteration"
+        if is_per_call and "saveResultAsEntity" in step:
+            # CSOT, "Cursors" and "Change Streams": it goes for each `next`, however many of ours,
+            # which ask a server once, that takes.
             self._limits_of_streams[step["saveResultAsEntity"]] = limit
         return nullcontext() if limit is None else api.timeout(limit / 1000)
+
+    @staticmethod
+    def _set_timeout_mode(arguments: Arguments, limit: int | None, api: Api) -> str | None:
+        """Say of a cursor with a timeout what that goes for; return it."""
+        if not api.is_ours:
+            if "timeoutMode" in arguments:
+                raise Unsupported("timeoutMode")
+            return None
+        if limit is not None and "timeoutMode" not in arguments:
+            # CSOT, "Non-tailable Cursors" and "Tailable Cursors": the modes that go without saying.
+            is_tailable = arguments.get("cursorType", "nonTailable") != "nonTailable"
+            arguments["timeoutMode"] = "iteration" if is_tailable else "cursorLifetime"
+        mode: str | None = arguments.get("timeoutMode")
+        return mode
 
     def _callback(self, steps: Sequence[Document], api: Api) -> Callable[[Any], Any]:
         """Return what performs operations inside of `with_transaction`.

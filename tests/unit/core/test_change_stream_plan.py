@@ -9,7 +9,6 @@ from bson.codec_options import DEFAULT_CODEC_OPTIONS
 from bson.timestamp import Timestamp
 from pymongo.errors import (
     AutoReconnect,
-    ConfigurationError,
     CursorNotFound,
     NotPrimaryError,
     OperationFailure,
@@ -21,7 +20,6 @@ from pymongo.write_concern import WriteConcern
 
 from greenmongo._core.change_stream_plan import (
     ChangeStreamPlan,
-    check_await_time,
     is_resumable,
     labelled_as_resumable,
 )
@@ -180,14 +178,3 @@ def test_before_mongodb_4_4_the_code_says_that_a_stream_goes_on(code: int) -> No
 def test_other_errors_of_old_servers_get_no_label() -> None:
     error = OperationFailure("", 1, {})
     assert labelled_as_resumable(error, 8) is error
-
-
-@pytest.mark.parametrize("milliseconds", [5, 10])
-def test_the_server_must_not_wait_for_as_long_as_the_caller(milliseconds: int) -> None:
-    with pytest.raises(ConfigurationError, match="less than"):
-        check_await_time(milliseconds, 0.005)
-
-
-@pytest.mark.parametrize(("milliseconds", "limit"), [(4, 0.005), (None, 1), (10, 0), (10, None)])
-def test_it_may_wait_for_less_or_where_there_is_no_limit(milliseconds: Any, limit: Any) -> None:
-    check_await_time(milliseconds, limit)
