@@ -48,7 +48,7 @@ def limits(server: ScriptedServer, name: str) -> list[int | None]:
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("way", OPENED)
 def test_a_cursor_keeps_the_timeout_that_it_was_created_with(
-    scripted_server: ScriptedServer, connect_through: Connect, way: str, mode: str
+    scripted_server: ScriptedServer, connect_through: Connect, way: str, mode: Any
 ) -> None:
     name, opened = OPENED[way]
     client = connect_through(scripted_server.uri)
@@ -67,7 +67,7 @@ def test_a_cursor_keeps_the_timeout_that_it_was_created_with(
 
 @pytest.mark.parametrize("mode", MODES)
 def test_its_batches_are_limited_outside_of_the_block(
-    scripted_server: ScriptedServer, client_of: Connect, door: Door, mode: str
+    scripted_server: ScriptedServer, client_of: Connect, door: Door, mode: Any
 ) -> None:
     client = client_of(scripted_server.uri)
     scripted_server.on("find", FIRST)
