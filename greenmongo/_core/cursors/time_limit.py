@@ -45,7 +45,7 @@ class CursorTimeLimit:
             raise ConfigurationError(
                 "timeout_mode needs a timeout: the client's timeoutMS, or a block of timeout()"
             )
-        self._mode = mode
+        self._mode: TimeoutMode = mode
         self.seconds = seconds or inf
         self._deadline: Deadline | None = None
         """Of the cursor's life, from its first command on; or of the present call."""

@@ -40,6 +40,24 @@ OURS = {
     "Collection.bulk_write": ["on_progress"],
     "MongoClient.bulk_write": ["on_progress"],
     "Collection.insert_many": ["on_progress", "return_ids"],
+    **{
+        f"{cls}.{name}": ["timeout_mode"]
+        for cls, names in {
+            "Collection": [
+                "aggregate",
+                "aggregate_raw_batches",
+                "list_indexes",
+                "list_search_indexes",
+            ],
+            "Cursor": ["__init__"],
+            "Database": ["aggregate", "list_collections"],
+        }.items()
+        for name in names
+    },
+    "Collection.with_options": ["timeout_ms"],
+    "Database.cursor_command": ["cursor_type", "timeout_mode"],
+    "Database.with_options": ["timeout_ms"],
+    "MongoClient.start_session": ["snapshot_time", "default_timeout_ms"],
 }
 """Keywords that PyMongo has not."""
 
@@ -65,18 +83,18 @@ def parameters(function: Any) -> list[tuple[str, Any, Any]]:
 
 @pytest.mark.parametrize(("theirs", "ours", "besides"), SHARED)
 def test_a_method_takes_what_pymongos_takes(theirs: Any, ours: Any, besides: list[str]) -> None:
-    found = parameters(ours)
-    if besides:
-        found, added = found[: -len(besides)], found[-len(besides) :]
-        assert [(name, kind) for name, kind, _ in added] == [
-            (name, inspect.Parameter.KEYWORD_ONLY) for name in besides
-        ]
+    found, added = [], []
+    for each in parameters(ours):
+        (added if each[0] in besides else found).append(each)
+    assert [(name, kind) for name, kind, _ in added] == [
+        (name, inspect.Parameter.KEYWORD_ONLY) for name in besides
+    ]
     assert found == parameters(theirs)
 
 
 def test_find_takes_what_a_cursor_takes() -> None:
     of_cursor = parameters(pymongo.cursor.Cursor.__init__)[1:]
-    assert parameters(Collection.find) == of_cursor
-    assert [p[0] for p in parameters(Collection.find_one)] == [
-        p[0] for p in parameters(Collection.find)
-    ]
+    *of_find, (ours, kind, _) = parameters(Collection.find)
+    assert of_find == of_cursor
+    assert (ours, kind) == ("timeout_mode", inspect.Parameter.KEYWORD_ONLY)
+    assert [p[0] for p in parameters(Collection.find_one)] == [p[0] for p in of_find]
