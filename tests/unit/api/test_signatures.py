@@ -83,7 +83,8 @@ def parameters(function: Any) -> list[tuple[str, Any, Any]]:
 
 @pytest.mark.parametrize(("theirs", "ours", "besides"), SHARED)
 def test_a_method_takes_what_pymongos_takes(theirs: Any, ours: Any, besides: list[str]) -> None:
-    found, added = [], []
+    found: list[tuple[str, Any, Any]] = []
+    added: list[tuple[str, Any, Any]] = []
     for each in parameters(ours):
         (added if each[0] in besides else found).append(each)
     assert [(name, kind) for name, kind, _ in added] == [
