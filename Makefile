@@ -1,5 +1,5 @@
 # Everything over a virtual environment of its own; what the tools do is configured in pyproject.toml.
-#   make demo | test | check | spec SPECS=DIR | bench | docs | clean
+#   make demo | test | check | spec SPECS=DIR | compat | bench | docs | clean
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -9,10 +9,11 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DEMO   := $(VENV)/.installed-demo
 DOCS   := $(VENV)/.installed-docs
+COMPAT := build/compat-venv
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check spec bench docs clean
+.PHONY: demo test check spec compat bench docs clean
 .DEFAULT_GOAL := test
 
 demo: $(DEMO)
@@ -31,6 +32,12 @@ check: $(STAMP)
 spec: $(STAMP)
 	@test -n "$(SPECS)" || { echo "usage: make spec SPECS=DIR (with DIR/source/SUITE/... below it)" >&2; exit 2; }
 	GREENMONGO_SPECS="$(abspath $(SPECS))" $(BIN)/python -m pytest tests/spec $(ARGS)
+
+# The tests of libraries that use PyMongo, in an environment of their own; COMPAT_SRC has checkouts
+# of them, by their names on PyPI. Without, their source distributions are used.
+compat: $(COMPAT)
+	$(BIN)/python -m tests.compat --python $(COMPAT)/bin/python \
+		$(if $(COMPAT_SRC),--sources "$(abspath $(COMPAT_SRC))") $(ARGS)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -55,6 +62,13 @@ $(DEMO): pyproject.toml | $(VENV)/.pip
 
 $(STAMP): pyproject.toml $(DEMO) | $(VENV)/.pip
 	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+$(COMPAT): $(STAMP) tests/compat/libraries.py
+	$(PYTHON) -m venv $@
+	$(BIN)/python -m tests.compat --needs > build/compat-needs.txt
+	$@/bin/python -m pip install --quiet --editable . pytest pytest-asyncio pytest-timeout motor \
+		--requirement build/compat-needs.txt
 	@touch $@
 
 $(DOCS): pyproject.toml $(DEMO) | $(VENV)/.pip

@@ -24,7 +24,20 @@ if TYPE_CHECKING:
 else:
     __getattr__, __dir__ = names_of_bridge(__name__, ".motor")
 
+version = "3.7.1"
+"""The release of Motor whose names these are."""
+version_tuple = (3, 7, 1)
+
+
+def get_version_string() -> str:
+    """Return the release of Motor whose names these are."""
+    return version
+
+
 __all__ = [
+    "get_version_string",
+    "version",
+    "version_tuple",
     "AsyncIOMotorChangeStream",
     "AsyncIOMotorClient",
     "AsyncIOMotorClientEncryption",
