@@ -48,7 +48,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--needs", action="store_true", help="only print what pip must install")
     options = parser.parse_args()
     if options.needs:
-        print(*sorted({each for library in LIBRARIES for each in library.needs}), sep="\n")
+        print(*sorted({each for library in LIBRARIES for each in library.all_needs}), sep="\n")
         sys.exit(0)
     return options
 

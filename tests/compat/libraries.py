@@ -15,7 +15,7 @@ class Library:
         name: of its distribution on PyPI, and of its folder below the sources.
         title: what the table calls it.
         tests: what pytest is given, below that folder.
-        needs: what pip must install for the tests; the library itself is used from its sources.
+        needs: what pip must install for the tests, besides the library.
         source: where its package is, below that folder.
         left_out: parts of names of tests that say nothing about a driver.
     """
@@ -26,6 +26,11 @@ class Library:
     needs: tuple[str, ...] = ()
     source: str = "."
     left_out: tuple[str, ...] = ()
+
+    @property
+    def all_needs(self) -> tuple[str, ...]:
+        """What pip must install; the library for its metadata: its sources come first."""
+        return (self.name, *self.needs)
 
 
 LIBRARIES = (

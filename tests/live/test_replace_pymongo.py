@@ -38,8 +38,7 @@ from pymongo import AsyncMongoClient, MongoClient, errors, InsertOne, ReadPrefer
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.database import Database
 from pymongo.synchronous.collection import Collection
-from pymongo.common import validate_boolean
-from pymongo.synchronous.mongo_client import _MongoClientErrorHandler  # PyMongo's own remains
+import pymongo.synchronous.mongo_client as whole_module
 
 assert MongoClient is greenmongo.MongoClient and AsyncMongoClient is bridge.AsyncMongoClient
 assert Collection is held_module.Collection is pymongo.collection.Collection
@@ -47,6 +46,8 @@ assert Collection is greenmongo.Collection
 assert async_module.AsyncCollection is bridge.AsyncCollection
 assert pymongo.asynchronous.collection is async_module
 assert AsyncClientSession is bridge.AsyncClientSession and GridFSBucket is gridfs.GridFSBucket
+# What is not replaced is PyMongo's own.
+assert whole_module.MongoClient is MongoClient and whole_module.common is pymongo.common
 assert pymongo.timeout is greenmongo.timeout
 assert motor.motor_asyncio.AsyncIOMotorClient is bridge.motor.AsyncIOMotorClient
 assert motor.core.AgnosticCollection is bridge.motor.AsyncIOMotorCollection
