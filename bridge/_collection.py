@@ -14,7 +14,7 @@ from bridge._cursor import (
     AsyncRawBatchCursor,
 )
 from bridge._delegate import awaits, wraps_call, wraps_result
-from bridge._feeding import feeds
+from bridge._feeding import begins, feeds
 from greenmongo import Collection
 from greenmongo.lowlevel import WithoutTruth, not_callable
 
@@ -101,7 +101,7 @@ class AsyncCollection(WithoutTruth, ConfiguredFacade[Collection[DocT]], Generic[
 
     # Writes
 
-    insert_one = awaits(Collection[DocT].insert_one)
+    insert_one = begins(Collection[DocT].insert_one)
     insert_many = feeds(Collection[DocT].insert_many)
     bulk_write = feeds(Collection[DocT].bulk_write)
     replace_one = awaits(Collection[DocT].replace_one)

@@ -18,6 +18,7 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar
 
+from bridge._plain import all_plain
 from bridge._signature import coroutine_of, show
 
 if TYPE_CHECKING:
@@ -165,7 +166,8 @@ def awaits(
 
     @functools.wraps(fn)
     async def method(self: Facade[S], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return await self._dispatcher.call(fn, self._sync, *args, **kwargs)
+        given, named = all_plain(args, kwargs)
+        return await self._dispatcher.call(fn, self._sync, *given, **named)
 
     show(method, fn, coroutine_of)
     return method
@@ -191,7 +193,8 @@ def wraps_result(
     def borrow(fn: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[Facade[S], P], A]:
         @functools.wraps(fn)
         def method(self: Facade[S], /, *args: P.args, **kwargs: P.kwargs) -> A:
-            return wrap(self, fn(self._sync, *args, **kwargs))
+            given, named = all_plain(args, kwargs)
+            return wrap(self, fn(self._sync, *given, **named))
 
         show(method, fn)
         return method
@@ -211,7 +214,8 @@ def wraps_awaited(
     ) -> Callable[Concatenate[Facade[S], P], Coroutine[Any, Any, A]]:
         @functools.wraps(fn)
         async def method(self: Facade[S], /, *args: P.args, **kwargs: P.kwargs) -> A:
-            return wrap(self, await self._dispatcher.call(fn, self._sync, *args, **kwargs))
+            given, named = all_plain(args, kwargs)
+            return wrap(self, await self._dispatcher.call(fn, self._sync, *given, **named))
 
         show(method, fn, coroutine_of)
         return method
@@ -228,7 +232,8 @@ def wraps_call(
         @optionally_awaited
         @functools.wraps(fn)
         def method(self: Facade[S], /, *args: P.args, **kwargs: P.kwargs) -> A:
-            return wrap(self, functools.partial(fn, self._sync, *args, **kwargs))
+            given, named = all_plain(args, kwargs)
+            return wrap(self, functools.partial(fn, self._sync, *given, **named))
 
         show(method, fn)
         return method

@@ -1,8 +1,8 @@
-"""Bulk writes of tasks: whoever calls iterates himself, and the hub thread sends.
+"""Inserts and bulk writes of tasks: whoever calls encodes himself, and the hub thread sends.
 
-What is iterated over is the user's, and may await. So the task takes and encodes the documents, in
-its own loop and with its own context variables, and crosses with each window that is full. A list
-crosses as it is.
+What is iterated over is the user's, and may await; what is encoded may be of classes of his. So the
+task takes and encodes the documents, in its own loop and with its own context variables, and
+crosses with each window that is full, or with all of a list.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mappin
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
+from bridge._plain import all_plain
 from bridge._signature import coroutine_of, show
 from greenmongo.lowlevel import begin_of
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from bridge._delegate import Facade
     from greenmongo.lowlevel import BulkLoad
 
-__all__ = ["feeds", "lists"]
+__all__ = ["begins", "feeds", "lists"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -28,6 +29,20 @@ S = TypeVar("S")
 
 TURN = 0.002
 """Seconds that a task takes documents before others of its loop have their turn."""
+
+
+def begins(
+    fn: Callable[Concatenate[S, P], R],
+) -> Callable[Concatenate[Facade[S], P], Coroutine[Any, Any, R]]:
+    """Borrow a method whose document the task encodes before it crosses."""
+    begin = begin_of(fn)
+
+    @functools.wraps(fn)
+    async def method(self: Facade[S], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return await self._dispatcher.call(begin(self._sync, *args, **kwargs))
+
+    show(method, fn, coroutine_of)
+    return method
 
 
 def feeds(
@@ -60,7 +75,8 @@ def lists(
             given = ([item async for item in given[0]], *given[1:])
         elif given and isinstance(given[0], Iterable) and not isinstance(given[0], _CROSS):
             given = (list(given[0]), *given[1:])
-        return await self._dispatcher.call(fn, self._sync, *given, **kwargs)
+        given, named = all_plain(given, kwargs)
+        return await self._dispatcher.call(fn, self._sync, *given, **named)
 
     show(method, fn, coroutine_of)
     return method
@@ -73,8 +89,6 @@ _CROSS = (list, tuple, Mapping)
 async def _feed(dispatcher: HubDispatcher, load: BulkLoad[Any, R]) -> R:
     """Run a bulk write; cancelled, it leaves nothing running."""
     try:
-        if load.is_whole:
-            return await dispatcher.call(load.run)
         turns = _Turns(dispatcher, load)
         if isinstance(load.source, AsyncIterable):
             async for item in load.take_source():

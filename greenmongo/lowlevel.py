@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from greenmongo._api.bulk.load import BulkLoad, begin_of
+from greenmongo._api.bulk.load import BulkLoad
 from greenmongo._api.change_stream import (
     abandon_changes,
     look_for_change,
@@ -18,6 +18,7 @@ from greenmongo._api.change_stream import (
 )
 from greenmongo._api.configured import WithoutTruth, not_callable
 from greenmongo._api.cursor_internals import CursorInternals, internals_of
+from greenmongo._api.in_place import begin_of
 from greenmongo._api.request import Request
 from greenmongo._api.session_blocks import BoundSession, TransactionBlock, is_leaving
 from greenmongo._api.session_internals import (

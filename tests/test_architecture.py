@@ -39,6 +39,7 @@ RANKS = {
 BRIDGE_RANKS = {
     "bridge.errors": 0,
     "bridge._crossing": 1,
+    "bridge._plain": 1,
     "bridge._signature": 1,
     "bridge._delegate": 2,
     "bridge._": 3,  # _client, _collection, ...: facades, equal among themselves

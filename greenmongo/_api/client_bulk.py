@@ -9,10 +9,11 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from greenmongo._api.bulk.client_load import ClientLoad, check_unacknowledged
-from greenmongo._api.bulk.load import begun_by, is_iterable
+from greenmongo._api.bulk.load import is_iterable
 from greenmongo._api.collection import Collection
 from greenmongo._api.database import Database
 from greenmongo._api.deployment import Deployment
+from greenmongo._api.in_place import begun_by
 from greenmongo._api.session_rules import check_session, is_in_transaction
 from greenmongo._core.commands import reply_codec
 from greenmongo._core.commands.arguments import require_document

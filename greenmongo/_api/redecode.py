@@ -8,7 +8,7 @@ import bson
 from bson.codec_options import DEFAULT_CODEC_OPTIONS, CodecOptions
 
 from greenmongo._core.damaged_reply import LenientReply
-from greenmongo._core.user_code import codecs_are_users
+from greenmongo._core.user_code import codecs_are_users, is_quickly_encoded
 from greenmongo._hub.upcall import upcall
 
 if TYPE_CHECKING:
@@ -27,11 +27,15 @@ def redecode(document: Document, codec_options: CodecOptions[Any]) -> Any:
         InvalidBSON: the reply cannot be decoded so.
     """
     if isinstance(document, LenientReply):
-        body = document.body
+        body: bytes | None = document.body
     elif codec_options is DEFAULT_CODEC_OPTIONS or codec_options == DEFAULT_CODEC_OPTIONS:
         return document
     else:
-        body = bson.encode(document)
-    if codecs_are_users(codec_options):
-        return upcall(lambda: bson.decode(body, codec_options))
-    return bson.decode(body, codec_options)
+        body = None
+
+    def decode() -> Any:
+        return bson.decode(bson.encode(document) if body is None else body, codec_options)
+
+    if codecs_are_users(codec_options) or not is_quickly_encoded(document.values()):
+        return upcall(decode)
+    return decode()

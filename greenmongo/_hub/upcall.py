@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DriverGreenlet",
     "in_own_place",
+    "may_ask",
     "may_wait_here",
     "notify_caller",
     "place_of",
@@ -98,6 +99,15 @@ def upcall(fn: Callable[[], R]) -> R:
         # Not in the background thread, which somebody's listener may be holding.
         return offload(fn)
     return _here(fn)
+
+
+def may_ask() -> bool:
+    """Tell whether the caller is elsewhere, and can be asked to run something. Any side.
+
+    Not by a finaliser that has come to run in the middle of an operation.
+    """
+    current = getcurrent()
+    return isinstance(current, Worker) and current.caller is not None and not current.is_driving
 
 
 def _here(fn: Callable[[], R]) -> R:

@@ -39,7 +39,7 @@ def receive_large(
     Args:
         body: the reply.
         options: how the documents are to be decoded, by and by.
-        decode: decodes a reply as a whole.
+        decode: decodes a reply as a whole; what takes long is done in the caller's place.
 
     Raises:
         WireError: the batch makes no sense.
@@ -47,12 +47,12 @@ def receive_large(
     """
     taken = take_batch(body)
     if taken is None:
-        return decode(bytes(body))
+        return upcall(lambda: decode(bytes(body)))
     rest, name, elements = taken
     batch = _batch_of(elements, options)
     if len(batch) == 1:
         # The callers who want one document need not know of batches.
-        return decode(bytes(body))
+        return upcall(lambda: decode(bytes(body)))
     document = decode(rest)
     document["cursor"][name] = batch
     return document
@@ -87,7 +87,7 @@ def receive_damaged(body: bytes | memoryview, command: Command, error: Exception
 
 
 def _batch_of(elements: memoryview, options: CodecOptions[Any]) -> UndecodedBatch:
-    batch = UndecodedBatch(options, upcall if codecs_are_users(options) else None)
+    batch = UndecodedBatch(options, upcall, is_always_run=codecs_are_users(options))
     done = 0
     for chunk in chunks(elements, size=DECODE_CHUNK, most=DECODE_CHUNK_DOCUMENTS):
         batch.add(chunk)

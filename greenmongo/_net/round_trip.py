@@ -7,7 +7,7 @@ command and each reply as documents belongs into it.
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import bson
 from bson.errors import BSONError
@@ -30,7 +30,7 @@ from greenmongo._core.sdam.kinds import ServerKind
 from greenmongo._core.sdam.server_description import ServerDescription
 from greenmongo._core.server_codes import SERVER_8_0_WIRE_VERSION
 from greenmongo._core.types import format_address
-from greenmongo._core.user_code import codecs_are_users, contains_users_documents
+from greenmongo._core.user_code import codecs_are_users, is_quickly_encoded
 from greenmongo._hub.checkpoint import checkpoint
 from greenmongo._hub.offload import compute
 from greenmongo._hub.upcall import upcall
@@ -43,6 +43,10 @@ from greenmongo._wire.errors import WireError
 from greenmongo._wire.op_msg import EXHAUST_ALLOWED, MORE_TO_COME, encode_op_msg
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bson.codec_options import CodecOptions
+
     from greenmongo._core.command import Command, Requirement
     from greenmongo._core.deadline import Deadline
     from greenmongo._core.sessions.client_session import SessionState
@@ -247,7 +251,7 @@ def _encode(
 ) -> bytes | memoryview:
     options = command.codec_options
     is_plain = options is context.plain_options or not codecs_are_users(options)
-    if is_plain and not contains_users_documents(command.body.values()):
+    if is_plain and is_quickly_encoded(command.body.values()):
         encoded = bson.encode(body, codec_options=options)
     else:
         encoded = upcall(lambda: bson.encode(body, codec_options=options))
@@ -270,7 +274,7 @@ def _check_unacknowledged(command: Command, size: int, server: ServerDescription
     """Refuse what the server would refuse without anybody hearing of it."""
     statements = command.body.get("updates") or command.body.get("deletes") or ()
     if size > server.max_bson_size:
-        sizes = [len(bson.encode(each, codec_options=command.codec_options)) for each in statements]
+        sizes = upcall(lambda: _sizes_of(statements, command.codec_options))
         check_statement_sizes(command.name, sizes, server.max_bson_size)
     if server.max_wire_version < SERVER_8_0_WIRE_VERSION and any(
         "sort" in each for each in statements
@@ -278,6 +282,10 @@ def _check_unacknowledged(command: Command, size: int, server: ServerDescription
         raise ConfigurationError(
             "Must be connected to MongoDB 8.0+ to use sort on unacknowledged update commands."
         )
+
+
+def _sizes_of(statements: Iterable[Document], options: CodecOptions[Any]) -> list[int]:
+    return [len(bson.encode(each, codec_options=options)) for each in statements]
 
 
 def _send_and_receive(
@@ -322,11 +330,13 @@ def _take_apart(
     """Return a reply that has come, decoded and checked. Others may have their turn meanwhile."""
     sequences = command.sequences
     try:
-        if len(body) > DECODE_CHUNK and command.user_documents:
+        if len(body) <= DECODE_CHUNK:
+            reply = _decode(context, command, bytes(body))
+        elif command.user_documents:
             options = command.codec_options
             reply = receive_large(body, options, lambda part: _decode(context, command, part))
         else:
-            reply = _decode(context, command, bytes(body))
+            reply = upcall(lambda: bson.decode(bytes(body)))
     except Exception as error:
         # What a decoder of the user's raises may be anything.
         reply = _receive_damaged(context, connection, command, body, session, error)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from greenmongo._wire.memory import new_buffer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 __all__ = ["gather"]
 
@@ -16,6 +16,9 @@ _TURN = 512 * 1024
 
 _GROUP = 64 * 1024
 """Bytes of small parts that are joined before they are copied."""
+
+_PART = 128
+"""Bytes whose copying takes as long as what else a part needs."""
 
 
 def gather(parts: Iterable[bytes], size: int, checkpoint: Callable[[], object]) -> memoryview:
@@ -27,18 +30,36 @@ def gather(parts: Iterable[bytes], size: int, checkpoint: Callable[[], object]) 
     group: list[bytes] = []
     grouped = at = done = 0
     for part in parts:
+        if len(part) > _GROUP:
+            view[at : at + grouped] = b"".join(group)
+            at += grouped
+            group.clear()
+            grouped = 0
+            for piece in _pieces(part):
+                view[at : at + len(piece)] = piece
+                at += len(piece)
+                done += len(piece)
+                if done >= _TURN:
+                    done = 0
+                    checkpoint()
+            continue
         group.append(part)
         grouped += len(part)
-        if grouped < _GROUP:
-            continue
-        # What is larger than a turn is one document; the server takes none above 16 MB.
-        view[at : at + grouped] = group[0] if len(group) == 1 else b"".join(group)
-        at += grouped
-        done += grouped
-        group.clear()
-        grouped = 0
+        done += _PART
+        if grouped >= _GROUP:
+            view[at : at + grouped] = b"".join(group)
+            at += grouped
+            done += grouped
+            group.clear()
+            grouped = 0
         if done >= _TURN:
             done = 0
             checkpoint()
     view[at:] = b"".join(group)
     return view
+
+
+def _pieces(part: bytes) -> Iterator[memoryview]:
+    view = memoryview(part)
+    for start in range(0, len(view), _TURN):
+        yield view[start : start + _TURN]

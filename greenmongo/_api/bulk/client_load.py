@@ -21,7 +21,7 @@ from greenmongo._core.bulk.client_operations import (
 )
 from greenmongo._core.bulk.client_progress import ClientProgress, UnansweredProgress
 from greenmongo._core.bulk.ids import give_id
-from greenmongo._core.bulk.models import read_model, reading_is_users
+from greenmongo._core.bulk.models import read_model
 from greenmongo._core.command import DocumentSequence, ReplyShape, Requirement
 from greenmongo._core.commands.write import write_command
 from greenmongo._core.server_codes import SERVER_8_0_WIRE_VERSION
@@ -99,8 +99,6 @@ class ClientLoad(BulkLoad[ClientBatch, ClientBulkWriteResult]):
             bson.encode(self._body, codec_options=self._namespace.codec_options)
         )
         self._operations: list[ClientOperation] = []
-        if self.is_whole:
-            self._runs_users_code = reading_is_users(self._namespace.codec_options, self.source)
 
     def _prepare(self, item: Any) -> bytes:
         model, options = read_model(item), self._namespace.codec_options
@@ -125,6 +123,7 @@ class ClientLoad(BulkLoad[ClientBatch, ClientBulkWriteResult]):
 
     def _take_batches(self, limits: WriteLimits) -> Sequence[ClientBatch]:
         operations, self._operations = self._operations, []
+        self._sent = (operations,)
         return client_batches(
             operations,
             self._first,

@@ -14,7 +14,7 @@ from pymongo.write_concern import WriteConcern
 from greenmongo._api.bulk.load import BulkLoad, new_progress
 from greenmongo._core.bulk.batches import check_sizes
 from greenmongo._core.bulk.ids import give_id
-from greenmongo._core.bulk.models import read_model, reading_is_users
+from greenmongo._core.bulk.models import read_model
 from greenmongo._core.bulk.statements import (
     Batch,
     Statement,
@@ -26,7 +26,6 @@ from greenmongo._core.command import Requirement
 from greenmongo._core.commands.arguments import require_document
 from greenmongo._core.commands.write import insert, write_batch
 from greenmongo._core.server_codes import SERVER_8_0_WIRE_VERSION
-from greenmongo._core.user_code import encoding_is_users
 from greenmongo._hub.checkpoint import checkpoint
 
 if TYPE_CHECKING:
@@ -100,8 +99,6 @@ class InsertLoad(CollectionLoad[InsertManyResult]):
         self._sources: list[Any] = []
         self._ids: list[Any] | None = [] if return_ids else None
         self._codec_options = self._namespace.codec_options
-        if self.is_whole:
-            self._runs_users_code = encoding_is_users(self._codec_options, self.source)
 
     def _prepare(self, item: Any) -> bytes:
         if type(item) is dict:  # as nearly all are: `give_id`, without the call
@@ -121,8 +118,10 @@ class InsertLoad(CollectionLoad[InsertManyResult]):
     def _take_batches(self, limits: WriteLimits) -> Sequence[Batch]:
         encoded, sources = self._encoded, self._sources
         self._encoded, self._sources = [], []
-        check_sizes(encoded, limits, acknowledged=self._write_concern.acknowledged)
-        return insert_batches(encoded, sources, self._first, limits)
+        self._sent = (encoded, sources)
+        acknowledged = self._write_concern.acknowledged
+        check_sizes(encoded, limits, acknowledged=acknowledged, checkpoint=checkpoint)
+        return insert_batches(encoded, sources, self._first, limits, checkpoint)
 
     def _build(self, batch: Batch, operation_id: int, *, is_last: bool) -> Command:
         concern = self._write_concern
@@ -146,8 +145,6 @@ class OperationsLoad(CollectionLoad[BulkWriteResult]):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._statements: list[Statement] = []
-        if self.is_whole:
-            self._runs_users_code = reading_is_users(self._namespace.codec_options, self.source)
 
     def _prepare(self, item: Any) -> bytes:
         model = read_model(item)
@@ -162,10 +159,14 @@ class OperationsLoad(CollectionLoad[BulkWriteResult]):
 
     def _take_batches(self, limits: WriteLimits) -> Sequence[Batch]:
         statements, self._statements = self._statements, []
-        encoded = [each.encoded for each in statements]
-        check_sizes(encoded, limits, acknowledged=self._write_concern.acknowledged)
+        self._sent = (statements,)
         return batches_of(
-            statements, self._first, limits, ordered=self._ordered, checkpoint=checkpoint
+            statements,
+            self._first,
+            limits,
+            ordered=self._ordered,
+            acknowledged=self._write_concern.acknowledged,
+            checkpoint=checkpoint,
         )
 
     def _build(self, batch: Batch, operation_id: int, *, is_last: bool) -> Command:

@@ -12,20 +12,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import nullcontext
+from functools import partial
 from typing import (
     TYPE_CHECKING,
     Any,
     ClassVar,
     Generic,
-    ParamSpec,
     Protocol,
     TypeAlias,
     TypeVar,
-    cast,
 )
 
 from pymongo.errors import InvalidOperation, OperationFailure
 
+from greenmongo._api.in_place import encode_in_place
 from greenmongo._core.bulk.partial import remember_progress
 from greenmongo._core.bulk.progress import BulkProgress, UnacknowledgedProgress
 from greenmongo._core.cursors.undecoded_batch import (
@@ -34,7 +34,7 @@ from greenmongo._core.cursors.undecoded_batch import (
     ENCODE_OVERHEAD,
 )
 from greenmongo._hub.checkpoint import checkpoint
-from greenmongo._hub.upcall import upcall
+from greenmongo._hub.upcall import may_ask, upcall
 
 if TYPE_CHECKING:
     from pymongo.write_concern import WriteConcern
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from greenmongo._api.configured import CommandExecutor
     from greenmongo._core.bulk.batches import WriteLimits
     from greenmongo._core.command import Command
+    from greenmongo._core.namespace import Namespace
     from greenmongo._core.sessions.client_session import SessionLike
     from greenmongo._core.types import Document
 
@@ -49,14 +50,10 @@ __all__ = [
     "AnyIterable",
     "BulkLoad",
     "OnProgress",
-    "begin_of",
-    "begun_by",
     "is_iterable",
     "new_progress",
 ]
 
-P = ParamSpec("P")
-R = TypeVar("R")
 T = TypeVar("T")
 BatchT = TypeVar("BatchT")
 ResultT = TypeVar("ResultT")
@@ -113,8 +110,8 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
         progress: adds the replies up.
     """
 
-    _runs_users_code: bool
-    """Encoding what is in the list does; of no account for other sources."""
+    _namespace: Namespace
+    """What it writes to, with the options for it."""
 
     _has_cursors: ClassVar[bool] = False
     """A message is not all: its results are read from a cursor."""
@@ -132,7 +129,7 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
         self._on_progress = on_progress
         self.progress = progress
         self.is_whole = isinstance(source, (list, tuple))
-        """The source is a list, which `run` may take from any side."""
+        """The source is a list, all of which is encoded before anything is sent."""
         # A copy, as the caller's may change meanwhile.
         self.source: Any = list(source) if self.is_whole else source
         """None once somebody iterates over it."""
@@ -143,7 +140,7 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
         self._size = 0
         """Of the window: operations and bytes."""
         self._operation_id: int | None = None
-        self._sent: Sequence[BatchT] = ()
+        self._sent: Sequence[object] = ()
 
     # ---- what a kind of bulk write says ------------------------------------------------------
 
@@ -153,7 +150,7 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
 
     @abstractmethod
     def _take_batches(self, limits: WriteLimits) -> Sequence[BatchT]:
-        """Take everything out of the window, as messages."""
+        """Take everything out of the window, as messages. Any side, others run meanwhile."""
 
     @abstractmethod
     def _build(self, batch: BatchT, operation_id: int, *, is_last: bool) -> Command:
@@ -167,7 +164,7 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
     def _result(self, document: Document) -> ResultT:
         """Make the method's result of what has been added up."""
 
-    # ---- for the calling thread or greenlet, or the hub thread if the source is a list ---------
+    # ---- for the calling thread or greenlet ----------------------------------------------------
 
     def run(self) -> ResultT:
         """Take, encode and send everything, and return the result.
@@ -177,10 +174,8 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
         """
         try:
             if self.is_whole:
-                # CSOT, "Operations": one limit for all messages. A stream has one for each, since
-                # the time that its source takes is the caller's.
                 with self._executor.as_one_operation():
-                    self._take_whole(self.source)
+                    self._take_whole(self.take_source())
                     return self.finish()
             else:
                 items = iterator_of(self.take_source())
@@ -193,16 +188,20 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
             raise
 
     def _take_whole(self, items: list[Any]) -> None:
-        if self._runs_users_code:
-            upcall(lambda: [self._prepare(item) for item in items])
-        else:
-            # As `with_checkpoints`, without its calls for each of a few.
-            done = 0
-            for item in items:
-                done += len(self._prepare(item)) + ENCODE_OVERHEAD
-                if done >= DECODE_CHUNK:
-                    done = 0
-                    checkpoint()
+        options = self._namespace.codec_options
+        # Otherwise this is the caller's place.
+        asks = may_ask()
+        # As `with_checkpoints`, without its calls for each of a few.
+        done = 0
+        for item in items:
+            if asks:
+                size = len(encode_in_place(partial(self._prepare, item), item, options))
+            else:
+                size = len(self._prepare(item))
+            done += size + ENCODE_OVERHEAD
+            if done >= DECODE_CHUNK:
+                done = 0
+                checkpoint()
         self._count = len(items)
 
     def _fill(self, items: Iterator[Any]) -> bool:
@@ -239,6 +238,8 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
     @property
     def is_full(self) -> bool:
         """Whether it is time to send what is in the window."""
+        if self.is_whole:
+            return False
         return self._count >= WINDOW_COUNT or self._size >= WINDOW_SIZE
 
     def send(self) -> None:
@@ -250,7 +251,7 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
         self._sent = ()
 
     def finish(self) -> ResultT:
-        """Send the rest, and return the result. Any side.
+        """Send the rest, or all of a list, and return the result. Any side.
 
         Raises:
             InvalidOperation: there was nothing at all.
@@ -259,7 +260,10 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
         if not self._first and not self._count:
             raise InvalidOperation("No operations to execute")
         if self._count and not self.progress.is_halted:
-            self._send_all(are_last=True)
+            # CSOT, "Operations": one limit for all messages. A stream has one for each, since
+            # the time that its source takes is the caller's.
+            with self._executor.as_one_operation() if self.is_whole else _ALONE:
+                self._send_all(are_last=True)
         return self._result(self.progress.conclude())
 
     def remember(self, error: BaseException) -> None:
@@ -268,7 +272,8 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
 
     def _send_all(self, *, are_last: bool = False) -> None:
         progress, batches = self.progress, self._take_batches(self._executor.limits())
-        self._sent = batches
+        # With what they were made of.
+        self._sent = (*self._sent, *batches)
         last = batches[-1] if are_last else None
         # Command Logging and Monitoring, CommandStartedEvent: operationId links the events of a
         # bulk write.
@@ -316,20 +321,3 @@ def is_iterable(source: object) -> bool:
 def new_progress(write_concern: WriteConcern, *, ordered: bool) -> Any:
     """Return what adds up the replies to a collection's bulk write."""
     return BulkProgress(ordered) if write_concern.acknowledged else UnacknowledgedProgress()
-
-
-def begun_by(
-    begin: Callable[P, BulkLoad[Any, R]],
-) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Say which method begins what a blocking method then runs, for who iterates himself."""
-
-    def mark(method: Callable[P, R]) -> Callable[P, R]:
-        method.__dict__["_begin"] = begin
-        return method
-
-    return mark
-
-
-def begin_of(method: Callable[P, R]) -> Callable[P, BulkLoad[Any, R]]:
-    """Return the method that begins what a blocking method runs; same arguments."""
-    return cast("Callable[P, BulkLoad[Any, R]]", method.__dict__["_begin"])

@@ -16,8 +16,9 @@ from pymongo.operations import (
 )
 
 from greenmongo._api.bulk.collection_loads import InsertLoad, OperationsLoad
-from greenmongo._api.bulk.load import AnyIterable, begun_by, is_iterable
+from greenmongo._api.bulk.load import AnyIterable, is_iterable
 from greenmongo._api.collection.base import CollectionBase
+from greenmongo._api.in_place import begun_by
 from greenmongo._api.session_rules import check_session, namespace_in
 from greenmongo._core.commands.arguments import require_document
 from greenmongo._core.types import DocT

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic
 
 import bson
@@ -10,6 +10,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.results import DeleteResult, InsertOneResult, UpdateResult
 
 from greenmongo._api.collection.base import CollectionBase
+from greenmongo._api.in_place import begun_by, encode_in_place
 from greenmongo._api.session_rules import namespace_in
 from greenmongo._core.bulk.batches import DEFAULT_LIMITS, check_sizes
 from greenmongo._core.bulk.ids import give_id
@@ -26,8 +27,6 @@ from greenmongo._core.commands.arguments import (
 from greenmongo._core.commands.write import delete, insert, update
 from greenmongo._core.reply import is_acknowledged
 from greenmongo._core.types import DocT
-from greenmongo._core.user_code import encoding_is_users
-from greenmongo._hub.upcall import upcall
 
 if TYPE_CHECKING:
     from greenmongo._core.sessions.client_session import SessionLike
@@ -38,6 +37,27 @@ __all__ = ["Writes"]
 class Writes(CollectionBase[DocT], Generic[DocT]):
     """insert, update, replace, delete and find-and-modify."""
 
+    def _begin_insert_one(
+        self,
+        document: DocT | RawBSONDocument,
+        bypass_document_validation: bool | None = None,
+        session: SessionLike | None = None,
+        comment: Any | None = None,
+    ) -> Callable[[], InsertOneResult]:
+        """Do what has to be done in the caller's place; return the rest."""
+        require_document("document", document)
+        options = self._namespace.codec_options
+
+        def encode() -> tuple[bytes, Any]:
+            inserted_id = give_id(document)
+            return bson.encode(document, codec_options=options), inserted_id
+
+        encoded, inserted_id = encode_in_place(encode, document, options)
+        return lambda: self._insert_encoded(
+            encoded, inserted_id, bypass_document_validation, session, comment
+        )
+
+    @begun_by(_begin_insert_one)
     def insert_one(
         self,
         document: DocT | RawBSONDocument,
@@ -51,11 +71,16 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
             DuplicateKeyError: a unique index has such a document already.
             InvalidDocument: the document cannot be encoded.
         """
-        require_document("document", document)
-        if encoding_is_users(self._namespace.codec_options, [document]):
-            encoded, inserted_id = upcall(lambda: self._encode(document))
-        else:
-            encoded, inserted_id = self._encode(document)
+        return self._begin_insert_one(document, bypass_document_validation, session, comment)()
+
+    def _insert_encoded(
+        self,
+        encoded: bytes,
+        inserted_id: Any,
+        bypass_document_validation: bool | None,
+        session: SessionLike | None,
+        comment: Any | None,
+    ) -> InsertOneResult:
         namespace = namespace_in(session, self._namespace)
         write_concern = namespace.write_concern
         if not write_concern.acknowledged or len(encoded) > DEFAULT_LIMITS.max_bson_size:
@@ -70,11 +95,6 @@ class Writes(CollectionBase[DocT], Generic[DocT]):
         )
         reply = self._write(command, session)
         return InsertOneResult(inserted_id, is_acknowledged(reply, write_concern))
-
-    def _encode(self, document: Any) -> tuple[bytes, Any]:
-        """Give a document an id if it has none; return it encoded, and the id."""
-        inserted_id = give_id(document)
-        return bson.encode(document, codec_options=self._namespace.codec_options), inserted_id
 
     def _update(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -12,6 +13,7 @@ from pymongo.read_preferences import ReadPreference
 
 from greenmongo._api.command_cursor import CommandCursor
 from greenmongo._api.database.base import DatabaseBase
+from greenmongo._api.in_place import encode_in_place
 from greenmongo._api.open_cursor import cursor_of, open_aggregation, time_limit
 from greenmongo._api.redecode import redecode
 from greenmongo._core.commands.admin import run_command
@@ -24,9 +26,10 @@ from greenmongo._core.types import DocT
 if TYPE_CHECKING:
     from bson.codec_options import CodecOptions
 
+    from greenmongo._core.command import Command
     from greenmongo._core.cursors.time_limit import TimeoutMode
     from greenmongo._core.sessions.client_session import SessionLike
-    from greenmongo._core.types import ReadMode
+    from greenmongo._core.types import Document, ReadMode
 
 __all__ = ["Commands"]
 
@@ -125,7 +128,7 @@ class Commands(DatabaseBase[DocT], Generic[DocT]):
         """
         if comment is not None:
             kwargs["comment"] = comment
-        built = run_command(
+        built = _built(
             self._name,
             command,
             value,
@@ -181,7 +184,7 @@ class Commands(DatabaseBase[DocT], Generic[DocT]):
                 the cursor.
         """
         # As in PyMongo, the comment is for the batches that follow.
-        built = run_command(
+        built = _built(
             self._name,
             command,
             value,
@@ -217,6 +220,12 @@ class Commands(DatabaseBase[DocT], Generic[DocT]):
         cursor._limit = limit
         cursor._plan.awaits_data = cursor._plan.awaits_data or awaits_data
         return cursor
+
+
+def _built(db: str, command: Any, value: Any, *, options: Document, **how: Any) -> Command:
+    """Return a caller's own command; the documents that it is made of may be of his classes."""
+    build = partial(run_command, db, command, value, options=options, **how)
+    return encode_in_place(build, (command, options), DEFAULT_CODEC_OPTIONS)
 
 
 def tolerance(

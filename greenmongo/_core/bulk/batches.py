@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pymongo.errors import DocumentTooLarge
 
 __all__ = [
     "DEFAULT_LIMITS",
     "WriteLimits",
+    "batch_ends",
     "check_message_size",
     "check_sizes",
     "check_statement_sizes",
+    "portions",
     "split_batches",
 ]
 
+T = TypeVar("T")
+
 COMMAND_ROOM = 16 * 1024
 """What a message holds beside its documents: header, command, session, cluster time."""
+
+PORTION = 1_000
+"""Operations that are looked at in one go, if there are many."""
+
+_MEASURED = 10_000
+"""Documents that are measured in one go: a quarter of a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +44,46 @@ DEFAULT_LIMITS = WriteLimits()
 """What every supported server accepts."""
 
 
-def check_sizes(documents: Sequence[bytes], limits: WriteLimits, *, acknowledged: bool) -> None:
+def portions(items: Iterable[T], checkpoint: Callable[[], object]) -> Iterator[T]:
+    """Yield items, with a checkpoint after each portion."""
+    for count, item in enumerate(items, 1):
+        yield item
+        if not count % PORTION:
+            checkpoint()
+
+
+def check_sizes(
+    documents: Sequence[bytes],
+    limits: WriteLimits,
+    *,
+    acknowledged: bool,
+    checkpoint: Callable[[], object] = int,
+) -> None:
     """Refuse documents that cannot be sent, or whose refusal nobody would hear of.
 
     A server judges the rest better: in an unordered write it skips what is too large.
+
+    Args:
+        documents: what is to be sent.
+        limits: what the servers accept.
+        acknowledged: the server answers.
+        checkpoint: called now and then if there are many.
 
     Raises:
         DocumentTooLarge: a document exceeds what fits.
     """
     room = limits.max_message_size - COMMAND_ROOM
     largest = room if acknowledged else min(room, limits.max_bson_size)
-    if max(map(len, documents), default=0) <= largest:
-        # Nearly always, and a hundred thousand are looked at in a millisecond or two.
-        return
-    for document in documents:
-        if len(document) > largest:
+    for start in range(0, len(documents), _MEASURED):
+        part = documents[start : start + _MEASURED]
+        if max(map(len, part)) > largest:
+            size = next(len(each) for each in part if len(each) > largest)
             raise DocumentTooLarge(
-                f"BSON document too large ({len(document)} bytes) - the connected server "
+                f"BSON document too large ({size} bytes) - the connected server "
                 f"supports BSON document sizes up to {limits.max_bson_size} bytes."
             )
+        if len(part) == _MEASURED:
+            checkpoint()
 
 
 def check_message_size(name: str, size: int, max_bson_size: int) -> None:
@@ -94,22 +126,43 @@ def too_large(name: str, size: int, max_bson_size: int) -> DocumentTooLarge:
     )
 
 
-def split_batches(documents: Sequence[bytes], limits: WriteLimits) -> list[Sequence[bytes]]:
+def batch_ends(sizes: Iterable[int], limits: WriteLimits) -> Iterator[int]:
+    """Yield where each batch of things of these sizes ends, small enough for one message.
+
+    What is too large by itself still gets a batch of its own.
+    """
+    room = limits.max_message_size - COMMAND_ROOM
+    start = size = end = 0
+    for end, length in enumerate(sizes, 1):
+        at = end - 1
+        if at > start and (size + length > room or at - start >= limits.max_batch_size):
+            yield at
+            start, size = at, 0
+        size += length
+    if end:
+        yield end
+
+
+def split_batches(
+    documents: Sequence[bytes], limits: WriteLimits, checkpoint: Callable[[], object] = int
+) -> list[Sequence[bytes]]:
     """Return the documents in batches, each small enough for one message.
 
     A document that is too large by itself still gets a batch of its own.
+
+    Args:
+        documents: what is to be sent.
+        limits: what the servers accept.
+        checkpoint: called now and then if there are many.
     """
-    room = limits.max_message_size - COMMAND_ROOM
-    if len(documents) <= limits.max_batch_size and sum(map(len, documents)) <= room:
-        return [documents] if documents else []
-    batches = []
-    start = size = 0
-    for index, document in enumerate(documents):
-        length = len(document)
-        if index > start and (size + length > room or index - start >= limits.max_batch_size):
-            batches.append(documents[start:index])
-            start, size = index, 0
-        size += length
-    if start < len(documents):
-        batches.append(documents[start:] if start else documents)
+    if len(documents) <= PORTION:
+        room = limits.max_message_size - COMMAND_ROOM
+        if len(documents) <= limits.max_batch_size and sum(map(len, documents)) <= room:
+            return [documents] if documents else []
+    batches: list[Sequence[bytes]] = []
+    start = 0
+    for end in batch_ends(portions(map(len, documents), checkpoint), limits):
+        is_all = not start and end == len(documents)
+        batches.append(documents if is_all else documents[start:end])
+        start = end
     return batches

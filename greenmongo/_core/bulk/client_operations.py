@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import bson
 from pymongo.errors import ConfigurationError, DocumentTooLarge, InvalidOperation
 
-from greenmongo._core.bulk.statements import PORTION, portions
+from greenmongo._core.bulk.batches import PORTION, portions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -132,7 +132,7 @@ def client_batches(
             of it.
     """
     if not acknowledged:
-        _check_sizes(operations, limits)
+        _check_sizes(portions(operations, checkpoint), limits)
     room = limits.max_message_size - _MESSAGE_OVERHEAD - command_size
     batches, start = [], 0
     while start < len(operations):
@@ -190,7 +190,7 @@ def _placed(operations: Iterable[ClientOperation], places: dict[str, int]) -> It
         yield bytes(encoded)
 
 
-def _check_sizes(operations: Sequence[ClientOperation], limits: WriteLimits) -> None:
+def _check_sizes(operations: Iterable[ClientOperation], limits: WriteLimits) -> None:
     """Refuse what the server would refuse without anybody hearing of it: CRUD, "Size Limits"."""
     for operation in operations:
         if operation.inner_size > limits.max_bson_size:

@@ -20,18 +20,14 @@ from pymongo.operations import (
 )
 
 from greenmongo._core.commands.arguments import check_replacement, check_update, require_document
-from greenmongo._core.user_code import encoding_is_users
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from bson.codec_options import CodecOptions
-
-__all__ = ["WriteModel", "reading_is_users", "read_model"]
+__all__ = ["WriteModel", "read_model"]
 
 _UPDATES = (UpdateOne, UpdateMany)
 _DELETES = (DeleteOne, DeleteMany)
-_MODELS = frozenset({InsertOne, ReplaceOne, *_UPDATES, *_DELETES})
 
 
 class WriteModel(NamedTuple):
@@ -50,20 +46,6 @@ class WriteModel(NamedTuple):
     hint: str | Mapping[str, Any] | None = None
     sort: Mapping[str, Any] | None = None
     namespace: str | None = None
-
-
-def reading_is_users(options: CodecOptions[Any], models: Sequence[Any]) -> bool:
-    """Tell whether to read models and to encode what they hold runs code of the user's."""
-    if not _MODELS.issuperset(map(type, models)):
-        # A class of the user's, or what will be refused, by its representation.
-        return True
-    changes = [model._doc for model in models if type(model) not in _DELETES]
-    documents = [change for change in changes if type(change) is not list]
-    if len(documents) < len(changes):
-        documents += [part for change in changes if type(change) is list for part in change]
-    filters = (model._filter for model in models if type(model) is not InsertOne)
-    documents += [each for each in filters if each is not None]
-    return encoding_is_users(options, documents)
 
 
 def read_model(model: object) -> WriteModel:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from greenmongo._core.bulk.batches import split_batches
+from greenmongo._core.bulk.batches import batch_ends, check_sizes, portions, split_batches
 from greenmongo._core.commands.arguments import forbid_unacknowledged
 
 if TYPE_CHECKING:
@@ -15,12 +16,7 @@ if TYPE_CHECKING:
     from greenmongo._core.bulk.models import WriteModel
     from greenmongo._core.types import Document
 
-__all__ = ["Batch", "Statement", "batches_of", "insert_batches", "portions", "statement_document"]
-
-PORTION = 1_000
-"""Statements that are looked at in one go."""
-
-T = TypeVar("T")
+__all__ = ["Batch", "Statement", "batches_of", "insert_batches", "statement_document"]
 
 _KINDS = ("insert", "update", "delete")
 
@@ -83,7 +79,11 @@ def statement_document(model: WriteModel, write_concern: WriteConcern) -> Any:
 
 
 def insert_batches(
-    encoded: Sequence[bytes], sources: Sequence[Any], first: int, limits: WriteLimits
+    encoded: Sequence[bytes],
+    sources: Sequence[Any],
+    first: int,
+    limits: WriteLimits,
+    checkpoint: Callable[[], object] = int,
 ) -> list[Batch]:
     """Return the messages that insert documents.
 
@@ -92,9 +92,10 @@ def insert_batches(
         sources: as errors quote them.
         first: the index of the first among the caller's documents.
         limits: what the servers accept.
+        checkpoint: called now and then if there are many.
     """
     batches, at = [], 0
-    for documents in split_batches(encoded, limits):
+    for documents in split_batches(encoded, limits, checkpoint):
         end = at + len(documents)
         part = sources if len(documents) == len(sources) else sources[at:end]
         batches.append(Batch("insert", documents, range(first + at, first + end), part))
@@ -109,6 +110,7 @@ def batches_of(
     *,
     ordered: bool,
     checkpoint: Callable[[], object],
+    acknowledged: bool = True,
 ) -> list[Batch]:
     """Return the messages that carry statements.
 
@@ -121,21 +123,18 @@ def batches_of(
         limits: what the servers accept.
         ordered: keep the order.
         checkpoint: called now and then if there are many.
+        acknowledged: the server answers, and judges sizes by itself.
+
+    Raises:
+        DocumentTooLarge: see `check_sizes`.
     """
     runs = _ordered_runs if ordered else _unordered_runs
     batches: list[Batch] = []
     for places in runs(statements, checkpoint):
-        run = [statements[at] for at in portions(places, checkpoint)]
-        batches += _batches_of_run(run, places, first, limits, checkpoint)
+        for batch in _batches_of_run(statements, places, first, limits, checkpoint):
+            check_sizes(batch.documents, limits, acknowledged=acknowledged, checkpoint=checkpoint)
+            batches.append(batch)
     return batches
-
-
-def portions(items: Iterable[T], checkpoint: Callable[[], object]) -> Iterator[T]:
-    """Yield items, with a checkpoint after each portion."""
-    for count, item in enumerate(items, 1):
-        yield item
-        if not count % PORTION:
-            checkpoint()
 
 
 def _ordered_runs(
@@ -153,30 +152,31 @@ def _ordered_runs(
 def _unordered_runs(
     statements: Iterable[Statement], checkpoint: Callable[[], object]
 ) -> Iterator[Sequence[int]]:
-    places: dict[str, list[int]] = {kind: [] for kind in _KINDS}
+    # Numbers that are no objects, which would have to be freed one by one.
+    places = {kind: array("q") for kind in _KINDS}
     for at, statement in enumerate(portions(statements, checkpoint)):
         places[statement.kind].append(at)
     return (run for run in places.values() if run)
 
 
 def _batches_of_run(
-    run: Sequence[Statement],
+    statements: Sequence[Statement],
     places: Sequence[int],
     first: int,
     limits: WriteLimits,
     checkpoint: Callable[[], object],
 ) -> Iterator[Batch]:
-    at = 0
-    encoded = [each.encoded for each in portions(run, checkpoint)]
-    for documents in split_batches(encoded, limits):
-        part = run[at : at + len(documents)]
-        those = places[at : at + len(documents)]
+    sizes = (len(statements[at].encoded) for at in portions(places, checkpoint))
+    start = 0
+    for end in batch_ends(sizes, limits):
+        those = places[start:end]
+        part = [statements[at] for at in portions(those, checkpoint)]
         yield Batch(
             part[0].kind,
-            documents,
+            [each.encoded for each in portions(part, checkpoint)],
             [first + place for place in portions(those, checkpoint)],
             [each.operation for each in portions(part, checkpoint)],
             may_retry=not any(each.is_multi for each in portions(part, checkpoint)),
             has_sort=any(each.has_sort for each in portions(part, checkpoint)),
         )
-        at += len(documents)
+        start = end

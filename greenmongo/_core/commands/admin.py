@@ -64,6 +64,10 @@ def run_command(
         require_codec_options(codec_options)
     body: Document = {command: value} if isinstance(command, str) else dict(command)
     body.update(options)
+    for field in ("readConcern", "writeConcern"):
+        if isinstance(body.get(field), Mapping):
+            # They are looked into, and added to, where code of the user's must not run.
+            body[field] = dict(body[field])
     concern = body.get("writeConcern")
     acknowledged = not isinstance(concern, Mapping) or concern.get("w") != 0
     # The caller's own: only its name tells what it is.

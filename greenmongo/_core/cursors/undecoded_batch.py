@@ -48,18 +48,23 @@ class UndecodedBatch:
 
     Args:
         options: how they are to be decoded.
-        run: calls what decodes, where code of the user's has to run; None for here.
+        run: calls what decodes in the caller's place; None for here.
+        is_always_run: do so with every chunk, as code of the user's decodes; otherwise only with
+            one that is a single large document.
     """
 
-    __slots__ = ("_chunks", "_count", "_fault", "_options", "_run")
+    __slots__ = ("_chunks", "_count", "_fault", "_is_always_run", "_options", "_run")
 
     def __init__(
         self,
         options: CodecOptions[Any],
         run: Callable[[Callable[[], Any]], Any] | None = None,
+        *,
+        is_always_run: bool = False,
     ) -> None:
         self._options = options
         self._run = run
+        self._is_always_run = is_always_run
         self._chunks: deque[Chunk] = deque()
         self._count = 0
         self._fault: Exception | None = None
@@ -92,9 +97,9 @@ class UndecodedBatch:
             self._fail(self._fault)
         count, elements = self._chunks[0]
         try:
-            documents = self._perform(partial(self._decode, elements))
+            documents = self._perform(partial(self._decode, elements), len(elements))
         except Exception:
-            documents, fault = self._perform(partial(self._decode_singly, elements))
+            documents, fault = self._perform(partial(self._decode_singly, elements), len(elements))
             # None: what code of the user's refuses once, it may take when it is asked again.
             if fault is not None:
                 if not documents:
@@ -121,7 +126,7 @@ class UndecodedBatch:
 
     def copy(self) -> UndecodedBatch:
         """Return another batch of the same documents."""
-        other = UndecodedBatch(self._options, self._run)
+        other = UndecodedBatch(self._options, self._run, is_always_run=self._is_always_run)
         other._chunks, other._count, other._fault = self._chunks.copy(), self._count, self._fault
         return other
 
@@ -133,8 +138,8 @@ class UndecodedBatch:
             for document in bson.decode(as_document(elements), _AS_IT_IS)[""]
         ]
 
-    def _perform(self, fn: Callable[[], R]) -> R:
-        if self._run is None:
+    def _perform(self, fn: Callable[[], R], size: int) -> R:
+        if self._run is None or not (self._is_always_run or size > 2 * DECODE_CHUNK):
             return fn()
         result: R = self._run(fn)
         return result

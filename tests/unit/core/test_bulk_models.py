@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from bson.codec_options import DEFAULT_CODEC_OPTIONS
 from bson.raw_bson import RawBSONDocument
 from pymongo import DeleteMany, DeleteOne, InsertOne, ReplaceOne, UpdateMany, UpdateOne
 from pymongo.collation import Collation
 
-from greenmongo._core.bulk.models import WriteModel, read_model, reading_is_users
+from greenmongo._core.bulk.models import WriteModel, read_model
 
 ENGLISH = Collation("en")
 UPDATE = {"$set": {"x": 1}}
@@ -97,27 +96,3 @@ def test_what_is_no_operation_is_refused(it: Any) -> None:
 def test_operators_belong_into_updates_alone(it: Any) -> None:
     with pytest.raises(ValueError, match=r"operators|empty"):
         read_model(it)
-
-
-class Filter(dict[str, Any]):
-    pass
-
-
-@pytest.mark.parametrize(
-    ("model", "expected"),
-    [
-        (InsertOne({}), False),
-        (InsertOne(RawBSONDocument(b"\x05\0\0\0\0")), False),
-        (InsertOne(Filter()), True),
-        (UpdateOne({}, UPDATE), False),
-        (UpdateOne({}, [UPDATE]), False),
-        (UpdateOne({}, [Filter()]), True),
-        (UpdateMany(Filter(), UPDATE), True),
-        (ReplaceOne({}, Filter()), True),
-        (DeleteOne({}), False),
-        (DeleteMany(Filter()), True),
-        (5, True),
-    ],
-)
-def test_it_is_known_whose_code_reads_a_model(model: Any, expected: bool) -> None:
-    assert reading_is_users(DEFAULT_CODEC_OPTIONS, [InsertOne({}), model]) is expected
