@@ -143,6 +143,7 @@ class OperationInSession(Operation):
             else:
                 context.sessions.transaction_ended(transaction)
             # Transactions, "abortTransaction": errors are ignored.
+            self._abort_failed(error)
             return Reply({"ok": 1.0}, NOWHERE)
         except GreenletExit:
             # Nobody knows whether it has come to the server.
@@ -153,6 +154,9 @@ class OperationInSession(Operation):
                 self._unpin(transaction)
         context.sessions.transaction_ended(transaction)
         return reply
+
+    def _abort_failed(self, error: PyMongoError) -> None:
+        """Take note of an error that is ignored."""
 
     # ---- one attempt ------------------------------------------------------------------------
 

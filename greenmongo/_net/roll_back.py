@@ -7,21 +7,25 @@ abortTransaction is sent. The session's next operation waits for both. Hub side 
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pymongo.errors import PyMongoError
 
 from greenmongo._core.commands.transaction import end_transaction
+from greenmongo._core.server_codes import NO_SUCH_TRANSACTION
 from greenmongo._core.sessions.transaction import (
     Transaction,
     TransactionEvent,
     TransactionState,
 )
-from greenmongo._hub.upcall import spawn
+from greenmongo._hub.upcall import notify_caller, spawn
 from greenmongo._net.bound_session import BOUND_SESSION
 from greenmongo._net.leftover import Leftover, leave_behind
+from greenmongo._net.observers.publisher import log
 from greenmongo._net.operation_in_session import OperationInSession
 from greenmongo._net.round_trip import complete_for
 from greenmongo._net.time_limit import BLOCK, timeout
@@ -34,6 +38,8 @@ if TYPE_CHECKING:
     from greenmongo._net.server import Server
 
 __all__ = ["roll_back"]
+
+logger = logging.getLogger("greenmongo")
 
 ABORT_TIMEOUT = 5.0
 """Seconds at least, where there is a limit: a caller's may be so short that the abort takes
@@ -55,7 +61,24 @@ class _Remains:
         transaction.pinned_address = transaction.pinned_holder = None
 
 
-class _Repetition(OperationInSession):
+class _Abort(OperationInSession):
+    """An abort that nobody waits for."""
+
+    __slots__ = ()
+
+    def _abort_failed(self, error: PyMongoError) -> None:
+        is_done = getattr(error, "code", None) == NO_SUCH_TRANSACTION
+        if is_done or not self._context.topology.description.servers:
+            # The server has done it by itself; or the client was closed meanwhile.
+            return
+        text = (
+            "could not abort a transaction that was left; the server does it when its time is "
+            "over (transactionLifetimeLimitSeconds): %s"
+        )
+        notify_caller(partial(log, logger, logging.WARNING, text, error))
+
+
+class _Repetition(_Abort):
     """An abort that listeners are not told of: its caller has given it up, and they know that."""
 
     __slots__ = ()
@@ -94,7 +117,7 @@ def roll_back(
     # Driver Sessions, "Server Session Pool": the server may still run something in it.
     state.server_session.is_dirty = True
     leftover = leave_behind(state)
-    kind = _Repetition if is_repeated else OperationInSession
+    kind = _Repetition if is_repeated else _Abort
     greenlet = spawn(_abort, context, _Remains(state, transaction), leftover, kind)
 
     def end(_: object) -> None:
@@ -109,7 +132,7 @@ def _abort(
     context: OperationContext,
     remains: _Remains,
     leftover: Leftover,
-    kind: type[OperationInSession],
+    kind: type[_Abort],
 ) -> None:
     # Of those who left: their time may be over, and their session is another one.
     BLOCK.set(None)
@@ -118,6 +141,5 @@ def _abort(
         leftover.before.wait()
     command = end_transaction(TransactionEvent.ABORT)
     own = context.options.timeout
-    # What fails the server does in the end by itself (transactionLifetimeLimitSeconds).
     with suppress(PyMongoError), timeout(max(own, ABORT_TIMEOUT) if own else None):
         kind(context, command, None, remains).run()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+from typing import Any
+
 import anyio
 import pytest
 from pymongo.monitoring import CommandStartedEvent
 
 from bridge import AsyncMongoClient
+from greenmongo._hub.background import wait_for_background
 from tests.support.fix_hub import Client, Connect
 from tests.support.fix_leaks import wait_until
 from tests.support.fix_scripted import MONGOS, Answer, ScriptedServer, silently
@@ -65,6 +69,37 @@ async def test_so_is_that_of_a_task(client: Client, server: ScriptedServer, seen
         server.script(ABORT, NEVER)
         await session.abort_transaction()
     await anyio.to_thread.run_sync(assert_sent_twice, server, seen)
+
+
+def leave_transaction(client: Client, server: ScriptedServer, answer: dict[str, Any]) -> None:
+    with client.start_session() as session:
+        session.start_transaction()
+        client.t.c.insert_one({}, session=session)
+        server.script(ABORT, NEVER, {"ok": 0.0, **answer})
+        session.abort_transaction()
+        # It waits for the hub's abort.
+        client.t.c.insert_one({}, session=session)
+
+
+def test_an_abort_that_fails_is_logged(
+    client: Client, server: ScriptedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "greenmongo"):
+        leave_transaction(client, server, {"code": 1, "errmsg": "not today"})
+        wait_until(lambda: caplog.records)
+    (record,) = caplog.records
+    assert "could not abort a transaction" in record.getMessage()
+    assert "not today" in record.getMessage()
+
+
+def test_one_that_finds_nothing_to_abort_is_not(
+    client: Client, server: ScriptedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "greenmongo"):
+        leave_transaction(client, server, {"code": 251, "errmsg": "no such transaction"})
+        # What is logged in the background has been logged by then.
+        assert wait_for_background(10.0)
+    assert not caplog.records
 
 
 def test_the_next_operation_of_the_session_waits_for_it(
