@@ -39,6 +39,7 @@ compat: $(COMPAT)
 	$(BIN)/python -m tests.compat --python $(COMPAT)/bin/python \
 		$(if $(COMPAT_SRC),--sources "$(abspath $(COMPAT_SRC))") $(ARGS)
 
+# One table of ratios; to the page of the documentation and its picture: ARGS="--json FILE --page"
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks $(ARGS)
 

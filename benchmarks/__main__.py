@@ -1,9 +1,12 @@
-"""Measure find_one by _id, through every door and beside every peer, in one run.
+"""Measure operations through every door and beside every peer; print the ratios, draw a picture.
 
-Every figure is the median of alternating rounds, and only figures of one run compare. Above 100
-concurrent callers the default pool of 100 connections is what they share. "Bare sockets" is no
-driver at all: what the server and the machine allow. A quick run is short enough for the 99th
-percentile to show pools that still grow.
+Each contender runs in a process of its own, and rounds alternate: only figures of one race compare.
+A row says how many times less processor time (of the client's process) our door takes than its
+peer, as least/median/most of the rounds; for a single caller also what share of the peer's latency
+its own is (medians). `fixed` is a server that always gives the same answer, `mongod` a real one.
+
+A long run can be done in parts: `--json FILE` adds what is measured to a file, `--render FILE`
+makes the tables and the picture of it again.
 """
 
 from __future__ import annotations
@@ -19,50 +22,50 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from benchmarks import report
-from benchmarks.contenders import BASELINE, CONTENDERS, find
-from benchmarks.measure import COLLECTION, DATABASE, DOCUMENT, FILTER, Job
-from benchmarks.race import Result, Schedule, race
+from benchmarks import plan, report
+from benchmarks.contenders import CONTENDERS, find
+from benchmarks.measure import COLLECTION, DATABASE, DOCUMENT, FILTER, MANY, many_documents
+from benchmarks.operations import OPERATIONS
+from benchmarks.race import Result, race
 from benchmarks.server import FixedServer
 
-LEVELS = (1, 10, 100, 1000)
-FULL = Schedule(rounds=5, warm_up=0.3)
-FULL_JOB = Job(concurrency=1, seconds=0.5, least=2)
-
-QUICK_LEVELS = (1, 100, 1000)
-# A shorter warm-up would leave pools growing while they are measured.
-QUICK = Schedule(rounds=2, warm_up=0.15)
-QUICK_JOB = Job(concurrency=1, seconds=0.12)
-QUICK_WITHOUT = frozenset({"pymongo-uvloop", "pymongo-threads"})
-
-DEFAULT_PLOT = Path(__file__).parent.parent / "docs" / "benchmark.png"
+ROOT = Path(__file__).parent.parent
+DEFAULT_PLOT = ROOT / "docs" / "benchmark.png"
+PAGE = ROOT / "docs" / "explanation" / "performance.md"
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+TARGETS = ("fixed", "fixed tls", "mongod")
 
 
 @contextmanager
-def fixed_server() -> Iterator[str]:
+def fixed_server(*, tls: bool = False) -> Iterator[str]:
     """Run the fixed-reply server."""
-    with FixedServer() as server:
+    with FixedServer(tls=tls) as server:
         yield server.uri
 
 
 @contextmanager
 def mongod(uri: str | None) -> Iterator[str]:
-    """Use the server at `uri`, or run an embedded one; it has the document in either case."""
+    """Use the server at `uri`, or run an embedded one; it has the documents in either case."""
     if uri is not None:
-        _seed(uri)
-        yield uri
+        with _seeded(uri):
+            yield uri
         return
     from greenmongo.embedded import MongoServer
 
-    with MongoServer() as server:
-        _seed(server.uri)
+    with MongoServer() as server, _seeded(server.uri):
         yield server.uri
 
 
-def _seed(uri: str) -> None:
-    client: MongoClient[dict[str, Any]] = MongoClient(uri)
-    with client:
+@contextmanager
+def _seeded(uri: str) -> Iterator[None]:
+    with MongoClient[dict[str, Any]](uri) as client:
         client[DATABASE][COLLECTION].replace_one(FILTER, DOCUMENT, upsert=True)
+        client[DATABASE][MANY].drop()
+        client[DATABASE][MANY].insert_many(many_documents())
+        try:
+            yield
+        finally:
+            client.drop_database(DATABASE)
 
 
 def raise_file_limit() -> None:
@@ -76,74 +79,120 @@ def raise_file_limit() -> None:
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a rough look, in under a minute")
-    parser.add_argument(
-        "--only",
-        nargs="+",
-        metavar="NAME",
-        help=f"some of: {', '.join(CONTENDERS)}; {BASELINE} is what the others are compared with",
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--quick", action="store_true", help="a rough look, in about a minute")
     parser.add_argument(
-        "--target",
-        nargs="+",
-        choices=("fixed", "mongod"),
-        default=["fixed", "mongod"],
-        help="the fixed-reply server, a real one, or both (default)",
+        "--only", nargs="+", metavar="NAME", choices=CONTENDERS, help=", ".join(CONTENDERS)
     )
+    parser.add_argument("--operation", nargs="+", choices=OPERATIONS)
+    parser.add_argument("--concurrency", nargs="+", type=int, metavar="N", help="callers")
+    parser.add_argument("--target", nargs="+", choices=TARGETS, help="servers")
+    parser.add_argument("--variant", nargs="+", choices=plan.VARIANTS, help="ways to connect")
+    parser.add_argument(
+        "--awake",
+        action="store_true",
+        help="only the measurements with the machine's cores kept from sleeping",
+    )
+    parser.add_argument("--seconds", type=float, default=0.4, help="of a round")
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--mongo-uri", help="a running mongod, instead of the embedded one")
-    parser.add_argument("--concurrency", nargs="+", type=int, metavar="N", help="other levels")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="write all rounds there")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="add all rounds to what is there")
     parser.add_argument(
-        "--plot",
-        type=Path,
-        metavar="PATH",
-        help=f"write the plot there (a full run: docs/{DEFAULT_PLOT.name} unless told otherwise)",
+        "--render", nargs="+", type=Path, metavar="FILE", help="measure nothing: show these"
     )
-    options = parser.parse_args(arguments)
-    if not options.only:
-        left_out = QUICK_WITHOUT if options.quick else frozenset()
-        options.only = [name for name in CONTENDERS if name not in left_out]
-    return options
+    parser.add_argument("--plot", type=Path, metavar="PATH", help="draw the picture there")
+    parser.add_argument(
+        "--page", action="store_true", help="put tables and picture into the documentation"
+    )
+    return parser.parse_args(arguments)
 
 
-def run(options: argparse.Namespace) -> list[Result]:
-    """Race on every wanted server."""
-    schedule, job, levels = (
-        (QUICK, QUICK_JOB, QUICK_LEVELS) if options.quick else (FULL, FULL_JOB, LEVELS)
-    )
-    jobs = [replace(job, concurrency=level) for level in options.concurrency or levels]
-    contenders = [find(name) for name in options.only]
+def selected(options: argparse.Namespace) -> Iterator[plan.Race]:
+    """Return the races that are wanted, with those jobs and contenders alone that are."""
+    races = plan.quick() if options.quick else plan.full(options.seconds, options.rounds)
+    for each in races:
+        if options.target and each.target not in options.target:
+            continue
+        if options.variant and each.variant not in options.variant:
+            continue
+        if options.awake and each.state != "awake":
+            continue
+        jobs = tuple(
+            job
+            for job in each.jobs
+            if (not options.operation or job.operation in options.operation)
+            and (not options.concurrency or job.concurrency in options.concurrency)
+        )
+        contenders = tuple(
+            name for name in each.contenders if not options.only or name in options.only
+        )
+        if jobs and contenders:
+            yield replace(each, jobs=jobs, contenders=contenders)
+
+
+def run(options: argparse.Namespace, keep: Callable[[list[Result]], None]) -> list[Result]:
+    """Race; what is found is kept after each race."""
     servers: Mapping[str, Callable[[], AbstractContextManager[str]]] = {
         "fixed": fixed_server,
+        "fixed tls": lambda: fixed_server(tls=True),
         "mongod": lambda: mongod(options.mongo_uri),
     }
     results: list[Result] = []
-    for target in options.target:
-        with servers[target]() as uri:
-            results += race(target, uri, contenders, jobs, schedule, report.say)
+    for each in selected(options):
+        contenders = [find(name) for name in each.contenders]
+        with servers[each.target]() as uri, plan.awake(each.state == "awake"):
+            results += race(
+                each.target,
+                uri,
+                contenders,
+                each.jobs,
+                each.schedule,
+                report.say,
+                each.variant,
+                each.state,
+            )
+        keep(results)
     return results
 
 
+def write_page(results: Sequence[Result], facts: Mapping[str, str]) -> None:
+    """Put the figures where the documentation has them."""
+    before, rest = PAGE.read_text().split(BEGIN)
+    after = rest.split(END)[1]
+    figures = report.markdown(results, facts)
+    PAGE.write_text(f"{before}{BEGIN}\n\n{figures}\n{END}{after}")
+
+
 def main() -> int:
-    """Measure, print, write; 1 if a contender is missing from the results."""
+    """Measure or read, print, draw; 1 if nothing was found."""
     options = parse()
     raise_file_limit()
-    try:
-        results = run(options)
-    except ValueError as error:
-        report.say(str(error))
-        return 2
+    facts, earlier = report.environment(), list[Result]()
+    for path in options.render or ([options.json] if options.json else []):
+        if options.render or path.exists():
+            found, facts = report.from_json(path.read_text())
+            earlier += found
+
+    def keep(results: list[Result]) -> None:
+        if options.json:
+            options.json.write_text(report.as_json([*earlier, *results], facts))
+
+    results = earlier if options.render else [*earlier, *run(options, keep)]
+    if not results:
+        report.say("nothing that is wanted was measured")
+        return 1
     sys.stdout.write(report.table(results) + "\n")
-    facts = report.environment()
     sys.stdout.write("\n" + ", ".join(f"{name} {value}" for name, value in facts.items()) + "\n")
-    if options.json:
-        options.json.write_text(report.as_json(results))
-    whole = not options.quick and set(options.only) == set(CONTENDERS)
-    path = options.plot or (DEFAULT_PLOT if whole else None)
-    if path and results:
+    if options.page:
+        write_page(results, facts)
+    path = options.plot or (DEFAULT_PLOT if options.page else None)
+    if path:
         report.plot(results, path)
-    return 0 if {result.contender for result in results} >= set(options.only) else 1
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is measured: a crowd of callers repeating one `find_one`, and what it cost.
+"""What is measured: a crowd of callers repeating one operation, and what it cost.
 
 Nothing here imports a driver or gevent at the top: a contender may have to patch first.
 """
@@ -6,13 +6,17 @@ Nothing here imports a driver or gevent at the top: a contender may have to patc
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import math
+import re
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 __all__ = [
@@ -20,8 +24,11 @@ __all__ = [
     "DATABASE",
     "DOCUMENT",
     "FILTER",
+    "HELD",
     "MANY",
     "PAIR",
+    "AsyncCall",
+    "BlockingCall",
     "Job",
     "Sample",
     "Stopwatch",
@@ -29,6 +36,7 @@ __all__ = [
     "measure_greenlets",
     "measure_tasks",
     "measure_threads",
+    "measure_waiting",
     "percentile",
 ]
 
@@ -38,6 +46,8 @@ DOCUMENT: Mapping[str, Any] = {"_id": 1, "name": "a small document", "n": 42}
 FILTER: Mapping[str, Any] = {"_id": 1}
 PAIR = "pair"
 """A collection of three documents, read with a batch size of two."""
+HELD = "held"
+"""A collection of the fixed-reply server's: a find there is never answered."""
 MANY = "many"
 """A collection of 10,000 documents of 1 KB."""
 
@@ -53,8 +63,9 @@ def many_documents() -> list[dict[str, Any]]:
 
 TIMER_PERIOD = 0.005
 
-BlockingCall = Callable[[Mapping[str, Any]], object]
-AsyncCall = Callable[[Mapping[str, Any]], Awaitable[object]]
+BlockingCall = Callable[[], object]
+AsyncCall = Callable[[], Awaitable[object]]
+Around = Callable[[], AbstractAsyncContextManager[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +80,7 @@ class Job:
     """Seconds of Python that a background task burns between two turns of the loop."""
     busy_threads: int = 0
     """Plain threads that do nothing but hold the GIL."""
+    operation: str = "find_one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +94,15 @@ class Sample:
     p99: float
     late_p50: float = 0.0
     late_p99: float = 0.0
+    late_max: float = 0.0
+    """The longest that the loop stood still."""
+    kilobytes: float = 0.0
+    """Memory for each waiting task."""
+
+    @property
+    def cost(self) -> float:
+        """CPU time of the client's process per call."""
+        return self.cpu / self.calls
 
     @property
     def rate(self) -> float:
@@ -124,14 +145,15 @@ class Stopwatch:
             p99=percentile(self.latencies, 0.99),
             late_p50=percentile(self.lateness, 0.5) if self.lateness else 0.0,
             late_p99=percentile(self.lateness, 0.99) if self.lateness else 0.0,
+            late_max=max(self.lateness, default=0.0),
         )
 
 
-def _repeat(find_one: BlockingCall, watch: Stopwatch) -> None:
+def _repeat(call: BlockingCall, watch: Stopwatch) -> None:
     record = watch.latencies.append
     before = time.perf_counter()
     for done in itertools.count(1):
-        find_one(FILTER)
+        call()
         now = time.perf_counter()
         record(now - before)
         if now >= watch.deadline and done >= watch.least:
@@ -139,19 +161,20 @@ def _repeat(find_one: BlockingCall, watch: Stopwatch) -> None:
         before = now
 
 
-async def _repeat_async(find_one: AsyncCall, watch: Stopwatch) -> None:
+async def _repeat_async(call: AsyncCall, watch: Stopwatch, around: Around) -> None:
     record = watch.latencies.append
-    before = time.perf_counter()
-    for done in itertools.count(1):
-        await find_one(FILTER)
-        now = time.perf_counter()
-        record(now - before)
-        if now >= watch.deadline and done >= watch.least:
-            return
-        before = now
+    async with around():
+        before = time.perf_counter()
+        for done in itertools.count(1):
+            await call()
+            now = time.perf_counter()
+            record(now - before)
+            if now >= watch.deadline and done >= watch.least:
+                return
+            before = now
 
 
-def measure_threads(find_one: BlockingCall, job: Job) -> Sample:
+def measure_threads(call: BlockingCall, job: Job) -> Sample:
     """Call from as many native threads as the job's concurrency."""
     watch = Stopwatch(job)
     barrier = threading.Barrier(job.concurrency, action=watch.start)
@@ -159,35 +182,43 @@ def measure_threads(find_one: BlockingCall, job: Job) -> Sample:
     def caller() -> None:
         # Making the threads is not part of a call.
         barrier.wait()
-        _repeat(find_one, watch)
+        _repeat(call, watch)
 
     with ThreadPoolExecutor(job.concurrency) as threads:
-        calls = [threads.submit(caller) for _ in range(job.concurrency)]
-        for call in calls:
-            call.result()
+        callers = [threads.submit(caller) for _ in range(job.concurrency)]
+        for each in callers:
+            each.result()
         return watch.sample()
 
 
-def measure_greenlets(find_one: BlockingCall, job: Job) -> Sample:
+def measure_greenlets(call: BlockingCall, job: Job) -> Sample:
     """Call from greenlets of the current thread's hub."""
     import gevent
 
     watch = Stopwatch(job)
-    callers = [gevent.spawn(_repeat, find_one, watch) for _ in range(job.concurrency)]
+    callers = [gevent.spawn(_repeat, call, watch) for _ in range(job.concurrency)]
     watch.start()
     gevent.joinall(callers, raise_error=True)
     return watch.sample()
 
 
-async def measure_tasks(find_one: AsyncCall, job: Job) -> Sample:
-    """Call from tasks of the running loop, with the disturbances that the job asks for."""
+async def measure_tasks(call: AsyncCall, job: Job, around: Around = nullcontext) -> Sample:
+    """Call from tasks of the running loop, with the disturbances that the job asks for.
+
+    Args:
+        call: the operation.
+        job: how it is called.
+        around: what each task enters before its first call, and leaves after its last.
+    """
     watch = Stopwatch(job)
     timer = _Timer(watch.lateness)
     stopped = threading.Event()
     for _ in range(job.busy_threads):
         threading.Thread(target=_burn_thread, args=(stopped,), daemon=True).start()
     burner = asyncio.create_task(_burn_loop(job.burst)) if job.burst else None
-    callers = [asyncio.create_task(_repeat_async(find_one, watch)) for _ in range(job.concurrency)]
+    callers = [
+        asyncio.create_task(_repeat_async(call, watch, around)) for _ in range(job.concurrency)
+    ]
     timer.start()
     watch.start()
     try:
@@ -232,3 +263,27 @@ class _Timer:
     def _fire(self) -> None:
         self._lateness.append(time.perf_counter() - self._due)
         self.start()
+
+
+async def measure_waiting(call: AsyncCall, job: Job) -> Sample:
+    """Have tasks wait for one connection that never gets its answer; measure their memory.
+
+    Nothing ends them: the process is of no other use afterwards.
+    """
+    watch, before = Stopwatch(job), _private_kilobytes()
+    tasks = [asyncio.ensure_future(call()) for _ in range(job.concurrency)]
+    # They have all begun to wait when nothing changes any more.
+    last, now = before, 0
+    while now != last:
+        await asyncio.sleep(job.seconds)
+        last, now = now, _private_kilobytes()
+    watch.latencies.append(job.seconds)
+    assert not any(task.done() for task in tasks)
+    return replace(watch.sample(), kilobytes=(now - before) / job.concurrency)
+
+
+def _private_kilobytes() -> int:
+    gc.collect()
+    text = Path("/proc/self/smaps_rollup").read_text()
+    found = re.findall(r"^Private_(?:Clean|Dirty): +([0-9]+) kB$", text, re.MULTILINE)
+    return sum(map(int, found))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 
-from benchmarks.contenders import Contender
+from benchmarks.contenders import Contender, find
 from benchmarks.measure import Job, Sample
 from benchmarks.worker import Worker, WorkerFailed
 
@@ -33,6 +33,9 @@ class Result:
     job: Job
     median: Sample
     rounds: tuple[Sample, ...]
+    variant: str = "plain"
+    state: str = "idle"
+    """Whether the machine's cores were `idle` between the calls, or kept `awake`."""
 
 
 def median_sample(samples: Sequence[Sample]) -> Sample:
@@ -51,10 +54,12 @@ def median_sample(samples: Sequence[Sample]) -> Sample:
     return Sample(**{**values, "calls": calls, "wall": wall, "cpu": cpu})
 
 
-def _start(contenders: Iterable[Contender], uri: str, stack: ExitStack, tell: Tell) -> list[Worker]:
+def _start(
+    contenders: Iterable[Contender], uri: str, variant: str, stack: ExitStack, tell: Tell
+) -> list[Worker]:
     started: list[Worker] = []
     for contender in contenders:
-        worker = Worker(contender.name, uri, patched=contender.patched)
+        worker = Worker(contender.name, uri, variant, patched=contender.patched)
         stack.callback(worker.close)
         started.append(worker)
     ready: list[Worker] = []
@@ -74,6 +79,9 @@ def _rounds(
     """Do the job in turns; who fails is left out of `workers` from then on."""
     samples: dict[str, list[Sample]] = {worker.name: [] for worker in workers}
     warm_up = replace(job, seconds=schedule.warm_up)
+    if job.operation == "waiting":
+        # Its callers never return.
+        warm_up = replace(warm_up, operation="find_one", concurrency=1)
     for turn in range(schedule.rounds + 1):
         # Everyone is first in turn: whoever follows a heavy neighbour inherits its heat.
         shift = turn % max(1, len(workers))
@@ -97,13 +105,19 @@ def race(
     jobs: Iterable[Job],
     schedule: Schedule,
     tell: Tell,
+    variant: str = "plain",
+    state: str = "idle",
 ) -> list[Result]:
     """Measure all contenders at all jobs against one server."""
     results: list[Result] = []
     with ExitStack() as stack:
-        workers = _start(contenders, uri, stack, tell)
+        workers = _start(contenders, uri, variant, stack, tell)
         for job in jobs:
-            tell(f"{target}, {job.concurrency} concurrent")
-            for name, samples in _rounds(workers, job, schedule, tell).items():
-                results.append(Result(target, name, job, median_sample(samples), tuple(samples)))
+            tell(f"{target}, {variant}, {state}, {job.operation}, {job.concurrency} concurrent")
+            able = [worker for worker in workers if find(worker.name).most >= job.concurrency]
+            began = list(able)
+            for name, samples in _rounds(able, job, schedule, tell).items():
+                median = median_sample(samples)
+                results.append(Result(target, name, job, median, tuple(samples), variant, state))
+            workers = [each for each in workers if each not in began or each in able]
     return results

@@ -2,7 +2,8 @@
 
 It speaks enough of the wire protocol for drivers to connect, read, write and compress. It stores
 nothing: a find of `things` returns the same document each time, one of `pair` needs one getMore,
-and one of `many` returns 10,000 documents of 1 KB in a first batch and another, as mongod does.
+and one of `many` returns 10,000 documents of 1 KB in a first batch and another, as mongod does. One
+of `held` is never answered.
 No topologyVersion is sent, so drivers poll instead of streaming hellos: monitoring stays quiet.
 """
 
@@ -18,7 +19,7 @@ from typing import Any
 import bson
 from bson.int64 import Int64
 
-from benchmarks.measure import COLLECTION, DATABASE, DOCUMENT, MANY, PAIR, many_documents
+from benchmarks.measure import COLLECTION, DATABASE, DOCUMENT, HELD, MANY, PAIR, many_documents
 
 __all__ = ["HEADER", "Truncated", "answer"]
 
@@ -149,7 +150,8 @@ def _reply_to(message: bytes) -> Template | None:
     name = message[_COMMAND_NAME_AT:name_end]
     if name == b"find":
         size = int.from_bytes(message[name_end + 1 : name_end + 5], "little")
-        return _FINDS.get(message[name_end + 5 : name_end + 4 + size], _ONE)
+        collection = message[name_end + 5 : name_end + 4 + size]
+        return None if collection == HELD.encode() else _FINDS.get(collection, _ONE)
     if name == b"getMore":
         cursor = int.from_bytes(message[name_end + 1 : name_end + 9], "little")
         return _GET_MORES.get(cursor, _NO_COMMAND)

@@ -57,11 +57,11 @@ async def converse_async(measure: Callable[[Job], Awaitable[Sample]]) -> None:
 
 
 def main() -> None:
-    """Serve as the contender named on the command line, for the server named after it."""
+    """Serve as the contender named on the command line, for the server and variant named after."""
     from benchmarks.contenders import find
 
-    name, uri = sys.argv[1:]
-    find(name).serve(uri)
+    name, uri, variant = sys.argv[1:]
+    find(name).serve(uri, variant)
 
 
 # --- outside --------------------------------------------------------------------------------
@@ -70,11 +70,14 @@ def main() -> None:
 class Worker:
     """The parent's end. Starting returns at once; call `wait_until_ready` before the first job."""
 
-    def __init__(self, name: str, uri: str, *, patched: bool = False) -> None:
+    def __init__(
+        self, name: str, uri: str, variant: str = "plain", *, patched: bool = False
+    ) -> None:
         self.name = name
+        self._variant = variant
         launcher = ["gevent.monkey", "--module"] if patched else []
         self._process = subprocess.Popen(
-            [sys.executable, "-m", *launcher, "benchmarks.worker", name, uri],
+            [sys.executable, "-m", *launcher, "benchmarks.worker", name, uri, variant],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -115,8 +118,10 @@ class Worker:
         return Sample(**json.loads(self._hear()))
 
     def close(self) -> None:
-        """End the process, kindly at first."""
+        """End the process, kindly at first, unless it has callers that never return."""
         try:
+            if self._variant == "waiting":
+                self._process.kill()
             self._process.communicate(timeout=5)
         except subprocess.TimeoutExpired:
             self._process.kill()
