@@ -1,5 +1,5 @@
 # Everything over a virtual environment of its own; what the tools do is configured in pyproject.toml.
-#   make demo | test | check | spec SPECS=DIR | compat | bench | docs | clean
+#   make demo | test | check | spec SPECS=DIR | compat | bench | driverbench SPECS=DIR | docs | clean
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -13,7 +13,7 @@ COMPAT := build/compat-venv
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check spec compat bench docs clean
+.PHONY: demo test check spec compat bench driverbench docs clean
 .DEFAULT_GOAL := test
 
 demo: $(DEMO)
@@ -42,6 +42,11 @@ compat: $(COMPAT)
 # One table of ratios; to the page of the documentation and its picture: ARGS="--json FILE --page"
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# MongoDB's driver benchmark with its data files, below DIR/source/benchmarking; ARGS="--seconds 1"
+driverbench: $(STAMP)
+	@test -n "$(SPECS)" || { echo "usage: make driverbench SPECS=DIR (with DIR/source/benchmarking/data)" >&2; exit 2; }
+	$(BIN)/python -m benchmarks.driverbench "$(abspath $(SPECS))" $(ARGS)
 
 docs: $(DOCS)
 	$(BIN)/python -m sphinx -n -W --keep-going -b html docs build/docs
