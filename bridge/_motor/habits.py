@@ -24,12 +24,18 @@ __all__ = ["EagerTasks", "MotorCursor"]
 T = TypeVar("T")
 S_co = TypeVar("S_co", covariant=True)
 
+_OURS = __name__.removesuffix("_motor.habits")
+"""How the names of the modules of this package begin."""
+
 
 class EagerTasks(Facade[S_co]):
     """What is borrowed as a coroutine function returns a future instead."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        if not cls.__module__.startswith(_OURS):
+            # Somebody's subclass: as with Motor, a coroutine function of his remains one.
+            return
         for name in dir(cls):
             member = inspect.getattr_static(cls, name)
             if name.startswith("_") or is_optionally_awaited(member):

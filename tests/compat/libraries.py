@@ -15,7 +15,7 @@ class Library:
         name: of its distribution on PyPI, and of its folder below the sources.
         title: what the table calls it.
         tests: what pytest is given, below that folder.
-        needs: what pip must install for the tests, besides the library.
+        needs: what pip must install for the tests, besides the library and what it needs.
         source: where its package is, below that folder.
         left_out: parts of names of tests that say nothing about a driver.
     """
@@ -29,7 +29,7 @@ class Library:
 
     @property
     def all_needs(self) -> tuple[str, ...]:
-        """What pip must install; the library for its metadata: its sources come first."""
+        """What pip must install; the library for its metadata and for what it needs itself."""
         return (self.name, *self.needs)
 
 
@@ -73,8 +73,7 @@ LIBRARIES = (
         "eve",
         "Eve",
         ("tests",),
-        ("cerberus", "events", "flask", "simplejson", "werkzeug"),
-        left_out=("TestLogging",),
+        ("testfixtures",),
     ),
     Library("flask-pymongo", "Flask-PyMongo", ("tests",), ("flask", "flask-wtf")),
     Library(

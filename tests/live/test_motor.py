@@ -316,3 +316,29 @@ def test_a_loop_of_another_kind_is_refused(mongo_uri: str) -> None:
         ours.AsyncIOMotorClient(mongo_uri, io_loop=loop)
     with pytest.raises(TypeError):
         theirs.AsyncIOMotorClient(mongo_uri, io_loop=loop)
+
+
+@pytest.mark.asyncio
+async def test_a_subclass_may_stand_before_another_cursor(mongo_uri: str) -> None:
+    class Titles(ours.AsyncIOMotorCursor[Doc]):
+        """As object mappers write them: nothing of the base class is set up."""
+
+        def __init__(self, cursor: Any) -> None:
+            self.raw = cursor
+
+        async def next(self) -> Any:
+            return (await self.raw.next())["title"]
+
+        __anext__ = next
+
+    client = ours.AsyncIOMotorClient[Doc](mongo_uri)
+    things = client.test_motor_subclass.things
+    await things.insert_many([{"title": "a"}, {"title": "b"}])
+
+    cursor = Titles(things.find().sort("title"))
+
+    assert asyncio.iscoroutinefunction(Titles.next)
+    assert await cursor.next() == "a"
+    assert [title async for title in cursor] == ["b"]
+    await client.drop_database("test_motor_subclass")
+    client.close()
