@@ -167,7 +167,8 @@ def awaits(
     @functools.wraps(fn)
     async def method(self: Facade[S], /, *args: P.args, **kwargs: P.kwargs) -> R:
         given, named = all_plain(args, kwargs)
-        return await self._dispatcher.call(fn, self._sync, *given, **named)
+        result: R = await self._dispatcher.submit(fn, self._sync, *given, **named)
+        return result
 
     show(method, fn, coroutine_of)
     return method
@@ -215,7 +216,7 @@ def wraps_awaited(
         @functools.wraps(fn)
         async def method(self: Facade[S], /, *args: P.args, **kwargs: P.kwargs) -> A:
             given, named = all_plain(args, kwargs)
-            return wrap(self, await self._dispatcher.call(fn, self._sync, *given, **named))
+            return wrap(self, await self._dispatcher.submit(fn, self._sync, *given, **named))
 
         show(method, fn, coroutine_of)
         return method

@@ -29,9 +29,10 @@ async def run(fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     call = None
     try:
         bound = partial(in_own_place, fn, *args, **kwargs)
-        call = current_port(thread).new_call(partial(callers_variables().run, bound), None)
+        port = current_port(thread)
+        call = port.call_type(port, partial(callers_variables().run, bound))
         thread.submit(call.begin)
-        result: R = await call.outcome()
+        result: R = await call
         return result
     finally:
         # An exception's traceback holds this frame, and the call may hold the exception.

@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from greenmongo._api.gridfs.sources import as_bytes
     from greenmongo._api.gridfs.upload import Upload, add_context
     from greenmongo._core.gridfs.reader import ReadSteps
+    from greenmongo._net.executor import Executor
 else:
     __getattr__ = lazy_names(
         __name__,
@@ -114,6 +115,7 @@ __all__ = [
     "begin_of",
     "carries_context",
     "ends_at_once",
+    "executor_of",
     "in_own_place",
     "internals_of",
     "is_leaving",
@@ -151,6 +153,11 @@ __all__ = [
 def thread_of(client: MongoClient[Any]) -> HubThread:
     """Return the hub thread a client lives on, opening the client if need be."""
     return client._executor.thread
+
+
+def executor_of(client: MongoClient[Any]) -> Executor:
+    """Return what hands a client's commands over; its `thread` is what `thread_of` returns."""
+    return client._executor
 
 
 def is_open(client: MongoClient[Any]) -> bool:

@@ -22,7 +22,8 @@ from concurrent.futures import CancelledError
 from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from bridge._crossing.ports import on_behalf_of, running_loop
+from bridge._crossing.async_call import on_behalf_of
+from bridge._crossing.ports import running_loop
 from bridge._crossing.process_loop import process_loop
 from bridge.errors import LoopClosed
 from greenmongo.errors import MisuseError

@@ -15,6 +15,7 @@ from greenmongo.lowlevel import (
     DetachedCall,
     RunOnce,
     carries_context,
+    executor_of,
     is_open,
     thread_of,
     wants_context,
@@ -23,7 +24,7 @@ from greenmongo.lowlevel import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge._crossing.ports import LoopPort
+    from bridge._crossing.async_call import AsyncCall, LoopPort
     from greenmongo import MongoClient
 
 __all__ = ["HubDispatcher"]
@@ -37,40 +38,46 @@ class HubDispatcher:
 
     def __init__(self, client: MongoClient[Any]) -> None:
         self.client = client
+        self._executor = executor_of(client)
         self._auto_start = client.auto_start_request
         self._copies_variables = wants_context(client)
         self._lanes: WeakKeyDictionary[Any, Lane] = WeakKeyDictionary()
 
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> AsyncCall:
+        """Have `fn` run on the hub thread, on the task's lane if it has one.
+
+        Returns:
+            What the task awaits next: `fn` runs already.
+        """
+        thread = self._executor.thread
+        port = current_port(thread)
+        lane = self._lane_of(port) if self._auto_start or self._lanes.data else None  # type: ignore[attr-defined]  # stub lacks it
+        call = port.call_type(
+            port,
+            partial(fn, *args, **kwargs),
+            None if lane is None else lane.context,
+            copy_context() if self._copies_variables or carries_context() else None,
+        )
+        call.lane = lane
+        thread.submit(call.begin)
+        return call
+
     async def call(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `fn` on the hub thread, on the task's lane if it has one."""
-        thread = thread_of(self.client)
-        port = current_port(thread)
-        lane = self._lane_of(port) if self._lanes or self._auto_start else None
-        call = port.new_call(partial(fn, *args, **kwargs), None if lane is None else lane.context)
-        call.lane = lane
-        if self._copies_variables or carries_context():
-            call.variables = copy_context()
-        try:
-            thread.submit(call.begin)
-            result: R = await call.outcome()
-        finally:
-            if thread.standby is not None:
-                # The process ends; the hub must stand still when it does.
-                thread.wait_at_exit()
-            # An exception's traceback holds this frame, and the call may hold the exception.
-            del call
+        result: R = await self.submit(fn, *args, **kwargs)
         return result
 
     async def call_on_lane(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `fn` on the task's lane, which it gets now if it has none."""
         self._lane_of(current_port(thread_of(self.client)), make=True)
-        return await self.call(fn, *args, **kwargs)
+        result: R = await self.submit(fn, *args, **kwargs)
+        return result
 
     async def call_exactly_once(self, fn: Callable[[], object]) -> None:
         """Run `fn` exactly once on the hub thread, even if the task is cancelled meanwhile."""
         once = RunOnce(fn)
         try:
-            await self.call(once)
+            await self.submit(once)
         except BaseException:
             # Behind the call, which by then either ran or never will.
             self.post(once)

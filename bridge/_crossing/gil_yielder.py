@@ -54,39 +54,38 @@ class GilYielder:
     ) -> None:
         self._loop = loop
         self._wait_for_iteration = wait_for_iteration
-        self._under_way = 0
+        self.under_way = 0
+        """Calls that have been submitted and have not ended; whoever makes them counts."""
+        self.looks = True
+        """Whether `look` has something to do; that it has not can be seen without a call."""
         self._is_checking = False
-        self._is_busy = False
         self._period = PERIOD
         self._wall = 0.0
         self._cpu = 0.0
         self._slept = 0.0
 
-    def call_started(self) -> None:
-        """A call has been submitted and is under way."""
-        self._under_way += 1
+    def look(self) -> None:
+        """See to the hub's share; to be called when a call has been submitted."""
         if not self._is_checking:
             self._is_checking = True
+            self.looks = False
             self._wall, self._cpu = monotonic(), thread_time()
             self._period = PERIOD
             self._loop.call_later(PERIOD, self._check)
-        elif self._is_busy and monotonic() - self._slept > GAP:
+        elif monotonic() - self._slept > GAP:
             self._sleep()
-
-    def call_ended(self) -> None:
-        """A call has ended."""
-        self._under_way -= 1
 
     def _check(self) -> None:
         wall, cpu = monotonic(), thread_time()
-        self._is_busy = cpu - self._cpu > BUSY * (wall - self._wall)
-        if self._is_busy:
+        is_busy = cpu - self._cpu > BUSY * (wall - self._wall)
+        if is_busy:
             self._sleep()
             self._period = PERIOD
         else:
             self._period = min(2 * self._period, LONGEST_PERIOD)
-        if not self._under_way:
-            self._is_checking = False
+        self._is_checking = self.under_way > 0
+        self.looks = is_busy or not self._is_checking
+        if not self._is_checking:
             return
         self._wall, self._cpu = monotonic(), cpu
         self._loop.call_later(self._period, self._check)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pymongo.errors import InvalidOperation
 
-from bridge._crossing.ports import on_behalf_of
+from bridge._crossing.async_call import on_behalf_of
 from bridge._delegate import Facade, is_optionally_awaited
 from bridge._signature import show, task_of
 

@@ -6,7 +6,7 @@
         v                       v
     CANCELLED (never runs)   CANCELLED (the worker is thrown out of its wait)
 
-Only the hub thread moves the state. A caller that abandons a call submits `cancel`; since the inbox
+Only the hub thread moves the state. A caller that abandons a call submits `leave`; since the inbox
 is in order, that job arrives after the call itself. So that the call does not start in between, the
 caller says so in `is_abandoned` as well.
 
@@ -113,7 +113,7 @@ class Call:
     def abandon(self, thread: HubThread) -> None:
         """Wait no longer. Caller side; neither blocks nor raises."""
         self.is_abandoned = True
-        thread.try_submit(self.cancel)
+        thread.try_submit(self.leave)
 
     def begin(self) -> None:
         """Start on an idle worker. Hub side: this is the job put into the inbox."""
@@ -156,7 +156,7 @@ class Call:
             if not self.workers.is_exiting:
                 self.deliver(value, error)
 
-    def cancel(self) -> None:
+    def leave(self) -> None:
         """End a call that its caller has abandoned. Hub side: a job put into the inbox."""
         state, worker = self.state, self.worker
         self.give_up_notices()

@@ -339,7 +339,7 @@ class HubThread:
         for worker in list(self.workers.busy):
             call = worker.call
             if call is not None:
-                self.loop.run_callback(call.cancel if is_exiting else call.stop)
+                self.loop.run_callback(call.leave if is_exiting else call.stop)
         deadline = monotonic() + STOP_GRACE
         while self.workers.busy and monotonic() < deadline:
             gevent.sleep(0.001)

@@ -223,14 +223,20 @@ async def test_on_asyncio_a_cancel_after_the_result_wins_while_the_task_has_not_
     client: Client,
 ) -> None:
     await client.run(int)
+
+    async def cancel_the_other() -> None:
+        await client.run(int)
+        other.cancel()
+
     with standing_still(thread_of(client.sync)):
-        task = asyncio.create_task(client.run(str, "lost"))
+        first = asyncio.create_task(cancel_the_other())
+        other = asyncio.create_task(client.run(str, "lost"))
         await asyncio.sleep(0)
+    # Both outcomes arrive, and the first task goes on before the other.
     let_results_arrive(client)
-    # Behind the delivery, which makes the task ready, and before its next step.
-    asyncio.get_running_loop().call_soon(task.cancel)
     with pytest.raises(asyncio.CancelledError):
-        await task
+        await other
+    await first
     assert await client.run(str, "next") == "next"
 
 

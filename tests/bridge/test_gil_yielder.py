@@ -41,6 +41,12 @@ def run(
         loop.close()
 
 
+def call_started(yielder: GilYielder) -> None:
+    yielder.under_way += 1
+    if yielder.looks:
+        yielder.look()
+
+
 async def until_checked(loop: NotingLoop, delay: float) -> None:
     while delay not in loop.delays:  # noqa: ASYNC110  # what nobody announces has to be looked for
         await asyncio.sleep(0.001)
@@ -48,9 +54,9 @@ async def until_checked(loop: NotingLoop, delay: float) -> None:
 
 def test_an_idle_loop_is_checked_ever_more_rarely() -> None:
     async def main(yielder: GilYielder, loop: NotingLoop) -> None:
-        yielder.call_started()
+        call_started(yielder)
         await asyncio.wait_for(until_checked(loop, LONGEST_PERIOD), 15)
-        yielder.call_ended()
+        yielder.under_way -= 1
 
     run(main)
 
@@ -60,10 +66,10 @@ def test_a_busy_loop_is_checked_often_and_lets_others_run(monkeypatch: Any) -> N
     monkeypatch.setattr(module, "native_sleep", slept.append)
 
     async def main(yielder: GilYielder, loop: NotingLoop) -> None:
-        yielder.call_started()
+        call_started(yielder)
         await asyncio.wait_for(burn(lambda: len(slept) >= 5), 15)
         assert loop.delays.count(PERIOD) >= 5
-        yielder.call_ended()
+        yielder.under_way -= 1
 
     run(main)
 
@@ -73,10 +79,10 @@ def test_a_busy_loop_waits_for_a_turn_that_the_hub_has_begun(monkeypatch: Any) -
     monkeypatch.setattr(module, "native_sleep", done.append)
 
     async def main(yielder: GilYielder, loop: NotingLoop) -> None:
-        yielder.call_started()
+        call_started(yielder)
         await asyncio.wait_for(burn(lambda: done), 15)
         assert done[:2] == [module.INSTANT, module.LONGEST_WAIT]
-        yielder.call_ended()
+        yielder.under_way -= 1
 
     run(main, done.append)
 
@@ -86,16 +92,16 @@ def test_a_busy_loop_lets_others_run_when_it_submits_a_call(monkeypatch: Any) ->
     monkeypatch.setattr(module, "native_sleep", slept.append)
 
     async def main(yielder: GilYielder, loop: NotingLoop) -> None:
-        yielder.call_started()
+        call_started(yielder)
         # In this task: nothing comes in between, and so the loop is taken for busy.
         await burn(lambda: slept)
         before = len(slept)
         monkeypatch.setattr(module, "GAP", 0.0)
-        yielder.call_started()
+        call_started(yielder)
         assert len(slept) == before + 1
         # Not each of a crowd that is submitted at once.
         monkeypatch.setattr(module, "GAP", 60.0)
-        yielder.call_started()
+        call_started(yielder)
         assert len(slept) == before + 1
 
     run(main)
@@ -103,13 +109,13 @@ def test_a_busy_loop_lets_others_run_when_it_submits_a_call(monkeypatch: Any) ->
 
 def test_without_calls_there_are_no_checks() -> None:
     async def main(yielder: GilYielder, loop: NotingLoop) -> None:
-        yielder.call_started()
-        yielder.call_ended()
+        call_started(yielder)
+        yielder.under_way -= 1
         for _ in range(20):
             await asyncio.sleep(0.001)
         ours = [delay for delay in loop.delays if delay != 0.001]
         assert ours == [PERIOD]
-        yielder.call_started()
+        call_started(yielder)
         assert loop.delays[-1] == PERIOD
 
     run(main)

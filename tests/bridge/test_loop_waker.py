@@ -136,7 +136,8 @@ async def test_a_client_works_with_any(
 ) -> None:
     if kind == "no readers":
         monkeypatch.setattr(
-            "bridge._crossing.ports.new_loop_waker", lambda loop, do: waker_of(loop, kind, do)
+            "bridge._crossing.asyncio_port.new_loop_waker",
+            lambda loop, do: waker_of(loop, kind, do),
         )
     client = connect(scripted_server.uri)
     replies = await asyncio.gather(*[client.admin.command("ping") for _ in range(200)])

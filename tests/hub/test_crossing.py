@@ -252,7 +252,7 @@ def test_a_call_is_answered_once(hub_thread: HubThread) -> None:
         call.begin()
         call.begin()
         call.refuse(ValueError())
-        call.cancel()
+        call.leave()
         call.stop()
 
     run_job(hub_thread, everything)
@@ -264,7 +264,7 @@ def test_a_call_left_before_its_start_neither_runs_nor_answers(hub_thread: HubTh
     call = Recorder(hub_thread, lambda: ran.append(1))
 
     def everything() -> None:
-        call.cancel()
+        call.leave()
         call.begin()
         call.refuse(ValueError())
 
