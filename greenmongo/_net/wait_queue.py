@@ -77,6 +77,17 @@ class WaitQueue:
         Raises:
             Exception: what the entry was failed with, or the queue's `timeout_error`.
         """
+        if timeout is None and self._timeout is None:
+            problem = entry.waiter.get()
+        else:
+            problem = self._wait_for_so_long(entry, timeout)
+        if problem is not None:
+            raise problem
+        assert entry.connection is not None
+        return entry.connection
+
+    def _wait_for_so_long(self, entry: WaitQueueEntry, timeout: float | None) -> Exception | None:
+        """Wait, within limits, until an entry is served or failed; return what it failed with."""
         waited = 0.0
         while True:
             left = None if timeout is None else max(timeout - waited, 0.0)
@@ -85,8 +96,7 @@ class WaitQueue:
             timer = gevent.Timeout(step)
             try:
                 with timer:
-                    problem = entry.waiter.get()
-                break
+                    return entry.waiter.get()
             except gevent.Timeout as expired:
                 if expired is not timer:
                     raise
@@ -94,10 +104,6 @@ class WaitQueue:
             waited += step
             if step == left or not self._is_being_served(entry):
                 raise self._timeout_error(waited)
-        if problem is not None:
-            raise problem
-        assert entry.connection is not None
-        return entry.connection
 
     def leave(self, entry: WaitQueueEntry) -> Connection | None:
         """Leave before being served; return the connection that was on its way already, if any."""
