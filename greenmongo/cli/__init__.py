@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from greenmongo.cli import _check, _demo, _run, _serve
+from greenmongo.cli import _check, _demo, _migrate, _run, _serve
 from greenmongo.embedded import EmbeddedServerError
 
 __all__ = ["main"]
@@ -16,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m greenmongo", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (_serve, _demo, _check, _run):
+    for module in (_serve, _demo, _check, _run, _migrate):
         module.add_to(commands)
     chosen = parser.parse_args(arguments)
     try:
