@@ -189,6 +189,9 @@ class ClientSession:
         )
         self._executor.make_own(self._state)
         self._state.start_transaction(self._resolved(options))
+        tracing, transaction = self._executor.tracing, self._state.transaction
+        if tracing is not None and transaction is not None:
+            transaction.trace = tracing.transaction()
         return TransactionBlock(self)
 
     def _resolved(self, given: TransactionOptions) -> core.TransactionOptions:
@@ -229,6 +232,8 @@ class ClientSession:
             if is_in_use:
                 raise used_at_once()
             transaction.apply(event)
+            if transaction.trace is not None:
+                transaction.trace.end()
             return
         try:
             with limited(self._timeout):
@@ -239,6 +244,9 @@ class ClientSession:
             # Killed or interrupted, perhaps before it had begun.
             self._leave_transaction()
             raise
+        finally:
+            if transaction is not None and transaction.trace is not None:
+                transaction.trace.end()
 
     def _is_in_use(self) -> bool:
         """Tell whether an operation is under way; of one whose caller has just left, see its end.

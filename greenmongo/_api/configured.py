@@ -19,12 +19,18 @@ if TYPE_CHECKING:
     from greenmongo._core.namespace import Namespace
     from greenmongo._core.sessions.client_session import SessionLike
     from greenmongo._core.types import Named, ReadMode
+    from greenmongo._net.observers.tracing import Tracing
 
 __all__ = ["CommandExecutor", "Configured", "WithoutTruth", "name_of", "not_callable"]
 
 
 class CommandExecutor(Protocol):
     """What the API asks of the executor, and all that it knows of it."""
+
+    @property
+    def tracing(self) -> Tracing | None:
+        """What makes spans of the operations; None: nothing does."""
+        ...
 
     def execute(self, command: Command, session: SessionLike | None = None) -> Reply:
         """Execute one command from any thread or greenlet and return the server's answer."""

@@ -152,6 +152,10 @@ class Command(NamedTuple):
     """What is asked of the server beyond what all supported ones can do, before it is sent."""
     ends: TransactionEvent | None = None
     """Set for commitTransaction and abortTransaction."""
+    operation_name: str | None = None
+    """What the operation is called, for traces, where the command's name does not say it."""
+    trace: Any = None
+    """The traced operation that it is one of several commands of; None: it is the only one."""
     tolerates: Callable[[Document], bool] | None = None
     """Tells of a reply that is not ok whether the caller takes it nevertheless: then listeners
     are told of a success, as by PyMongo."""

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from greenmongo._net.holder import RequestHolder
     from greenmongo._net.metadata import ClientMetadata
     from greenmongo._net.observers.publisher import Publisher
+    from greenmongo._net.observers.tracing import Tracing
 
 __all__ = ["Engine"]
 
@@ -69,15 +70,17 @@ class Engine:
         options: ClientOptions,
         publisher: Publisher,
         metadata: ClientMetadata,
+        tracing: Tracing | None = None,
     ) -> None:
         self.thread = thread
+        self._tracing = tracing
         self.publisher = publisher
         self.options = options
         self.table = RequestTable(thread)
         self.plain_options: CodecOptions[Any] = DEFAULT_CODEC_OPTIONS
         """Options that were found to suit a whole reply, envelope included."""
         self._limits = PoolLimits.of(options)
-        self.command_monitoring = CommandMonitoring(publisher)
+        self.command_monitoring = CommandMonitoring(publisher, is_tracing=tracing is not None)
         self._connector = Connector(thread.hub, options, self.command_monitoring, metadata)
         self._abandoned = Abandoned(self._connector)
         self.late_writes = LateWrites(self.execute)
@@ -142,12 +145,18 @@ class Engine:
             operation = OperationInSession(self, command, holder, session)
         worker = getcurrent()
         if not isinstance(worker, Worker):
-            return operation.run()
+            return self._run(operation, command, session)
         worker.is_driving = True
         try:
-            return operation.run()
+            return self._run(operation, command, session)
         finally:
             worker.is_driving = False
+
+    def _run(self, operation: Operation, command: Command, session: SessionLike | None) -> Reply:
+        if self._tracing is None:
+            return operation.run()
+        state = None if session is None else session._state
+        return self._tracing.run(command, state, operation.run_within)
 
     def execute_later(self, command: Command) -> None:
         """Run a command that nobody waits for. Does not wait."""

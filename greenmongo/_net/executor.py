@@ -34,6 +34,7 @@ from greenmongo._net.dns_records import import_dnspython
 from greenmongo._net.engine import Engine
 from greenmongo._net.metadata import ClientMetadata
 from greenmongo._net.observers.publisher import Publisher
+from greenmongo._net.observers.tracing import new_tracing
 from greenmongo._net.registered_listeners import registered_listeners
 from greenmongo._net.session_executor import SessionExecutor
 from greenmongo._net.socks import import_socksio
@@ -76,7 +77,10 @@ class Executor(SessionExecutor):
         """What handshakes tell of the client."""
         listeners = (*registered_listeners(), *options.listeners)
         self.options = replace(options, tell_metadata=self.metadata.copy, listeners=listeners)
-        self.wants_context = any(isinstance(x, CommandListener) for x in listeners)
+        self.tracing = new_tracing(options.tracing)
+        self.wants_context = self.tracing is not None or any(
+            isinstance(x, CommandListener) for x in listeners
+        )
         """Whether somebody who observes commands wants to see the callers' context variables."""
         if options.srv is not None:
             # Here, because the constructor never runs on the hub.
@@ -312,7 +316,7 @@ class Executor(SessionExecutor):
             parent.abandon_after_fork()
         thread.lease()
         publisher = Publisher(self.options.listeners)
-        engine = Engine(thread, self.options, publisher, self.metadata)
+        engine = Engine(thread, self.options, publisher, self.metadata, self.tracing)
         if parent is not None:
             engine.table.inherit(parent.table)
         self._engine = engine

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from greenmongo._core.types import Address, Document, ReadMode
     from greenmongo._net.connection import Connection
     from greenmongo._net.holder import Holder, RequestHolder
+    from greenmongo._net.observers.tracing import OperationTrace
     from greenmongo._net.operation_context import OperationContext
     from greenmongo._net.server import Server
 
@@ -83,6 +84,7 @@ class Operation:
         "_session",
         "_tries",
         "_txn_number",
+        "trace",
     )
 
     def __init__(
@@ -108,6 +110,8 @@ class Operation:
         """How often the command was sent."""
         self._retry_policy: RetryPolicy | None = None
         """From the first failure on."""
+        self.trace: OperationTrace | None = None
+        """Its span, if the client traces."""
         self._id = command.operation_id
         lease = command.lease
         self._lease = lease if isinstance(lease, CursorLease) else None
@@ -139,6 +143,11 @@ class Operation:
                 self._lease.end()
             if self._has_own_session and self._session is not None:
                 self._context.sessions.release(self._session)
+
+    def run_within(self, trace: OperationTrace) -> Reply:
+        """The same within a span."""
+        self.trace = trace
+        return self.run()
 
     def _run(self) -> Reply:
         avoid = _NOBODY
@@ -408,6 +417,7 @@ class Operation:
             operation_id=self._id,
             session=session,
             timeout=timeout,
+            trace=self.trace,
         )
         absorb_reply(context, session, document)
         return document

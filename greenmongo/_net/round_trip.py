@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from greenmongo._core.sessions.client_session import SessionState
     from greenmongo._core.types import Address, Document, ReadMode
     from greenmongo._net.connection import Connection
+    from greenmongo._net.observers.tracing import OperationTrace
     from greenmongo._net.operation_context import OperationContext
     from greenmongo._wire.compression import Compressor
 
@@ -141,6 +142,7 @@ def round_trip(
     operation_id: int,
     session: SessionState | None,
     timeout: float | None,
+    trace: OperationTrace | None = None,
 ) -> Document:
     """Send a command and return the server's reply, whatever it says.
 
@@ -153,6 +155,7 @@ def round_trip(
         operation_id: ties the commands of one operation together, for listeners.
         session: what it runs in.
         timeout: the seconds it may take.
+        trace: the span of the operation, if the client traces.
 
     Raises:
         PyMongoError: it was not sent, or no reply came, or none that makes sense.
@@ -174,6 +177,7 @@ def round_trip(
         request_id,
         operation_id,
         is_sensitive=command.is_sensitive,
+        trace=trace,
     )
     try:
         observer.started(body, command)

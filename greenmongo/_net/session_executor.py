@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from greenmongo._core.sessions.client_session import SessionLike, SessionOptions
     from greenmongo._hub.thread import HubThread
     from greenmongo._net.engine import Engine
+    from greenmongo._net.observers.tracing import Tracing
 
 __all__ = ["SessionExecutor"]
 
@@ -32,6 +33,8 @@ class SessionExecutor:
 
     _engine: Engine | None
     _is_closed: bool
+    tracing: Tracing | None
+    """What makes spans of the operations; None: nothing does."""
 
     if TYPE_CHECKING:
 
@@ -105,6 +108,8 @@ class SessionExecutor:
     def leave_transaction(self, state: SessionState) -> None:
         """Have the transaction of a session aborted. Any side; neither blocks nor raises."""
         engine, left = self._engine, state.leave_transaction()
+        if left is not None and left.trace is not None:
+            left.trace.end()
         if engine is not None and left is not None:
             engine.thread.try_submit(lambda: engine.roll_back(state, left))
 

@@ -21,6 +21,8 @@ HOME: Address = ("home", 27017)
 class FakeExecutor:
     """Keeps the commands it is given; replies, or raises, what the test told it to."""
 
+    tracing = None
+
     def __init__(self, *replies: Document | BaseException, limits: WriteLimits | None = None):
         self.replies = list(replies)
         self.commands: list[Command] = []

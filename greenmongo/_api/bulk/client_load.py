@@ -25,6 +25,7 @@ from greenmongo._core.bulk.models import read_model
 from greenmongo._core.command import DocumentSequence, ReplyShape, Requirement
 from greenmongo._core.commands.write import write_command
 from greenmongo._core.server_codes import SERVER_8_0_WIRE_VERSION
+from greenmongo._core.tracing import OperationFacts
 from greenmongo._hub.checkpoint import checkpoint
 
 if TYPE_CHECKING:
@@ -99,6 +100,9 @@ class ClientLoad(BulkLoad[ClientBatch, ClientBulkWriteResult]):
             bson.encode(self._body, codec_options=self._namespace.codec_options)
         )
         self._operations: list[ClientOperation] = []
+
+    def _facts(self, batches: Sequence[ClientBatch]) -> OperationFacts:
+        return OperationFacts("bulkWrite", "admin", None)
 
     def _prepare(self, item: Any) -> bytes:
         model, options = read_model(item), self._namespace.codec_options

@@ -26,6 +26,7 @@ from greenmongo._core.command import Requirement
 from greenmongo._core.commands.arguments import require_document
 from greenmongo._core.commands.write import insert, write_batch
 from greenmongo._core.server_codes import SERVER_8_0_WIRE_VERSION
+from greenmongo._core.tracing import OperationFacts
 from greenmongo._hub.checkpoint import checkpoint
 
 if TYPE_CHECKING:
@@ -80,6 +81,18 @@ class CollectionLoad(BulkLoad[Batch, ResultT], Generic[ResultT]):
         self._options = options
         self._ordered: bool = options["ordered"]
 
+    def _facts(self, batches: Sequence[Batch]) -> OperationFacts:
+        # OpenTelemetry: of one kind it is called like it, else bulkWrite. Of a stream only the
+        # beginning is known.
+        kinds = {batch.kind for batch in batches}
+        name = kinds.pop() if len(kinds) == 1 and self._is_of_one_kind else "bulkWrite"
+        return OperationFacts(name, self._namespace.db, self._namespace.collection)
+
+    @property
+    def _is_of_one_kind(self) -> bool:
+        """Whether what comes later is of the kind of what is here."""
+        return self.is_whole
+
     def _execute(self, command: Command, batch: Batch) -> None:
         self._tally.record(batch, self._executor.execute(command, self._session).document)
 
@@ -99,6 +112,10 @@ class InsertLoad(CollectionLoad[InsertManyResult]):
         self._sources: list[Any] = []
         self._ids: list[Any] | None = [] if return_ids else None
         self._codec_options = self._namespace.codec_options
+
+    @property
+    def _is_of_one_kind(self) -> bool:
+        return True
 
     def _prepare(self, item: Any) -> bytes:
         if type(item) is dict:  # as nearly all are: `give_id`, without the call

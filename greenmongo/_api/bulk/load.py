@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import nullcontext
 from functools import partial
+from time import time_ns
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -44,7 +45,9 @@ if TYPE_CHECKING:
     from greenmongo._core.command import Command
     from greenmongo._core.namespace import Namespace
     from greenmongo._core.sessions.client_session import SessionLike
+    from greenmongo._core.tracing import OperationFacts
     from greenmongo._core.types import Document
+    from greenmongo._net.observers.tracing import OperationTrace
 
 __all__ = [
     "AnyIterable",
@@ -140,6 +143,9 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
         self._size = 0
         """Of the window: operations and bytes."""
         self._operation_id: int | None = None
+        self._began_at = time_ns()
+        self._trace: OperationTrace | None = None
+        """The span around those of all its commands, from the first one on."""
         self._sent: Sequence[object] = ()
 
     # ---- what a kind of bulk write says ------------------------------------------------------
@@ -155,6 +161,10 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
     @abstractmethod
     def _build(self, batch: BatchT, operation_id: int, *, is_last: bool) -> Command:
         """Return the command for a batch; `is_last` if nothing follows it."""
+
+    @abstractmethod
+    def _facts(self, batches: Sequence[BatchT]) -> OperationFacts:
+        """Return what its span says, given the first messages."""
 
     @abstractmethod
     def _execute(self, command: Command, batch: BatchT) -> None:
@@ -264,10 +274,15 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
             # the time that its source takes is the caller's.
             with self._executor.as_one_operation() if self.is_whole else _ALONE:
                 self._send_all(are_last=True)
-        return self._result(self.progress.conclude())
+        result = self._result(self.progress.conclude())
+        if self._trace is not None:
+            self._trace.end(None)
+        return result
 
     def remember(self, error: BaseException) -> None:
         """Keep with an error that ends this what had been written before."""
+        if self._trace is not None:
+            self._trace.end(error)
         remember_progress(error, self.progress.result)
 
     def _send_all(self, *, are_last: bool = False) -> None:
@@ -279,6 +294,10 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
         # bulk write.
         if self._operation_id is None:
             self._operation_id = self._executor.new_operation_id()
+        tracing, session = self._executor.tracing, self._session
+        if tracing is not None and self._trace is None:
+            state = None if session is None else session._state
+            self._trace = tracing.operation(self._facts(batches), state, at=self._began_at)
         # CSOT, "Bulk Writes": of a list the time is for all messages together. How long another
         # source takes is not ours, so that each window of it has the whole time.
         several = len(batches) > 1 or self._has_cursors
@@ -286,6 +305,8 @@ class BulkLoad(ABC, Generic[BatchT, ResultT]):
         for batch in batches:
             try:
                 command = self._build(batch, self._operation_id, is_last=batch is last)
+                if self._trace is not None:
+                    command = command._replace(trace=self._trace)
                 with limit:
                     self._execute(command, batch)
             except OperationFailure as error:

@@ -142,7 +142,8 @@ def count_matching(
     if comment is not None:
         body["comment"] = comment
     # The one document comes in the first batch: no cursor is left open.
-    return read_command("aggregate", namespace, body, collation, ReplyShape.FIRST_BATCH)
+    command = read_command("aggregate", namespace, body, collation, ReplyShape.FIRST_BATCH)
+    return command._replace(operation_name="countDocuments")
 
 
 def estimated_count(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pymongo.errors import ConfigurationError
@@ -34,6 +34,7 @@ __all__ = [
     "check_read_preference",
     "check_switch",
     "check_text",
+    "check_tracing",
     "refuse_encryption",
 ]
 
@@ -134,3 +135,22 @@ def check_port(name: str, value: Any) -> int | None:
     if not 0 < port < 65536:
         raise ConfigurationError(f"{name} must be between 1 and 65535, not {value!r}")
     return port
+
+
+def check_tracing(name: str, value: Any) -> Mapping[str, Any] | None:
+    """Check how a client traces; None is what the environment says."""
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be a dict, not {value!r}")
+    unknown = value.keys() - {"enabled", "query_text_max_length", "tracer_provider"}
+    if unknown:
+        raise ConfigurationError(f"{name} has no setting {', '.join(map(repr, sorted(unknown)))}")
+    enabled, length = value.get("enabled"), value.get("query_text_max_length")
+    if not isinstance(enabled, bool | None):
+        raise TypeError(f"{name}: enabled must be True or False, not {enabled!r}")
+    if length is not None and (isinstance(length, bool) or not isinstance(length, int)):
+        raise TypeError(f"{name}: query_text_max_length must be a number, not {length!r}")
+    if length is not None and length < 0:
+        raise ValueError(f"{name}: query_text_max_length cannot be negative, but was {length}")
+    return dict(value)

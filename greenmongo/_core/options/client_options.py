@@ -111,6 +111,8 @@ class ClientOptions:
     write_concern: WriteConcern = field(default_factory=WriteConcern)
     codec_options: CodecOptions[Any] = field(default_factory=CodecOptions)
     listeners: tuple[Listener, ...] = ()
+    tracing: Mapping[str, Any] | None = None
+    """How spans are made for OpenTelemetry; None: as the environment says."""
 
     auto_start_request: bool = False
     """Whether a context's first operation starts a request."""

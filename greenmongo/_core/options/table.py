@@ -20,6 +20,7 @@ from greenmongo._core.options.checks import (
     check_read_preference,
     check_switch,
     check_text,
+    check_tracing,
     refuse_encryption,
 )
 
@@ -279,6 +280,10 @@ _OTHERS = (
     Option("event_listeners", "a list of listeners", field="listeners",
            check=check_listeners, is_for_uris=False,
            meaning="whom to tell about commands, pools, servers and heartbeats"),
+    Option("tracing", "a dict", field="tracing", default="as the environment says",
+           check=check_tracing, is_for_uris=False,
+           meaning="OpenTelemetry: `enabled`, `query_text_max_length` (characters of a command that"
+                   " its span shows, default 0) and `tracer_provider` (default: the global one)"),
     Option("auto_encryption_opts", "`None`", default="none", check=refuse_encryption,
            is_for_uris=False,
            meaning="client-side encryption, which is not supported"),

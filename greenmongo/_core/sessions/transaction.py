@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pymongo.errors import ConfigurationError, InvalidOperation
 
@@ -175,6 +175,8 @@ class Transaction:
     """A commitTransaction may have come to a server already."""
     is_left: bool = False
     """Nobody ends it any more, and it is being aborted."""
+    trace: Any = None
+    """Its span, if the client traces; kept behind its end, as a commit may be repeated."""
 
     @property
     def is_active(self) -> bool:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from greenmongo._core.command import Command
     from greenmongo._core.types import Address, Document
     from greenmongo._net.observers.publisher import Publisher
+    from greenmongo._net.observers.tracing import OperationTrace
 
 __all__ = ["CommandMonitoring", "CommandObserver", "CommandRecord"]
 
@@ -71,15 +72,16 @@ class ObservedConnection(Protocol):
 class CommandMonitoring:
     """Who observes the commands of one client. Hub side only."""
 
-    __slots__ = ("_listeners", "publisher")
+    __slots__ = ("_is_tracing", "_listeners", "publisher")
 
-    def __init__(self, publisher: Publisher) -> None:
+    def __init__(self, publisher: Publisher, *, is_tracing: bool = False) -> None:
         self.publisher = publisher
         self._listeners = publisher.command_listeners
+        self._is_tracing = is_tracing
 
     def is_wanted(self) -> bool:
-        """Return whether anybody listens or logs."""
-        return bool(self._listeners) or COMMAND.isEnabledFor(DEBUG)
+        """Return whether anybody listens, traces or logs."""
+        return bool(self._listeners) or self._is_tracing or COMMAND.isEnabledFor(DEBUG)
 
     def observe(
         self,
@@ -90,11 +92,13 @@ class CommandMonitoring:
         operation_id: int | None = None,
         *,
         is_sensitive: bool,
+        trace: OperationTrace | None = None,
     ) -> CommandObserver:
         """Return the observer of one command that is about to be sent on a connection.
 
         Args:
             is_sensitive: the command carries credentials.
+            trace: the span of the operation that it is sent for.
         """
         facts = CommandFacts(
             next(iter(document)),
@@ -110,6 +114,9 @@ class CommandMonitoring:
         records: list[CommandRecord] = []
         if self._listeners:
             records.append(_Events(self._listeners, facts))
+        # OpenTelemetry, "Instrumenting Server Commands": all but sensitive ones.
+        if trace is not None and not is_sensitive:
+            records.append(trace.command(facts))
         # "Log Messages": commands of the handshake are published but never logged.
         if connection.state is not _PENDING and COMMAND.isEnabledFor(DEBUG):
             records.append(_Log(self.publisher, facts))

@@ -19,6 +19,7 @@ from tests.spec.unified.deployments import Deployment
 from tests.spec.unified.observer import Observer
 from tests.spec.unified.operation import check_keywords, method_of
 from tests.spec.unified.outcomes import Mismatch, Unsupported
+from tests.spec.unified.spans import SpanRecorder
 from tests.support.loop_actor import bare
 
 __all__ = ["Entities", "Entity", "Worker", "wait_until"]
@@ -114,6 +115,7 @@ class Entities:
         self._at_end = ExitStack()
         self.observers: dict[str, Observer] = {}
         """What the clients tell, by the clients' names."""
+        self._recorders: dict[str, SpanRecorder] = {}
         self._session_ids: dict[str, Mapping[str, Any]] = {}
 
     def __getitem__(self, name: str) -> Entity:
@@ -130,6 +132,12 @@ class Entities:
         if client not in self.observers:
             raise Mismatch(f"there is no client {client}")
         return self.observers[client]
+
+    def recorder(self, client: str) -> SpanRecorder:
+        """Return what keeps a client's spans."""
+        if client not in self._recorders:
+            raise Mismatch(f"there is no client {client} that traces")
+        return self._recorders[client]
 
     def session(self, name: str) -> Any:
         """Return a session, for an operation to take."""
@@ -173,10 +181,15 @@ class Entities:
                 self._await_pool(facts)
 
     def _make_client(self, facts: Mapping[str, Any]) -> Any:
-        for name in ("autoEncryptOpts", "observeTracingMessages"):
-            if name in facts:
-                raise Unsupported(f"{name} of a client")
+        if "autoEncryptOpts" in facts:
+            raise Unsupported("autoEncryptOpts of a client")
         options = {**self._client_options, **facts.get("uriOptions", {})}
+        if "observeTracingMessages" in facts:
+            if not self._api.is_ours:
+                raise Unsupported("tracing")
+            recorder = SpanRecorder(facts["observeTracingMessages"])
+            self._recorders[facts["id"]] = recorder
+            options["tracing"] = recorder.option
         api = facts.get("serverApi")
         if api is not None:
             options["server_api"] = ServerApi(

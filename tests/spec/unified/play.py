@@ -20,6 +20,7 @@ from tests.spec.unified.operation import Operation
 from tests.spec.unified.operations import OPERATIONS
 from tests.spec.unified.outcomes import Mismatch, NotApplicable, Unsupported
 from tests.spec.unified.own_operations import OWN_OPERATIONS
+from tests.spec.unified.spans import check_spans
 
 __all__ = ["Play", "play"]
 
@@ -49,8 +50,6 @@ def play(file: Document, test: Document, api: Api, candidates: Sequence[Candidat
     if "skipReason" in test:
         raise NotApplicable(f"the file says: {test['skipReason']}")
     deployment = choose(candidates, file.get("runOnRequirements"), test.get("runOnRequirements"))
-    if "expectTracingMessages" in test:
-        raise Unsupported("tracing")
     deployment.prepare(file.get("initialData", []))
     with Play(file, test, api, deployment) as running:
         running.run()
@@ -105,6 +104,10 @@ class Play:
             observer = self.entities.observer(expected["client"])
             # Some come from elsewhere: of monitors, of pools, of commands that end what was left.
             _soon(partial(check_events, expected, observer, self.matcher))
+        for expected in self._test.get("expectTracingMessages", []):
+            # A test may name a client that ends spans elsewhere: of a transaction that was left.
+            recorder = self.entities.recorder(expected["client"])
+            _soon(partial(check_spans, expected, recorder, self.matcher))
         for expected in self._test.get("expectLogMessages", []):
             observer = self.entities.observer(expected["client"])
             _soon(partial(check_messages, expected, observer, records, self.matcher))
