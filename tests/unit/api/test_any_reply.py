@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from bson.int64 import Int64
 from bson.timestamp import Timestamp
 from hypothesis import given, settings
@@ -86,6 +87,7 @@ class CheckingExecutor(FakeExecutor):
         return super().execute(command, session)
 
 
+@pytest.mark.timeout(120)
 @settings(max_examples=400)
 @given(st.sampled_from(sorted(OPERATIONS)), REPLIES)
 def test_an_operation_has_a_result_or_an_error_of_pymongos(name: str, reply: Any) -> None:
