@@ -59,8 +59,12 @@ SHOW_BRIDGE = (
 # the driver that it is there to test.
 ISLANDS = {"greenmongo.embedded": ("greenmongo.embedded", "greenmongo._wire")}
 
-# What is imported when it is needed: it stands on an optional package.
-LAZY = {("greenmongo.cli._migrate", "greenmongo.cli.migrate.source")}
+# What is imported when it is needed: it stands on an optional package, or on the whole driver.
+LAZY = {
+    ("greenmongo.cli._bench", "greenmongo.cli.race"),
+    ("greenmongo.cli._check", "greenmongo.cli.deployment"),
+    ("greenmongo.cli._migrate", "greenmongo.cli.migrate.source"),
+}
 
 PURE = ("greenmongo._wire", "greenmongo._core")
 IMPURE = {
@@ -70,7 +74,7 @@ IMPURE = {
 CONFINED = {
     "gevent": ("greenmongo._hub", "greenmongo._net", "bridge._crossing.lane"),
     "greenlet": ("greenmongo._hub", "greenmongo._net", "bridge._crossing.lane"),
-    "asyncio": ("bridge",),
+    "asyncio": ("bridge", "greenmongo.cli.race", "greenmongo.cli._bench"),
     "anyio": (
         "bridge",
         # `async with MongoServer()` moves its blocking half to a thread, on any event loop.
@@ -102,6 +106,8 @@ PYMONGO_NAMES = {  # they live nowhere else
     ("pymongo.client_session_shared", "SessionOptions"),
     ("pymongo.client_session_shared", "TransactionOptions"),
 }
+BESIDE_PYMONGO = ("greenmongo.cli.race",)
+"""What measures PyMongo itself."""
 WITHOUT_PYMONGO = ("greenmongo._wire", "greenmongo.embedded")
 
 # Nowhere do modules import each other in a circle when they are loaded. In these packages they do
@@ -190,7 +196,7 @@ def package_violations(module: str, imported: Import) -> Iterator[str]:
         yield f"impure import in a pure layer: {imported.module}"
     if top in CONFINED and not is_within(module, CONFINED[top]):
         yield f"{top} is not for this layer"
-    if top == "pymongo":
+    if top == "pymongo" and not is_within(module, BESIDE_PYMONGO):
         if is_within(module, WITHOUT_PYMONGO):
             yield "pymongo is not for this layer"
         is_value = imported.module.removeprefix("pymongo.") in PYMONGO_VALUES

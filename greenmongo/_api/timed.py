@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from greenmongo._core.bulk.batches import WriteLimits
     from greenmongo._core.command import Command, Reply
     from greenmongo._core.sessions.client_session import SessionLike
+    from greenmongo._net.observers.tracing import Tracing
 
 __all__ = ["TimedExecutor", "timed"]
 
@@ -30,6 +31,11 @@ class TimedExecutor:
     def __init__(self, executor: CommandExecutor, seconds: float) -> None:
         self._executor = executor
         self._seconds = seconds
+
+    @property
+    def tracing(self) -> Tracing | None:
+        """What makes spans of the operations; None: nothing does."""
+        return self._executor.tracing
 
     def limits(self) -> WriteLimits:
         """Return what the deployment accepts in one write."""

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from greenmongo.cli._check import Problem, look
 from greenmongo.embedded import EmbeddedServerError, MongoServer
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ __all__ = ["add_to"]
 
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "quickstart.py"
 VARIABLE = "GREENMONGO_URI"
+TIMEOUT = 5.0
+"""Seconds to look for the server that is named."""
 
 
 def add_to(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -37,6 +40,11 @@ def run(options: argparse.Namespace) -> int:
             "missing",
         )
     if options.mongo_uri:
+        # The script would wait for long, and end in a traceback.
+        found = look(options.mongo_uri, TIMEOUT)
+        if isinstance(found, Problem):
+            print(f"greenmongo: {found.text}", file=sys.stderr)
+            return found.code
         return run_script(options.mongo_uri)
     with MongoServer() as server:
         return run_script(server.uri)

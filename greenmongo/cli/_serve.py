@@ -23,11 +23,19 @@ def add_to(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     help_text = "run a local MongoDB in the foreground until Ctrl-C; its data is temporary"
     parser = commands.add_parser("serve", help=help_text, description=help_text)
     parser.add_argument("--members", type=int, default=1, metavar="N", help="default: %(default)s")
-    parser.add_argument("--port", type=int, help="of the first member; default: a free one")
+    parser.add_argument("--port", type=port, help="of the first member; default: a free one")
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--standalone", action="store_true", help="no replica set")
     kind.add_argument("--replica-set", default="rs0", metavar="NAME", help="default: %(default)s")
     parser.set_defaults(run=run, usage_error=parser.error)
+
+
+def port(text: str) -> int:
+    """Read a port; what it raises argparse puts into words."""
+    value = int(text)
+    if not 0 < value < 65_536:
+        raise argparse.ArgumentTypeError(f"{text} is no port: they go from 1 to 65535")
+    return value
 
 
 def run(options: argparse.Namespace) -> int:

@@ -27,7 +27,6 @@ from greenmongo._core.commands.arguments import require_document
 from greenmongo._core.commands.write import insert, write_batch
 from greenmongo._core.server_codes import SERVER_8_0_WIRE_VERSION
 from greenmongo._core.tracing import OperationFacts
-from greenmongo._core.user_code import encoding_is_users
 from greenmongo._hub.checkpoint import checkpoint
 
 if TYPE_CHECKING:

@@ -22,6 +22,7 @@ from pymongo.read_preferences import (
     SecondaryPreferred,
 )
 
+from greenmongo._core.options.users_line import users_stacklevel
 from greenmongo._wire.compression import is_available
 
 __all__ = [
@@ -99,12 +100,14 @@ def check_compressors(name: str, value: Any) -> list[str]:
     usable = []
     for compressor in offered:
         if compressor not in COMPRESSORS:
-            warnings.warn(f"Unsupported compressor in {name}: {compressor}", stacklevel=2)
+            warnings.warn(
+                f"Unsupported compressor in {name}: {compressor}", stacklevel=users_stacklevel()
+            )
         elif not is_available(compressor):
             warnings.warn(
                 f"Wire protocol compression with {compressor} is not available:"
                 " its library is not installed",
-                stacklevel=2,
+                stacklevel=users_stacklevel(),
             )
         else:
             usable.append(compressor)

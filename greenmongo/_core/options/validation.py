@@ -13,6 +13,7 @@ from pymongo.uri_parser import split_options, validate_options
 
 from greenmongo._core.options.checks import COMPRESSORS
 from greenmongo._core.options.table import DOCUMENTED_NAMES, OPTIONS, SECRETS, Check, Option
+from greenmongo._core.options.users_line import users_stacklevel
 
 __all__ = ["names_in", "read_keywords", "read_uri_options"]
 
@@ -63,10 +64,13 @@ def read_uri_options(query: str) -> dict[str, Any]:
     checked: dict[str, Any] = {}
     _refuse_repetitions(query)
     is_shown = not _may_hold_secrets(query)
+    # What splits the query makes all names lower-case.
+    as_given = {name.lower(): name for name in _names_as_given(query)}
     for given, value in split_options(query, validate=False, warn=True, normalize=False).items():
         option = _BY_URI_NAME.get(given.lower())
         if option is None:
-            warnings.warn(_unknown(given, is_shown=is_shown), stacklevel=2)
+            shown = as_given.get(given.lower(), given)
+            warnings.warn(_unknown(shown, is_shown=is_shown), stacklevel=users_stacklevel())
         elif option.check is not None:
             checked[option.key] = _checked_in_uri(option, option.check, value, is_shown=is_shown)
         else:
@@ -87,7 +91,11 @@ def _may_hold_secrets(query: str) -> bool:
 
 def names_in(query: str) -> list[str]:
     """Return the names of a URI's options in lower case, repeated ones as well."""
-    return [part.partition("=")[0].lower() for part in query.replace(";", "&").split("&")]
+    return [name.lower() for name in _names_as_given(query)]
+
+
+def _names_as_given(query: str) -> list[str]:
+    return [part.partition("=")[0] for part in query.replace(";", "&").split("&")]
 
 
 def _checked_in_uri(option: Option, check: Check, value: str, *, is_shown: bool) -> Any:

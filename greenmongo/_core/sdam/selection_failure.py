@@ -32,7 +32,8 @@ def describe_failure(
     Args:
         topology: the deployment as it is known now.
         read_preference: None for an operation that needs a writable server.
-        timeout: the seconds that somebody waited.
+        timeout: the seconds that somebody waited. They are not told where no server is left to
+            wait for.
         seeds: where the search began.
     """
     members = _members(topology.kind)
@@ -44,7 +45,8 @@ def describe_failure(
         reason = f'No {members} available for replica set name "{topology.set_name}"'
     else:
         reason = f"No {members} available"
-    return f"{reason}, Timeout: {timeout:g}s, Topology Description: {_state(topology)}"
+    waited = f", Timeout: {timeout:g}s" if topology.servers else ""
+    return f"{reason}{waited}, Topology Description: {_state(topology)}"
 
 
 def _members(kind: TopologyKind) -> str:

@@ -247,7 +247,7 @@ def test_an_unknown_keyword_is_named_with_guesses(
 def test_an_unknown_option_of_a_uri_is_answered_with_guesses() -> None:
     """D11: what may be a piece of a password is not named, as PyMongo never does."""
     guesses = r"Did you mean one of \(maxpoolsize, .*\) or maybe a camelCase version of one\?"
-    with pytest.warns(UserWarning, match=rf"^Unknown option: maxpolsize\. {guesses}"):
+    with pytest.warns(UserWarning, match=rf"^Unknown option: maxPolSize\. {guesses}"):
         build(f"{URI}maxPolSize=1")
     with pytest.warns(UserWarning, match=rf"^Unknown option\. {guesses}"):
         build(f"{URI}proxyHost=h&proxyUsername=u&proxyPassword=x&maxPolSize=1")

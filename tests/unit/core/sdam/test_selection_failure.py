@@ -75,11 +75,10 @@ def test_members_that_the_seeds_told_of_may_have_names_for_a_network_of_theirs()
 
 def test_no_servers_are_left_of_a_set_by_another_name() -> None:
     assert describe_failure(topology(WITHOUT, set_name="rs"), None, 30) == (
-        'No replica set members available for replica set name "rs", Timeout: 30s, '
+        'No replica set members available for replica set name "rs", '
         "Topology Description: ReplicaSetNoPrimary 'rs': none of the seeds is a member of this "
         "set, so no servers are left in the topology"
     )
     assert describe_failure(TopologyDescription.empty(), Nearest(), 30) == (
-        "No servers available, Timeout: 30s, Topology Description: Unknown: no servers are left "
-        "in the topology"
+        "No servers available, Topology Description: Unknown: no servers are left in the topology"
     )
