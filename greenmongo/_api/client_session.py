@@ -106,10 +106,15 @@ class ClientSession:
 
     @property
     def snapshot_time(self) -> Timestamp | None:
-        """As of when a snapshot session reads; None before its first read, and for others.
+        """As of when a snapshot session reads; None before its first read.
 
         Another session that is started with it reads the same.
+
+        Raises:
+            InvalidOperation: it is no snapshot session.
         """
+        if not self._state.options.snapshot:
+            raise InvalidOperation("only a snapshot session has a snapshot_time")
         return self._state.snapshot_time
 
     @property
