@@ -31,6 +31,7 @@ pytest_plugins = [
     "tests.support.fix_server",
     "tests.support.fix_socks",
     "tests.support.fix_task_doors",
+    "tests.support.fix_ways",
 ]
 
 

@@ -90,7 +90,8 @@ def check_write(document: Document) -> None:
     errors = document.get("writeErrors")
     if errors:
         raise write_error(errors[-1])
-    check_write_concern(document)
+    if "writeConcernError" in document:
+        check_write_concern(document)
 
 
 def check_write_concern(document: Document) -> None:

@@ -36,11 +36,11 @@ class Worker(greenlet):
 
     def __init__(self, workers: Workers) -> None:
         super().__init__(self._work, workers.hub)
-        self._workers = workers
+        self.workers = workers
 
     def _work(self) -> None:
         """Run calls until told to stop with None, or until there are idle workers enough."""
-        workers = self._workers
+        workers = self.workers
         hub_switch = workers.hub_switch
         # Not an argument: a greenlet keeps those of its first switch for as long as it lives.
         call: Call | None = hub_switch()

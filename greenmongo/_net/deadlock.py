@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from greenmongo._core.pool_rules import ConnectionState
 from greenmongo._core.requests.deadlock import find_deadlocked
 
 if TYPE_CHECKING:
@@ -24,7 +25,21 @@ def break_deadlock(pool: Pool) -> None:
     while to_visit:
         visited = to_visit.pop()
         if visited not in waited_for:
-            waited_for[visited] = visited.waited_for()
+            waited_for[visited] = _waited_for(visited)
             to_visit += filter(None, waited_for[visited])
     if pool in find_deadlocked(waited_for):
         pool.preempt()
+
+
+def _waited_for(pool: Pool) -> list[Pool | None]:
+    """Return, for each connection, the pool that the request which has it waits for.
+
+    None stands for a connection that will come back, or can be opened.
+    """
+    if not pool.waiting_count or len(pool.connections) != pool.limits.max_size:
+        return [None]
+    held = ConnectionState.HELD
+    return [
+        each.holder.waits_for if each.state is held and each.holder is not None else None
+        for each in pool.connections
+    ]

@@ -27,6 +27,7 @@ from greenmongo._net.leftover import wait_for_leftover
 from greenmongo._net.observers.command import CommandMonitoring
 from greenmongo._net.operation import Operation
 from greenmongo._net.operation_in_session import OperationInSession
+from greenmongo._net.ordinary import run_ordinarily
 from greenmongo._net.pool import Pool
 from greenmongo._net.request_table import RequestTable
 from greenmongo._net.roll_back import roll_back
@@ -139,20 +140,25 @@ class Engine:
         if session is None and command.lease is not None:
             # Driver Sessions, "Sessions and Cursors": in that which it was opened in.
             session = command.lease.explicit
-        if session is None:
-            operation = Operation(self, command, holder)
-        else:
-            operation = OperationInSession(self, command, holder, session)
         worker = getcurrent()
         if not isinstance(worker, Worker):
-            return self._run(operation, command, session)
+            return self._run(command, holder, session)
         worker.is_driving = True
         try:
-            return self._run(operation, command, session)
+            return self._run(command, holder, session)
         finally:
             worker.is_driving = False
 
-    def _run(self, operation: Operation, command: Command, session: SessionLike | None) -> Reply:
+    def _run(
+        self, command: Command, holder: RequestHolder | None, session: SessionLike | None
+    ) -> Reply:
+        if holder is None and session is None and self._tracing is None:
+            return run_ordinarily(self, command)
+        operation = (
+            Operation(self, command, holder)
+            if session is None
+            else OperationInSession(self, command, holder, session)
+        )
         if self._tracing is None:
             return operation.run()
         state = None if session is None else session._state

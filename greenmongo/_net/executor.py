@@ -12,6 +12,7 @@ from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from gevent.hub import getcurrent
 from pymongo.errors import PyMongoError
 from pymongo.monitoring import CommandListener
 
@@ -25,6 +26,7 @@ from greenmongo._hub.process_state import process_generation
 from greenmongo._hub.run_once import RunOnce
 from greenmongo._hub.thread import HubThread
 from greenmongo._hub.upcall import may_wait_here
+from greenmongo._hub.workers import Worker
 from greenmongo._net.bound_session import BOUND_SESSION
 from greenmongo._net.caller_context import carries_context
 from greenmongo._net.closed_client import used_after_close
@@ -114,6 +116,14 @@ class Executor(SessionExecutor):
         if engine is None or not engine.thread.is_usable:
             engine = self.open()
         thread = engine.thread
+        worker = getcurrent()
+        if (
+            isinstance(worker, Worker)
+            and worker.workers is thread.workers
+            and not worker.is_driving
+        ):
+            # What a task awaits runs here already, and may wait. As below, but at once.
+            return engine.execute(command, session)
         if thread.is_current():
             if may_wait_here():
                 return engine.execute(command, session)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from itertools import count
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gevent
 from greenlet import GreenletExit
@@ -21,24 +21,18 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
 )
 
-from greenmongo._core.change_stream_plan import labelled_as_resumable
-from greenmongo._core.command import Command, Reply, ReplyShape, Retryability
+from greenmongo._core.command import Command, Reply, Retryability
 from greenmongo._core.configured_timeouts import with_configured_timeouts
-from greenmongo._core.cursors.opened import kill_command_for
 from greenmongo._core.error_labels import RETRYABLE_WRITE_ERROR
 from greenmongo._core.read_modes import PRIMARY
-from greenmongo._core.reply import command_error, write_concern_failure
+from greenmongo._core.reply import write_concern_failure
 from greenmongo._core.retry_policy import RetryPolicy
 from greenmongo._core.retryable_errors import error_to_raise, is_state_change
-from greenmongo._core.server_codes import (
-    REAUTHENTICATION_REQUIRED,
-    SERVER_5_0_WIRE_VERSION,
-    STATE_CHANGE_CODES,
-)
+from greenmongo._core.server_codes import REAUTHENTICATION_REQUIRED, SERVER_5_0_WIRE_VERSION
 from greenmongo._net.await_checkout import checkout_to_await
 from greenmongo._net.connection import next_request_id
-from greenmongo._net.cursor_lease import CursorLease, SessionKeeper, ends_cursor
-from greenmongo._net.holder import CursorHolder
+from greenmongo._net.cursor_following import follow_cursor, grant_lease
+from greenmongo._net.cursor_lease import CursorLease, ends_cursor
 from greenmongo._net.operation_session import (
     absorb_abandonment,
     absorb_error,
@@ -46,16 +40,15 @@ from greenmongo._net.operation_session import (
     numbered_write,
     session_for,
 )
+from greenmongo._net.refusals import error_of, report_write_concern
 from greenmongo._net.round_trip import complete_for, round_trip
 from greenmongo._net.time_limit import deadline_of_caller, deadline_of_command, has_timeout
-from greenmongo._net.unread_reply import kill_cursors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from greenmongo._core.sessions.client_session import SessionLike, SessionState
     from greenmongo._core.types import Address, Document, ReadMode
     from greenmongo._net.connection import Connection
+    from greenmongo._net.first_attempt import FirstAttempt
     from greenmongo._net.holder import Holder, RequestHolder
     from greenmongo._net.observers.tracing import OperationTrace
     from greenmongo._net.operation_context import OperationContext
@@ -73,6 +66,7 @@ class Operation:
         "_command",
         "_context",
         "_deadline",
+        "_first",
         "_has_own_session",
         "_holder",
         "_id",
@@ -118,6 +112,19 @@ class Operation:
         """What the cursor lives on that is opened, read on or closed."""
         self._lost: Connection | None = None
         """On which a reply that nobody will read may have opened a cursor."""
+        self._first: FirstAttempt | None = None
+        """That which was made already, until its outcome is judged."""
+
+    def go_on(self, first: FirstAttempt) -> Reply:
+        """Judge what an attempt, made elsewhere, has come to, and run the command as `run` does."""
+        self._first = first
+        self._preference = self._command.read_preference
+        self._session, self._txn_number = first.session, first.txn_number
+        lease = self._command.lease
+        self._has_own_session = lease is None or lease.session is not first.session
+        if self._id is None:
+            self._id = first.request_id
+        return self.run()
 
     def run(self) -> Reply:
         """Run the command, and again where the specifications allow it.
@@ -154,7 +161,7 @@ class Operation:
         to_raise: PyMongoError | None = None
         for attempt in count(1):
             try:
-                server = self._select(avoid)
+                server = self._select(avoid) if self._first is None else self._first.server
             except ServerSelectionTimeoutError:
                 # Retryable Writes, "Executing Retryable Write Commands", and Retryable Reads, 1
                 # and 3a: of a retry, the error of the attempt before says more.
@@ -242,21 +249,19 @@ class Operation:
 
     def _attempt(self, server: Server) -> Reply:
         command, holder = self._command, self._holder
-        timeout = None if self._deadline is None else self._deadline.remaining(monotonic())
-        if holder is not None and holder.strict and self._needs_primary():
-            holder.follow_primary(server.pool)
-        kept_by = self._kept_by()
-        if command.awaits_data:
-            connection, self._command = checkout_to_await(server.pool, command, kept_by, timeout)
-        else:
-            connection = server.pool.checkout(kept_by, timeout)
-        server.operation_count += 1
+        first, self._first = self._first, None
+        connection = self._checkout(server) if first is None else first.checked_out()
         try:
-            if self._session is None:
-                # Only now: callers in the wait queue need no session yet.
-                self._take_session(server, connection)
-            self._tries += 1
-            document = self._execute_on(server, connection)
+            if first is None:
+                if self._session is None:
+                    # Only now: callers in the wait queue need no session yet.
+                    self._take_session(server, connection)
+                self._tries += 1
+                document = self._round_trip(server, connection)
+            else:
+                self._tries += 1
+                document = first.reply()
+            document = self._judged(document, server, connection)
         except AutoReconnect as error:
             self._on_connection_error(server, connection, error)
             raise
@@ -275,6 +280,20 @@ class Operation:
                 server.address, command.read_preference, self._context.topology.primary
             )
         return Reply(document, server.address, self._lease)
+
+    def _checkout(self, server: Server) -> Connection:
+        """Return a connection, and count the operation that uses it."""
+        command, holder = self._command, self._holder
+        timeout = None if self._deadline is None else self._deadline.remaining(monotonic())
+        if holder is not None and holder.strict and self._needs_primary():
+            holder.follow_primary(server.pool)
+        kept_by = self._kept_by()
+        if command.awaits_data:
+            connection, self._command = checkout_to_await(server.pool, command, kept_by, timeout)
+        else:
+            connection = server.pool.checkout(kept_by, timeout)
+        server.operation_count += 1
+        return connection
 
     def _kept_by(self) -> Holder | None:
         """Return what keeps the connection that the operation is to run on."""
@@ -333,65 +352,35 @@ class Operation:
         """Draw the conclusions from a reply that is still to come."""
         absorb_abandonment(self._session)
 
-    def _execute_on(self, server: Server, connection: Connection) -> Document:
-        """Run the command on a connection and return the reply, if it is a success."""
-        document = self._round_trip(server, connection)
+    def _judged(self, document: Document, server: Server, connection: Connection) -> Document:
+        """Return the reply, if it is a success; that to another try, if that is asked for."""
         if document.get("code") == REAUTHENTICATION_REQUIRED and not document.get("ok"):
             # Authentication, "Reauthentication": the server has done nothing yet, so the command is
             # sent once more whatever it is.
             left = None if self._deadline is None else self._deadline.remaining(monotonic())
             self._context.reauthenticate(connection, left)
             document = self._round_trip(server, connection)
+        command = self._command
         if not document.get("ok"):
-            raise self._error_of(document, connection)
-        if not self._command.acknowledged:
+            raise error_of(command, document, connection)
+        if not command.acknowledged:
             return document
         if document.get("writeConcernError"):
             self._judge_write_concern(document, server, connection)
-        if self._command.opens_cursor or self._lease is not None:
-            self._follow_cursor(document, server, connection)
-        return document
-
-    def _error_of(self, document: Document, connection: Connection) -> PyMongoError:
-        """Return what a reply that is no success says, with the labels that it should have."""
-        error = command_error(document)
-        known = connection.description
-        if known is None or self._command.shape is not ReplyShape.NEXT_BATCH:
-            return error
-        return labelled_as_resumable(error, known.max_wire_version)
-
-    def _follow_cursor(self, document: Document, server: Server, connection: Connection) -> None:
-        """Grant a lease to a cursor that was opened, end that of one which is exhausted."""
-        cursor = document.get("cursor")
-        is_open = isinstance(cursor, dict) and bool(cursor.get("id"))
         if self._lease is not None:
-            if connection.streaming is not None and connection.holder is None:
-                self._lease.holder = CursorHolder(server.pool, connection)
-            if not is_open:
-                self._lease.end()
-        elif is_open:
-            context, holder = self._context, None
-            # In a request all goes over one connection anyway, as long as the request lasts.
-            if context.options.load_balanced and connection.holder is None:
-                holder = CursorHolder(server.pool, connection)
-            session, keeper = self._session if self._has_own_session else None, None
-            if isinstance(self._command.lease, SessionKeeper) and self._explicit() is None:
-                session, keeper = self._session, self._command.lease
-                keeper.take(session, context.sessions, context.thread)
-            self._has_own_session = False
-            kill = self._killer_of(cursor, server.address)
-            self._lease = CursorLease(
-                context.sessions, context.thread, session, holder, kill, self._explicit(), keeper
+            follow_cursor(self._lease, document, server, connection)
+        elif command.opens_cursor:
+            self._lease = grant_lease(
+                self._context,
+                command,
+                document,
+                server,
+                connection,
+                self._session,
+                self._explicit(),
             )
-
-    def _killer_of(self, cursor: Any, address: Address) -> Callable[[CursorLease], object] | None:
-        """Return what closes a cursor that was opened now, if nobody else does."""
-        kill = kill_command_for(cursor)
-        if kill is None:
-            return None
-        context = self._context
-        command = kill_cursors(kill, self._command.read_preference, address)
-        return lambda lease: context.execute_later(command._replace(lease=lease))
+            self._has_own_session = self._has_own_session and self._lease is None
+        return document
 
     def _round_trip(self, server: Server, connection: Connection) -> Document:
         """Send the command as it is to be sent now; return the reply, whatever it says."""
@@ -427,18 +416,11 @@ class Operation:
     ) -> None:
         """Report that the primary steps down, and raise if the write is to be sent again.
 
-        SDAM, "'not writable primary' and 'node is recovering'", and Retryable Writes,
-        "RetryableWriteError Labels", count the error of a write concern like one of the command.
-        After the last try the reply goes to the caller, who is told by it that the write happened.
+        Retryable Writes, "RetryableWriteError Labels", counts the error of a write concern like
+        one of the command. After the last try the reply goes to the caller, who is told by it that
+        the write happened.
         """
-        failure = document["writeConcernError"]
-        if failure.get("code") in STATE_CHANGE_CODES:
-            version = document.get("topologyVersion")
-            self._context.topology.report_error(
-                server.address,
-                NotPrimaryError(failure.get("errmsg", ""), {**failure, "topologyVersion": version}),
-                connection,
-            )
+        report_write_concern(self._context, document, server, connection)
         if RETRYABLE_WRITE_ERROR in (document.get("errorLabels") or ()):
             error = write_concern_failure(document)
             if error is not None and self._policy().may_send_again(

@@ -93,7 +93,8 @@ class Pool:
         self.await_turns = AwaitTurns(hub, address, limits.max_size)
         self._drain = drain
         self._break_deadlock = break_deadlock
-        self._all: set[Connection] = set()
+        self.connections: set[Connection] = set()
+        """Those that are open."""
         self._idle: deque[Connection] = deque()
         self._observer = PoolObserver(publisher or Publisher(), address)
         self._wait_queue = WaitQueue(hub, limits.wait_timeout, self._timeout_error)
@@ -116,7 +117,7 @@ class Pool:
     @property
     def size(self) -> int:
         """Connections open or being opened (CMAP's totalConnectionCount)."""
-        return len(self._all) + self._filler.establishing
+        return len(self.connections) + self._filler.establishing
 
     @property
     def created_count(self) -> int:
@@ -144,7 +145,13 @@ class Pool:
             PoolCleared: the pool is paused because its server failed.
             AutoReconnect: connecting failed.
         """
-        if holder is not None:
+        if holder is None:
+            connection = None if self._observer.is_wanted() else self._take_idle()
+            if connection is not None:
+                # Nearly always: one is idle, and nobody has to be told.
+                connection.state = _IN_USE
+                return connection
+        else:
             bound = holder.bound.get(self)
             if bound is not None and self._keep_bound(holder, bound, timeout):
                 bound.state = _IN_USE
@@ -176,7 +183,10 @@ class Pool:
                 connection.state = _DRAINING
                 self._drain(self, connection)
             return
-        self._finish(connection)
+        if connection.holder is None and connection.awaits is None:
+            self._give_back(connection)
+        else:
+            self._finish(connection)
 
     def drained(self, connection: Connection) -> None:
         """Take a connection back whose late reply has been read, or which was given up."""
@@ -197,7 +207,7 @@ class Pool:
                     self._break_deadlock(holder.waits_for)
                 return
             holder.unbind(self, broken=was_left)
-        self._take_back(connection)
+        self._give_back(connection)
 
     def release(self, connection: Connection) -> None:
         """Take a connection back at the end of what it was bound to."""
@@ -232,7 +242,7 @@ class Pool:
             self._discard(self._idle.popleft(), ConnectionClosedReason.STALE)
         if interrupt:
             self._filler.stop(partial(interruption, self.address))
-            for connection in [each for each in self._all if each.state in _OUT]:
+            for connection in [each for each in self.connections if each.state in _OUT]:
                 # An operation that waits for its reply brings it back by itself.
                 if not connection.stream.interrupt(interruption(self.address)):
                     self._discard(connection, ConnectionClosedReason.STALE)
@@ -245,7 +255,7 @@ class Pool:
         # Each connection has its generation, so there is no map of them by service.
         self._observer.pool_cleared(service_id=service_id)
         self._filler.make_stale(service_id)
-        for connection in [c for c in self._all if c.service_id == service_id]:
+        for connection in [c for c in self.connections if c.service_id == service_id]:
             connection.generation = STALE
             if connection in self._idle:
                 self._idle.remove(connection)
@@ -260,7 +270,7 @@ class Pool:
         self._wait_queue.fail_all(partial(not_ready, self.address, self.state))
         self._idle.clear()
         self._filler.stop(gevent.GreenletExit)
-        for connection in list(self._all):
+        for connection in list(self.connections):
             if connection.state is _AVAILABLE:
                 self._discard(connection, ConnectionClosedReason.POOL_CLOSED)
             elif connection.state is _HELD:
@@ -273,13 +283,13 @@ class Pool:
 
     def admit(self, connection: Connection) -> None:
         """Add a connection that was just established, and give it to whoever waits."""
-        self._all.add(connection)
+        self.connections.add(connection)
         connection.stream.on_break = partial(self._on_break, connection)
         self._give_back(connection)
 
     def abandon_after_fork(self) -> None:
         """Close this process's copies of the parent's sockets (CMAP "Forking")."""
-        for connection in self._all:
+        for connection in self.connections:
             connection.stream.abandon_after_fork()
 
     def tidy_up(self) -> None:
@@ -318,10 +328,11 @@ class Pool:
         if self._wait_queue.entries:
             # Nobody overtakes those who wait (CMAP "WaitQueue": fair).
             return None
-        now = monotonic() if self.limits.max_idle_time is not None else 0.0
+        # Whatever makes connections stale closes those that are idle: only time goes by for them.
+        now = None if self.limits.max_idle_time is None else monotonic()
         while self._idle:
             connection = self._idle.pop()
-            if connection.is_usable and not self._is_perished(connection, now):
+            if connection.is_usable and (now is None or not self._is_perished(connection, now)):
                 return connection
             self._discard(connection)
         return None
@@ -337,7 +348,7 @@ class Pool:
     def _wait_for_one(self, holder: Holder | None, timeout: float | None) -> Connection:
         """Enter the wait queue (CMAP "WaitQueue") and wait to be served."""
         queue = self._wait_queue
-        waiting, open_count = len(queue.entries), len(self._all)
+        waiting, open_count = len(queue.entries), len(self.connections)
         if not may_wait(waiting=waiting, open_count=open_count, limits=self.limits):
             raise too_many_waiting(self.address, self.limits)
         entry = queue.enter()
@@ -358,22 +369,9 @@ class Pool:
             if holder is not None:
                 holder.waits_for = None
 
-    def waited_for(self) -> list[Pool | None]:
-        """Return, for each connection, the pool that the request which has it waits for.
-
-        None stands for a connection that will come back, or can be opened.
-        """
-        is_full = self.size == self.limits.max_size and not self._filler.establishing
-        if not self._wait_queue.entries or not is_full:
-            return [None]
-        return [
-            each.holder.waits_for if each.state is _HELD and each.holder is not None else None
-            for each in self._all
-        ]
-
     def preempt(self) -> None:
         """Give a held connection to those who wait."""
-        held = [each for each in self._all if each.state is _HELD]
+        held = [each for each in self.connections if each.state is _HELD]
         # Rather from one that does not insist on keeping it.
         self._take_from_holder(
             min(held, key=lambda c: (c.holder is not None and c.holder.strict, c.number))
@@ -383,25 +381,19 @@ class Pool:
         """Take a held connection away; its holder learns of that when it wants it again."""
         if connection.holder is not None:
             connection.holder.unbind(self, broken=True)
-        self._take_back(connection)
+        self._give_back(connection)
 
     def _timeout_error(self, waited: float) -> Exception:
         busy = self.size - len(self._idle)
-        held = Counter(each.holder.kind for each in self._all if each.holder is not None)
+        held = Counter(each.holder.kind for each in self.connections if each.holder is not None)
         return wait_queue_timeout(self.address, waited, self.limits, busy=busy, held=held)
-
-    def _take_back(self, connection: Connection) -> None:
-        """Take a connection from whoever had it."""
-        if connection.checkout_published:
-            connection.checkout_published = False
-            self._observer.checked_in(connection)
-            self._give_back(connection)
-        else:
-            self._give_back(connection)
 
     def _give_back(self, connection: Connection) -> None:
         """Give a connection to who waits longest, or to the idle ones; close it if perished."""
-        if connection not in self._all:
+        if connection.checkout_published:
+            connection.checkout_published = False
+            self._observer.checked_in(connection)
+        if connection not in self.connections:
             return
         if (
             not connection.is_usable
@@ -435,8 +427,8 @@ class Pool:
 
     def _discard(self, connection: Connection, reason: str | None = None) -> None:
         """Close a connection (CMAP "Closing a Connection"); why can be seen if it is not given."""
-        if connection in self._all:
-            self._all.remove(connection)
+        if connection in self.connections:
+            self.connections.remove(connection)
             connection.state = ConnectionState.CLOSED
             error = connection.stream.error
             if reason is None:

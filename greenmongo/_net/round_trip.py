@@ -63,7 +63,6 @@ def complete_for(
     context: OperationContext,
     command: Command,
     address: Address,
-    *,
     preference: ReadMode | None,
     session: SessionState | None,
     txn_number: int | None,
@@ -137,7 +136,6 @@ def round_trip(
     connection: Connection,
     command: Command,
     body: Document,
-    *,
     request_id: int,
     operation_id: int,
     session: SessionState | None,
@@ -204,11 +202,24 @@ def _message_for(
     known = connection.description
     if command.requires is not None:
         _check_requirement(command.requires, known)
-    streams = command.streams and _may_stream(connection, session)
-    message = _encode(context, command, body, request_id, streams=streams)
+    options = command.codec_options
+    is_plain = options is context.plain_options or not codecs_are_users(options)
+    if is_plain and is_quickly_encoded(command.body.values()):
+        encoded = bson.encode(body, codec_options=options)
+    else:
+        encoded = upcall(lambda: bson.encode(body, codec_options=options))
+    flags = 0
+    if not command.acknowledged:
+        flags = MORE_TO_COME
+    elif command.streams and _may_stream(connection, session):
+        flags = EXHAUST_ALLOWED
+    message = encode_op_msg(
+        request_id, encoded, flags=flags, sequences=command.sequences, checkpoint=checkpoint
+    )
     if known is not None and command.operation_id is None:
         # Whether one of many documents is too large, the server judges better.
-        check_message_size(command.name, len(message), known.max_bson_size)
+        if len(message) > known.max_bson_size:
+            check_message_size(command.name, len(message), known.max_bson_size)
         if not command.acknowledged:
             _check_unacknowledged(command, len(message), known)
     if connection.compressor is not None and command.may_compress:
@@ -243,29 +254,6 @@ def _may_stream(connection: Connection, session: SessionState | None) -> bool:
     holder = connection.holder
     is_own = session is None or session.is_implicit
     return is_own and (holder is None or holder.kind is HolderKind.CURSOR)
-
-
-def _encode(
-    context: OperationContext,
-    command: Command,
-    body: Document,
-    request_id: int,
-    *,
-    streams: bool,
-) -> bytes | memoryview:
-    options = command.codec_options
-    is_plain = options is context.plain_options or not codecs_are_users(options)
-    if is_plain and is_quickly_encoded(command.body.values()):
-        encoded = bson.encode(body, codec_options=options)
-    else:
-        encoded = upcall(lambda: bson.encode(body, codec_options=options))
-    return encode_op_msg(
-        request_id,
-        encoded,
-        flags=EXHAUST_ALLOWED if streams else 0 if command.acknowledged else MORE_TO_COME,
-        sequences=command.sequences,
-        checkpoint=checkpoint,
-    )
 
 
 def _compress(message: bytes | memoryview, compressor: Compressor) -> bytes:
@@ -332,12 +320,16 @@ def _take_apart(
     session: SessionState | None,
 ) -> Document:
     """Return a reply that has come, decoded and checked. Others may have their turn meanwhile."""
-    sequences = command.sequences
+    options, sequences = command.codec_options, command.sequences
+    reply: Document
     try:
         if len(body) <= DECODE_CHUNK:
-            reply = _decode(context, command, bytes(body))
+            if options is context.plain_options and command.user_documents:
+                # Nearly always: it is known how. As `_decode`, without the call.
+                reply = bson.decode(bytes(body), options)
+            else:
+                reply = _decode(context, command, bytes(body))
         elif command.user_documents:
-            options = command.codec_options
             reply = receive_large(body, options, lambda part: _decode(context, command, part))
         else:
             reply = upcall(lambda: bson.decode(bytes(body)))

@@ -94,6 +94,9 @@ class Topology:
         self._on_options = on_options
         self._changed = Event()
         self._is_closed = False
+        self._sole: Server | None = None
+        self._sole_of: TopologyDescription | None = None
+        """What `_sole` was worked out from."""
         self._events = TopologyObserver(publisher)
         self._events.opened()
         self._seed_list: SeedList | None = None
@@ -118,6 +121,28 @@ class Topology:
     def is_empty(self) -> bool:
         """Whether no server is left, and none can be learnt of."""
         return not self.description.servers and self._seed_list is None
+
+    def sole_writable(self) -> Server | None:
+        """Return the only writable server, None if it takes more to say where operations go.
+
+        Worked out once for each description, as nearly every operation asks.
+        """
+        description = self.description
+        if self._sole_of is not description:
+            self._sole, self._sole_of = self._find_sole(description), description
+        return self._sole
+
+    def _find_sole(self, description: TopologyDescription) -> Server | None:
+        options, writable = self._options, description.writable
+        if (
+            len(writable) != 1
+            or self._is_closed
+            or description.compatibility_error is not None
+            or options.load_balanced
+            or options.server_selector is not None
+        ):
+            return None
+        return self.servers.get(writable[0].address)
 
     def select(
         self,

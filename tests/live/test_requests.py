@@ -348,7 +348,7 @@ def test_R24_a_greenlet_killed_during_an_operation_leaves_nothing(
             client.admin.command("sleep", 1, millis=10_000, lock="none")
 
         victim: Greenlet[[], None] = gevent.spawn(request)
-        wait_until(lambda: any(each.state is IN_USE for each in list(pool_of(client)._all)))
+        wait_until(lambda: any(each.state is IN_USE for each in list(pool_of(client).connections)))
         assert rows(client) == 1
         victim.kill()
         assert isinstance(victim.value, GreenletExit)

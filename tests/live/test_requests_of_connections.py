@@ -185,7 +185,7 @@ def test_R35_a_new_connection_is_logged_in(
 
 def lose_bound_connection(client: Any) -> None:
     """Have the server hang up on the only connection, with a message that makes no sense."""
-    (connection,) = pool_of(client)._all
+    (connection,) = pool_of(client).connections
     client._executor.thread.call(connection.stream.send, b"\\x01\\0\\0\\0" + bytes(12), 5.0)
 
 

@@ -130,7 +130,7 @@ def test_the_late_reply_of_one_who_waits_elsewhere_may_be_the_last_thing(
 
 
 def owners(pool: Pool) -> list[Holder]:
-    return [each.holder for each in pool._all if each.holder is not None]
+    return [each.holder for each in pool.connections if each.holder is not None]
 
 
 def test_requests_that_read_here_and_there_all_come_to_an_end(

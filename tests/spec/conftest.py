@@ -19,10 +19,14 @@ from tests.spec.unified.deployments import Candidate, Deployment
 from tests.spec.unified.outcomes import Mismatch, NotApplicable, Unsupported
 from tests.spec.unified.play import play
 from tests.support.fix_server import TEST_COMMANDS
+from tests.support.fix_ways import Way, set_way
 
 VARIABLE = "GREENMONGO_SPECS"
 APIS_VARIABLE = "GREENMONGO_SPEC_APIS"
+WAYS_VARIABLE = "GREENMONGO_SPEC_WAYS"
 OWN_DATA = Path(__file__).parent / "data"
+WAYS = ("straight",) if os.environ.get(VARIABLE) else ("straight", "general")
+"""The specifications' own files are many: both ways only if it is asked for."""
 
 RunCase: TypeAlias = Callable[[Case], None]
 RunUnified: TypeAlias = Callable[[UnifiedCase], None]
@@ -175,11 +179,20 @@ def spec_api(request: pytest.FixtureRequest) -> Iterator[Api]:
         yield api
 
 
+@pytest.fixture(params=os.environ.get(WAYS_VARIABLE, ",".join(WAYS)).split(","))
+def spec_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Way:
+    """Each way of operations in turn."""
+    way: Way = request.param
+    set_way(monkeypatch, way)
+    return way
+
+
 @pytest.fixture
 def run_unified(
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
     spec_api: Api,
+    spec_way: Way,
     candidates: list[Candidate],
 ) -> RunUnified:
     """Provide a function that runs a test of the unified format on one API."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 from typing import TYPE_CHECKING
 
 from greenmongo._core.sessions.server_session import ServerSession
@@ -33,22 +34,22 @@ class ServerSessionPool:
 
     def acquire(self, now: float, timeout_minutes: int | None) -> ServerSession:
         """Return the most recently used session that will not expire soon, or a new one."""
-        free = self._free
+        free, oldest = self._free, _oldest_last_use(now, timeout_minutes)
         while free:
             try:
                 session = free.pop()
             except IndexError:  # another thread has taken the last one
                 break
-            if not _expires_soon(session, now, timeout_minutes):
+            if session.last_use >= oldest:
                 return session
         return ServerSession(self._new_id(), now)
 
     def release(self, session: ServerSession, now: float, timeout_minutes: int | None) -> None:
         """Take a session back unless it is dirty or about to expire."""
-        free = self._free
+        free, oldest = self._free, _oldest_last_use(now, timeout_minutes)
         while free:
             try:
-                if not _expires_soon(free[0], now, timeout_minutes):
+                if free[0].last_use >= oldest:
                     break
                 free.popleft()
             except IndexError:  # another thread has taken the last one
@@ -64,7 +65,6 @@ class ServerSessionPool:
         return left
 
 
-def _expires_soon(session: ServerSession, now: float, timeout_minutes: int | None) -> bool:
-    if timeout_minutes is None:
-        return False
-    return now - session.last_use > timeout_minutes * 60 - EXPIRY_MARGIN
+def _oldest_last_use(now: float, timeout_minutes: int | None) -> float:
+    """Return when a session must have been used last so that it does not expire soon."""
+    return -inf if timeout_minutes is None else now - timeout_minutes * 60 + EXPIRY_MARGIN
