@@ -1,4 +1,4 @@
-"""The async cursors. Documents that are here are handed out here; only fetching more crosses.
+"""The async cursors. Documents that are here are decoded here; only fetching more crosses.
 
 Cursors may be awaited, which gives the cursor itself. That matters for those of a command, as
 PyMongo sends it when its method is awaited, and Motor when the cursor is first used.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections import deque
 from collections.abc import Mapping
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast, overload
 
 from pymongo.errors import InvalidOperation
@@ -39,6 +40,9 @@ DocT = TypeVar("DocT", bound=Mapping[str, Any])
 OtherT = TypeVar("OtherT", bound=Mapping[str, Any])
 CursorT_co = TypeVar("CursorT_co", bound="Cursor[Any] | CommandCursor[Any]", covariant=True)
 
+TURN = 0.001
+"""Seconds that a task decodes documents before others of its loop have their turn."""
+
 
 class _Buffered(Facade[CursorT_co], Pending[Any], Generic[CursorT_co, DocT]):
     """What both kinds of async cursor share.
@@ -54,6 +58,8 @@ class _Buffered(Facade[CursorT_co], Pending[Any], Generic[CursorT_co, DocT]):
         def __await__(self) -> Generator[Any, Any, Self]: ...
 
     _is_unopened = False
+    _turn_ends = 0.0
+    """When other tasks of the loop shall have their turn."""
 
     @classmethod
     def _wrap(cls, parent: Facade[Any], sync: Any) -> Any:
@@ -101,7 +107,7 @@ class _Buffered(Facade[CursorT_co], Pending[Any], Generic[CursorT_co, DocT]):
     async def __anext__(self) -> DocT:
         internals = await self._opened() if self._is_unopened else self._internals
         buffer = internals.buffer
-        while buffer or (self._sync.alive and await self._dispatcher.call(internals.refill)):
+        while buffer or (self._sync.alive and await self._has_more(internals.refill)):
             try:
                 document: DocT = buffer.popleft()
             except IndexError:  # another reader was quicker
@@ -109,6 +115,37 @@ class _Buffered(Facade[CursorT_co], Pending[Any], Generic[CursorT_co, DocT]):
             return document
         internals.check_whole()
         raise StopAsyncIteration
+
+    async def _has_more(self, refill: Callable[[], bool]) -> bool:
+        """Decode some of what is here, or else fetch something with `refill`; False at the end.
+
+        After True there may still be no document: then it is to be asked again.
+        """
+        if self._internals.decode_here():
+            if perf_counter() >= self._turn_ends:
+                # Few programs come here, and none waits for it before.
+                from anyio.lowlevel import checkpoint
+
+                await checkpoint()
+                self._turn_ends = perf_counter() + TURN
+            return True
+        has_more = await self._dispatcher.call(refill)
+        self._turn_ends = perf_counter() + TURN
+        return has_more
+
+    async def _documents(self, length: int | None) -> list[DocT]:
+        """Return the next `length` documents, or all the rest."""
+        if length is not None and length < 1:
+            raise ValueError("to_list() length must be greater than 0")
+        internals = await self._opened()
+        buffer = internals.buffer
+        result: list[DocT] = []
+        while buffer or (self._sync.alive and await self._has_more(internals.refill_list)):
+            internals.take_into(result, length)
+            if len(result) == length:
+                return result
+        internals.check_whole()
+        return result
 
     async def next(self) -> DocT:
         """Return the next document.
@@ -125,10 +162,7 @@ class _Buffered(Facade[CursorT_co], Pending[Any], Generic[CursorT_co, DocT]):
         Raises:
             ValueError: `length` is less than 1.
         """
-        internals = await self._opened()
-        if internals.is_complete:
-            return self._sync.to_list(length)
-        return await self._dispatcher.call(self._sync.to_list, length)
+        return await self._documents(length)
 
     async def close(self) -> None:
         """Close this cursor, on the server as well."""
@@ -257,6 +291,11 @@ class _Unopened:
     def refill(self) -> bool:
         return False
 
+    refill_list = decode_here = refill
+
+    def take_into(self, _result: list[Any], _length: int | None) -> None:
+        return
+
     def check_whole(self) -> None:
         return
 
@@ -268,9 +307,6 @@ class _Unopened:
 
     def close(self) -> None:
         self.is_closed = True
-
-    def to_list(self, _length: int | None) -> list[Any]:
-        return []
 
 
 class AsyncCommandCursor(_Buffered[CommandCursor[DocT], DocT], Generic[DocT]):

@@ -66,7 +66,8 @@ class AsyncGridOutCursor(AsyncCursor[Any]):
         Raises:
             ValueError: `length` is less than 1.
         """
-        return [AsyncGridOut._wrap(self, each) for each in await super().to_list(length)]
+        documents = await self._documents(length)
+        return [AsyncGridOut._wrap(self, file_of(self._sync, each)) for each in documents]
 
     @overload
     def __getitem__(self, index: int) -> Coroutine[Any, Any, AsyncGridOut]: ...

@@ -16,7 +16,7 @@ from bridge._gridfs.grid_out import AsyncGridOut
 from bridge._motor.habits import EagerTasks, MotorCursor
 from greenmongo import GridFSBucket, GridIn, GridOut
 from greenmongo.gridfs import DEFAULT_CHUNK_SIZE
-from greenmongo.lowlevel import download_of, file_of
+from greenmongo.lowlevel import file_of
 
 if TYPE_CHECKING:
     from pymongo.write_concern import WriteConcern
@@ -87,15 +87,7 @@ class AsyncIOMotorGridOut(EagerTasks[GridOut], AsyncGridOut):
 
 
 class AsyncIOMotorGridOutCursor(MotorCursor, AsyncGridOutCursor):
-    """The files that a query finds, each as an `AsyncIOMotorGridOut`."""
-
-    async def to_list(self, length: int | None = None) -> list[Any]:
-        """Return the documents of the next `length` files, or of all the rest, as Motor does.
-
-        Raises:
-            ValueError: `length` is negative.
-        """
-        return [download_of(each).file for each in await MotorCursor.to_list(self, length)]
+    """The files that a query finds, each as an `AsyncIOMotorGridOut`; in lists as documents."""
 
     def next_object(self) -> Any:
         """Return a file that has been fetched, None if all were taken. Deprecated."""

@@ -81,6 +81,8 @@ class MotorCursor(EagerTasks[Any]):
         _internals: CursorInternals
 
         async def _opened(self) -> CursorInternals: ...
+        async def _documents(self, length: int | None) -> list[Any]: ...
+        async def _has_more(self, refill: Callable[[], bool]) -> bool: ...
         async def __anext__(self) -> Any: ...
 
     async def to_list(self, length: int | None = None) -> list[Any]:
@@ -97,8 +99,7 @@ class MotorCursor(EagerTasks[Any]):
             raise InvalidOperation("to_list of a tailable cursor would never end")
         if length == 0:
             return []
-        result: list[Any] = await self._dispatcher.call(self._sync.to_list, length)
-        return result
+        return await self._documents(length)
 
     @property
     def fetch_next(self) -> asyncio.Future[bool]:
@@ -108,9 +109,10 @@ class MotorCursor(EagerTasks[Any]):
 
     async def _has_next(self) -> bool:
         internals = await self._opened()
-        if internals.buffer:
-            return True
-        return bool(self._sync.alive and await self._dispatcher.call(internals.refill))
+        while not internals.buffer:
+            if not (self._sync.alive and await self._has_more(internals.refill)):
+                return False
+        return True
 
     def next_object(self) -> Any:
         """Return a document that has been fetched, None if all were taken. Deprecated."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from itertools import repeat, starmap
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic
@@ -13,12 +14,13 @@ from greenmongo._core.cursors.plan import CursorPlan
 from greenmongo._core.cursors.undecoded_batch import UndecodedBatch
 from greenmongo._core.server_codes import CURSOR_GONE_CODES
 from greenmongo._core.types import DocT
-from greenmongo._hub.checkpoint import checkpoint
+from greenmongo._hub.checkpoint import Pace
 from greenmongo._hub.errors import MisuseError
 from greenmongo._hub.turn import Turn
 from greenmongo._net.time_limit import is_limited
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from typing_extensions import Self
@@ -29,14 +31,23 @@ if TYPE_CHECKING:
     from greenmongo._core.sessions.client_session import SessionLike
     from greenmongo._core.types import Address
 
-__all__ = ["BufferedCursor"]
+__all__ = ["BufferedCursor", "take_into"]
+
+
+def take_into(result: list[Any], buffer: deque[Any], length: int | None) -> None:
+    """Move documents from a cursor's buffer to the end of a list, up to a length of that."""
+    wanted = len(buffer) if length is None else min(len(buffer), length - len(result))
+    # Another reader may be quicker; what was taken is in the list.
+    with suppress(IndexError):
+        result.extend(starmap(buffer.popleft, repeat((), wanted)))
 
 
 class BufferedCursor(Generic[DocT]):
     """Documents already here in `_buffer`; `_refill` gets more, and is all that blocks.
 
-    Those of a large batch wait in `_undecoded` until the buffer is empty. An async cursor pops
-    `_buffer` itself and crosses to the hub only to refill it.
+    Those of a large batch wait in `_undecoded` until the buffer is empty, and are decoded where
+    they are read. An async cursor pops `_buffer` itself, has `_undecoded` decoded in its task, and
+    crosses to the hub only to fetch more.
 
     Several threads, greenlets or tasks may read one cursor: whoever takes a document pops it, and
     is not surprised if another was quicker; one at a time refills.
@@ -57,6 +68,8 @@ class BufferedCursor(Generic[DocT]):
     ) -> None:
         self._buffer: deque[Any] = deque()
         self._undecoded: UndecodedBatch | None = None
+        self._pace: Callable[[], object] | None = None
+        """Of the decoding of that."""
         self._executor = executor
         self._plan = plan
         self._session = session
@@ -157,9 +170,10 @@ class BufferedCursor(Generic[DocT]):
             self._limit.begin_call(monotonic())
 
     def _refill(self) -> bool:
-        """Fetch until there is a document; False at the end, or when a tail has nothing new.
+        """Fetch or decode something; False at the end, or when a tail has nothing new.
 
-        Another reader of this cursor may have taken it by the time that this returns.
+        After True it may have to be called again: what was fetched may have to be decoded, and
+        another reader of this cursor may have taken what was.
         """
         return not self._is_over() and self._turn.run(self._fill)
 
@@ -169,9 +183,39 @@ class BufferedCursor(Generic[DocT]):
             if self._is_over():
                 return False
             self._advance()
+            if self._undecoded:
+                return True
             if self._waits_for_more():
                 return bool(self._buffer)
         return True
+
+    def _decode_here(self) -> bool:
+        """Decode some of what is here, unless another reader is at it. Any side; never waits.
+
+        Returns:
+            Whether it did, or had no need to, as there is a document.
+        """
+        return (
+            bool(self._undecoded)
+            and self._decodes_anywhere
+            and self._turn.run_at_once(self._decode_some)
+        )
+
+    @property
+    def _decodes_anywhere(self) -> bool:
+        """Whether to decode does nothing that waits."""
+        return True
+
+    def _decode_some(self) -> None:
+        if self._buffer or not self._undecoded:
+            return
+        try:
+            self._undecoded.decode_some(self._receive)
+        except Exception:
+            # As `_give_up`, without waiting for the server.
+            self._undecoded = None
+            self._abandon()
+            raise
 
     def _is_over(self) -> bool:
         """Tell whether there is nothing more to take. Never waits.
@@ -210,14 +254,16 @@ class BufferedCursor(Generic[DocT]):
             except Exception:
                 self._give_up()
                 raise
-            # Other callers, before the next chunk; nothing is lost if this one leaves here.
-            checkpoint()
+            if self._pace is not None:
+                # Other callers, before the next chunk; nothing is lost if this one leaves here.
+                self._pace()
         else:
             self._round_trip()
 
     def _receive(self, documents: list[Any] | UndecodedBatch) -> None:
         """Keep documents that have arrived, or have been decoded, to be handed out."""
         if isinstance(documents, UndecodedBatch):
+            self._pace = Pace()
             self._undecoded = documents
         else:
             self._buffer.extend(documents)
@@ -310,11 +356,7 @@ class BufferedCursor(Generic[DocT]):
         result: list[DocT] = []
         buffer = self._buffer
         while buffer or self._refill_list():
-            wanted = len(buffer) if length is None else min(len(buffer), length - len(result))
-            try:
-                result.extend(starmap(buffer.popleft, repeat((), wanted)))
-            except IndexError:  # another reader was quicker; what was taken is in the list
-                continue
+            take_into(result, buffer, length)
             if len(result) == length:
                 break
         return result

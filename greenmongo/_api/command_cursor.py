@@ -66,7 +66,11 @@ class CommandCursor(BufferedCursor[DocT], Generic[DocT]):
     def _refill_list(self) -> bool:
         # The command may be one whose cursor never ends, like a change stream: what one round
         # trip brings is all that there is today.
-        return not self._is_over() and self._turn.run(self._fill_once)
+        return not self._is_over() and self._turn.run(self._fetch_once)
+
+    def _fetch_once(self) -> bool:
+        self._fill_a_little()
+        return bool(self._buffer) or bool(self._undecoded)
 
     def _fill_once(self) -> bool:
         self._fill_a_little()
@@ -77,7 +81,7 @@ class CommandCursor(BufferedCursor[DocT], Generic[DocT]):
     def try_next(self) -> DocT | None:
         """Return the next document, or None if one round trip brings none."""
         if not self._buffer and not self._is_over():
-            self._turn.run(self._fill_a_little)
+            self._turn.run(self._fill_once)
         try:
             document: DocT = self._buffer.popleft()
         except IndexError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Protocol
 
+from greenmongo._api.buffered import take_into
 from greenmongo._core.types import DocT
 
 if TYPE_CHECKING:
@@ -33,7 +34,22 @@ class CursorInternals(Protocol):
         ...
 
     def refill(self) -> bool:
-        """Fetch until there is a document; False at the end, or when a tail has nothing new."""
+        """Fetch or decode something; False at the end, or when a tail has nothing new.
+
+        After True it may have to be called again.
+        """
+        ...
+
+    def refill_list(self) -> bool:
+        """As `refill`; False also where a list of documents ends that has no end."""
+        ...
+
+    def decode_here(self) -> bool:
+        """Decode some of what is here, if that needs no wait; tell whether. Any side."""
+        ...
+
+    def take_into(self, result: list[Any], length: int | None, /) -> None:
+        """Move documents from the buffer to the end of a list, up to a length of that."""
         ...
 
     def check_whole(self) -> None:
@@ -73,6 +89,15 @@ class _Internals(Generic[DocT]):
 
     def refill(self) -> bool:
         return self._cursor._refill()
+
+    def refill_list(self) -> bool:
+        return self._cursor._refill_list()
+
+    def decode_here(self) -> bool:
+        return self._cursor._decode_here()
+
+    def take_into(self, result: list[Any], length: int | None) -> None:
+        take_into(result, self.buffer, length)
 
     def check_whole(self) -> None:
         self._cursor._check_whole()

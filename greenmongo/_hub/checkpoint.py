@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+from time import perf_counter
+
 from gevent._hub_local import get_hub_if_exists
 from gevent.hub import getcurrent
 
 from greenmongo._hub.native import sleep
 
-__all__ = ["checkpoint"]
+__all__ = ["Pace", "checkpoint"]
 
 _INSTANT = 1e-6
 """Seconds; what counts is that the interpreter is let go by somebody who does not want it back."""
+
+TURN = 0.001
+"""Seconds of work after which others have their turn. To let them costs a tenth of it."""
+
+
+class Pace:
+    """When long work has its checkpoints: after each millisecond of it.
+
+    Called wherever the work could be left, it has one if it is time.
+    """
+
+    __slots__ = ("_began",)
+
+    def __init__(self) -> None:
+        self._began = perf_counter()
+
+    def __call__(self) -> None:
+        """Have a checkpoint, if the last one was a millisecond ago. Any side."""
+        if perf_counter() - self._began >= TURN:
+            checkpoint()
+            self._began = perf_counter()
 
 
 def checkpoint() -> None:

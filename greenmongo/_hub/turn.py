@@ -64,10 +64,18 @@ class Turn:
                 self._wait(claim)
             return fn()
         finally:
-            if self._claims.get("") is claim:
-                del self._claims[""]
-                if self._waiting:
-                    self._wake()
+            self._give_back(claim)
+
+    def run_at_once(self, fn: Callable[[], object]) -> bool:
+        """Call `fn()` if it is nobody's turn now; tell whether. Any side; never waits."""
+        claim = _Claim()
+        try:
+            if self._claims.setdefault("", claim) is not claim:
+                return False
+            fn()
+            return True
+        finally:
+            self._give_back(claim)
 
     def _wait(self, claim: _Claim) -> None:
         while True:
@@ -90,6 +98,12 @@ class Turn:
             while self._claims and not shot.wait(POLL_INTERVAL):
                 # Every now and then the interpreter looks whether there was a signal.
                 continue
+
+    def _give_back(self, claim: _Claim) -> None:
+        if self._claims.get("") is claim:
+            del self._claims[""]
+            if self._waiting:
+                self._wake()
 
     def _wake(self) -> None:
         # All of them: the first may have left.

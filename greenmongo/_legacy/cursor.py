@@ -101,6 +101,12 @@ class LegacyCursor(Cursor[DocT], Generic[DocT]):
             documents = self._transformed(documents)
         super()._receive(documents)
 
+    @property
+    def _decodes_anywhere(self) -> bool:
+        # Manipulators may read what documents refer to.
+        manipulators = self.collection.database._manipulators
+        return not (self._manipulate and manipulators.changes_outgoing)
+
     def _transformed(self, documents: list[Any]) -> list[Any]:
         """Show documents to the database's manipulators."""
         manipulators = self.collection.database._manipulators

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from threading import Event
+from threading import Event, get_ident
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
 
+from greenmongo._api.buffered import BufferedCursor
 from greenmongo._core.cursors.undecoded_batch import DECODE_CHUNK, UndecodedBatch
 from tests.support.fix_loops import Client, Connect, eventually
 from tests.support.fix_scripted import ScriptedServer
@@ -47,7 +48,11 @@ async def of_a_command(client: Client) -> int:
 
 
 @pytest.mark.parametrize("act", [one_by_one, the_rest_as_a_list, of_a_command])
-async def test_other_tasks_run_meanwhile(client: Client, act: Act) -> None:
+async def test_other_tasks_run_meanwhile(
+    client: Client, act: Act, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # However fast the machine is.
+    monkeypatch.setattr("bridge._cursor.TURN", 0.0)
     turns, is_over = 0, False
 
     async def other() -> None:
@@ -78,6 +83,38 @@ async def test_documents_wait_for_a_task_that_was_cancelled(client: Client) -> N
     assert seen == DOCUMENTS
 
 
+async def test_documents_are_decoded_in_the_task(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places: set[int] = set()
+    decode = UndecodedBatch._decode
+
+    def noticed(batch: UndecodedBatch, part: memoryview) -> list[Any]:
+        places.add(get_ident())
+        return decode(batch, part)
+
+    monkeypatch.setattr(UndecodedBatch, "_decode", noticed)
+    assert [each async for each in client.test.c.find()] == DOCUMENTS
+    assert await client.test.c.find().to_list() == DOCUMENTS
+    assert await client.test.c.find().to_list(COUNT - 1) == DOCUMENTS[:-1]
+    assert places == {get_ident()}
+
+
+async def test_many_tasks_share_what_is_decoded(client: Client) -> None:
+    cursor = client.test.c.find()
+    seen: list[dict[str, Any]] = []
+
+    async def read() -> None:
+        async for document in cursor:
+            seen.append(document)
+            await anyio.lowlevel.checkpoint()
+
+    async with anyio.create_task_group() as group:
+        for _ in range(5):
+            group.start_soon(read)
+    assert sorted(each["_id"] for each in seen) == list(range(COUNT))
+
+
 class SlowEnd:
     """Has the decoding of the last documents, on the hub thread, take its time."""
 
@@ -98,6 +135,8 @@ async def test_documents_that_are_being_decoded_for_a_task_that_left_are_not_mis
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = SlowEnd(monkeypatch)
+    # As for a cursor whose documents are shown to functions that may wait.
+    monkeypatch.setattr(BufferedCursor, "_decodes_anywhere", False)
     cursor = client.test.c.find()
     seen = [await cursor.next() for _ in range(COUNT - COUNT // CHUNKS)]
 

@@ -120,7 +120,11 @@ class Download:
     def take(self) -> Chunk | None:
         """Take the chunk that is here, None if there are no more."""
         cursor = self._cursor
-        if cursor is None or not cursor._buffer:
+        if cursor is None:
+            return None
+        if cursor._undecoded and not cursor._buffer:
+            self._decode(cursor)
+        if not cursor._buffer:
             return None
         chunk: Chunk = cursor._buffer.popleft()
         self._next = chunk["n"] + 1
