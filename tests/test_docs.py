@@ -26,7 +26,10 @@ LINK = re.compile(r"\]\((?P<target>[^)#:\s]+)(?:#[^)]*)?\)")
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block of Python; one that runs has `runnable` after the language."""
+    """A fenced block of Python; one that runs has `runnable` after the language.
+
+    One that pytest runs has `pytest` there, and the name of its file.
+    """
 
     where: str
     info: str
@@ -56,6 +59,7 @@ def test_longer_code_runs_or_stands_in_an_example() -> None:
         for block in blocks()
         if not block.is_runnable
         and "gevent-page" not in block.info  # run by tests/live/test_gevent_page.py
+        and "pytest" not in block.info.split()  # run by test_the_tests_pass
         and len(block.code.splitlines()) > SHORT
         and not any(block.code in example for example in examples)
     ]
@@ -86,6 +90,30 @@ def test_the_code_runs(
     )
     assert (done.stderr, done.returncode) == ("", 0)
     assert done.stdout != ""
+
+
+@pytest.mark.live
+@pytest.mark.timeout(120)
+def test_the_tests_pass(mongo_uri: str, tmp_path: Path) -> None:
+    for block in blocks():
+        if "pytest" in block.info.split():
+            (tmp_path / block.info.split()[-1]).write_text(block.code)
+    plugins = ["-p", "pytest_asyncio.plugin", "-p", "pytest_greenmongo"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *plugins, "-c", os.devnull, "--rootdir=."],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "PYTHONPATH": str(ROOT),
+            "TEST_MONGODB_URI": mongo_uri,
+        },
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("script", ["awaits.py", "options.py"])
