@@ -54,7 +54,8 @@ def run(options: argparse.Namespace) -> int:
         from rich.progress import track
         from rich.table import Table
     except ImportError:
-        options.usage_error("bench needs rich: pip install 'greenmongo[cli]'")
+        print("greenmongo: bench needs rich: pip install 'greenmongo[cli]'", file=sys.stderr)
+        return 2
     from greenmongo.cli.race import DRIVERS, Measured, prepare, race
 
     console = Console()

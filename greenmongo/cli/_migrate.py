@@ -52,7 +52,9 @@ def run(options: argparse.Namespace) -> int:
     except ImportError as error:
         if error.name is None or not error.name.startswith("libcst"):
             raise
-        options.usage_error("libcst is missing: pip install 'greenmongo[migrate]'")
+        text = "greenmongo: migrate needs libcst: pip install 'greenmongo[migrate]'"
+        print(text, file=sys.stderr)
+        return 2
     import libcst
 
     for path in options.paths:

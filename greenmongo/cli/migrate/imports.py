@@ -15,7 +15,7 @@ from greenmongo.cli.migrate.homes import (
     home_of_module,
     is_foreign,
 )
-from greenmongo.cli.migrate.paths import Dependencies, Reached, dotted, node_of, path_of
+from greenmongo.cli.migrate.paths import Dependencies, Reached, dotted, line_of, node_of, path_of
 from greenmongo.cli.migrate.remarks import Remark
 
 __all__ = ["ImportMover"]
@@ -211,7 +211,7 @@ class ImportMover(cst.CSTTransformer):
         self._say(node, f"`{path}` stays PyMongo's: there is nothing of that name here")
 
     def _say(self, node: cst.CSTNode, text: str) -> None:
-        line = self.get_metadata(PositionProvider, node).start.line
+        line = line_of(self, node)
         remark = Remark(line, text)
         if remark not in self.remarks:
             self.remarks.append(remark)

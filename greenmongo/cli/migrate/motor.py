@@ -24,7 +24,7 @@ from greenmongo.cli.migrate.kinds import (
     Kinds,
     is_client,
 )
-from greenmongo.cli.migrate.paths import Dependencies
+from greenmongo.cli.migrate.paths import Dependencies, line_of
 from greenmongo.cli.migrate.remarks import Remark
 
 __all__ = ["Awaits", "new_name"]
@@ -174,4 +174,4 @@ class Awaits(cst.CSTTransformer):
         return updated.with_changes(args=kept)
 
     def _say(self, node: cst.CSTNode, text: str) -> None:
-        self.remarks.append(Remark(self.get_metadata(PositionProvider, node).start.line, text))
+        self.remarks.append(Remark(line_of(self, node), text))

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import libcst as cst
-from libcst.metadata import BaseMetadataProvider
+from libcst import MetadataDependent
+from libcst.metadata import BaseMetadataProvider, PositionProvider
 
 from greenmongo.cli.migrate.homes import is_foreign
 
-__all__ = ["Dependencies", "Reached", "dotted", "node_of", "path_of", "uses_driver"]
+__all__ = ["Dependencies", "Reached", "dotted", "line_of", "node_of", "path_of", "uses_driver"]
 
 Dependencies: TypeAlias = Collection[type[BaseMetadataProvider[object]]]
 """What a visitor wants to know beside the tree."""
 
 ROOTS = {"pymongo", "gridfs", "motor"}
+
+
+def line_of(visitor: MetadataDependent, node: cst.CSTNode) -> int:
+    """Return the line that a node begins in."""
+    # Its type leaves room for a default that was not given.
+    position: Any = visitor.get_metadata(PositionProvider, node)
+    line: int = position.start.line
+    return line
 
 
 def path_of(node: cst.CSTNode) -> str | None:

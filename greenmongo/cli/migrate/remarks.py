@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 import libcst as cst
 from libcst.metadata import PositionProvider
 
-from greenmongo.cli.migrate.paths import Dependencies
+from greenmongo.cli.migrate.paths import Dependencies, line_of
 
 __all__ = ["Remark", "find_remarks", "looks_legacy"]
 
@@ -89,7 +89,7 @@ class _Finder(cst.CSTVisitor):
         self._methods = _LEGACY_METHODS if is_legacy else {}
 
     def _add(self, node: cst.CSTNode, text: str) -> None:
-        self.found.append(Remark(self.get_metadata(PositionProvider, node).start.line, text))
+        self.found.append(Remark(line_of(self, node), text))
 
     def visit_Arg(self, node: cst.Arg) -> None:
         if node.keyword is not None and node.keyword.value in _KEYWORDS:
