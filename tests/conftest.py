@@ -16,7 +16,6 @@ settings.register_profile("thorough", patient, max_examples=100_000)
 settings.load_profile("everyday")
 
 pytest_plugins = [
-    "pytest_greenmongo",
     "tests.support.fix_comparison",
     "tests.support.fix_contention",
     "tests.support.fix_dns",
